@@ -1,0 +1,242 @@
+//! Shapes of the JSON API (`/api/v1`) that the technician's program and the cloud share.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    DeviceId, SessionId, Timestamp,
+    grant::SignedGrant,
+    identity::{EmailAddress, IdCode, WebAddress},
+    payload::{Consent, EndReason, Life, Service, ServiceName},
+};
+
+/// `POST` without a body: begins a sign-in by browser approval (RFC 8628); answers [`SignInStarted`].
+pub const SIGN_IN_PATH: &str = "/api/v1/sign-in/device";
+/// `POST` [`SignInPoll`]: [`SignedIn`], or a [`Problem`] with code `authorization_pending`, `slow_down`,
+/// `access_denied` or `expired_token` (RFC 8628 section 3.5).
+pub const SIGN_IN_TOKEN_PATH: &str = "/api/v1/sign-in/token";
+/// `GET` [`Page`] of [`DeviceView`].
+pub const DEVICES_PATH: &str = "/api/v1/devices";
+/// `GET` [`Page`] of [`SessionView`]; `POST` [`SessionRequest`] -> [`SessionView`].
+/// `GET {id}` -> [`SessionView`], `POST {id}/join` -> [`Join`], `POST {id}/stop` -> [`SessionView`].
+pub const SESSIONS_PATH: &str = "/api/v1/sessions";
+/// Web socket of the relay.
+pub const RELAY_PATH: &str = "/relay/v1";
+
+/// What went wrong (RFC 9457, `application/problem+json`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// `https://gatelodge.dev/problems/{code}`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// What happened, in a few words.
+    pub title: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// What happened here, in a sentence.
+    pub detail: String,
+    /// Stable machine code, like `consent_needed`.
+    pub code: String,
+    /// What to do next, in a sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+    /// The fields that are wrong, for forms.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fields: Vec<FieldProblem>,
+}
+
+/// One wrong field.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FieldProblem {
+    /// The field's name in the request.
+    pub field: String,
+    /// What is wrong with it.
+    pub detail: String,
+}
+
+/// One page of a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Page<T> {
+    /// The items.
+    pub items: Vec<T>,
+    /// Give it as `?cursor=` for the next page; absent on the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
+}
+
+/// A sign-in has begun.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignInStarted {
+    /// Secret of this program; poll with it.
+    pub device_code: String,
+    /// What the person compares or types, like `WDJB-MJHT`.
+    pub user_code: String,
+    /// Where the person goes.
+    pub verification_uri: String,
+    /// The same with the code filled in.
+    pub verification_uri_complete: String,
+    /// Seconds until it lapses.
+    pub expires_in: u32,
+    /// Seconds between polls.
+    pub interval: u32,
+}
+
+/// Asks whether the person has approved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignInPoll {
+    /// From [`SignInStarted`].
+    pub device_code: String,
+}
+
+/// The person has approved.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignedIn {
+    /// Bearer token for the API.
+    pub token: String,
+    /// When it lapses.
+    pub expires_at: Timestamp,
+    /// Who signed in.
+    pub email: EmailAddress,
+    /// Their name.
+    pub name: String,
+    /// For which organisation.
+    pub organisation: String,
+}
+
+/// Whether a device is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Presence {
+    /// Now.
+    pub online: bool,
+    /// Since when; absent when it was never there.
+    pub since: Option<Timestamp>,
+}
+
+/// A device as its people see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceView {
+    /// Its id.
+    pub id: DeviceId,
+    /// Its ID code.
+    pub id_code: IdCode,
+    /// What to call it: its web address, else its product and ID code.
+    pub name: String,
+    /// The product's name.
+    pub product: String,
+    /// Where it stands.
+    pub life: Life,
+    /// Whether it is there.
+    pub presence: Presence,
+    /// Its web address.
+    pub web_address: Option<WebAddress>,
+    /// The customer, once known.
+    pub customer: Option<String>,
+    /// The consent in force.
+    pub consent: Option<Consent>,
+    /// What a session may reach.
+    pub services: Vec<Service>,
+}
+
+/// Asks for a session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SessionRequest {
+    /// To which device.
+    pub device: DeviceId,
+    /// To which of its services.
+    pub services: Vec<ServiceName>,
+    /// Why; shown to the customer and kept.
+    pub reason: String,
+    /// For how long, in minutes; at most 240.
+    pub minutes: u32,
+    /// PKCS #10 of the session's own key, PEM.
+    pub csr: String,
+}
+
+/// Where a session stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SessionState {
+    /// The customer has been asked.
+    Waiting,
+    /// Allowed; both sides may join.
+    Open,
+    /// The customer said no, or the rule is never.
+    Refused,
+    /// Over.
+    Ended,
+}
+
+impl SessionState {
+    /// All states.
+    pub const ALL: [Self; 4] = [Self::Waiting, Self::Open, Self::Refused, Self::Ended];
+
+    /// The stable word for databases, APIs and locale keys.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Open => "open",
+            Self::Refused => "refused",
+            Self::Ended => "ended",
+        }
+    }
+
+    /// The state with this [`word`](Self::word).
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.word() == word)
+    }
+}
+
+/// A session as its people see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionView {
+    /// Its id.
+    pub id: SessionId,
+    /// The device.
+    pub device: DeviceId,
+    /// What the device is called.
+    pub device_name: String,
+    /// Who asked.
+    pub technician: String,
+    /// For which organisation.
+    pub organisation: String,
+    /// To which services.
+    pub services: Vec<ServiceName>,
+    /// Why.
+    pub reason: String,
+    /// Where it stands.
+    pub state: SessionState,
+    /// When it was asked for.
+    pub requested_at: Timestamp,
+    /// From when it was open.
+    pub opened_at: Option<Timestamp>,
+    /// Until when it may last.
+    pub until: Option<Timestamp>,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+    /// Why it ended.
+    pub end_reason: Option<EndReason>,
+    /// Bytes towards the technician.
+    pub bytes_up: u64,
+    /// Bytes towards the installation.
+    pub bytes_down: u64,
+}
+
+/// What the technician's side needs to join.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Join {
+    /// The relay's address (`wss://...`).
+    pub relay: String,
+    /// One-use join ticket, 128 bits in hex, good for 30 s.
+    pub ticket: String,
+    /// PEM chain for the session's key.
+    pub chain: String,
+    /// PEM of the CA that signs devices.
+    pub device_ca: String,
+    /// The device whose certificate must answer.
+    pub device: DeviceId,
+    /// What was allowed.
+    pub grant: SignedGrant,
+    /// Until when.
+    pub until: Timestamp,
+}

@@ -1,0 +1,145 @@
+//! What happened on a device.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{FlowId, SessionId, Timestamp, identity::OnSiteCode};
+
+/// One thing that happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// When, by the device's clock.
+    pub at: Timestamp,
+    /// What.
+    #[serde(flatten)]
+    pub what: Happening,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Happening {
+    /// The device shows this code from now on, for [`OnSiteCode::VALID`].
+    OnSiteCodeShown {
+        /// The code; the cloud keeps only its hash.
+        code: OnSiteCode,
+    },
+    /// The device joined a session.
+    SessionJoined {
+        /// Which.
+        session: SessionId,
+    },
+    /// A target was opened, or refused.
+    FlowOpened {
+        /// The session.
+        session: SessionId,
+        /// The flow; the technician's side has the same id.
+        flow: FlowId,
+        /// `tcp panel.local:80`.
+        target: String,
+        /// How it went.
+        outcome: FlowOutcome,
+    },
+    /// A target was closed.
+    FlowClosed {
+        /// The session.
+        session: SessionId,
+        /// The flow.
+        flow: FlowId,
+        /// Bytes from the target to the technician.
+        bytes_up: u64,
+        /// Bytes from the technician to the target.
+        bytes_down: u64,
+        /// How long it was open, in milliseconds.
+        duration_ms: u64,
+    },
+    /// A session ended on the device.
+    SessionEnded {
+        /// Which.
+        session: SessionId,
+        /// Why.
+        reason: EndReason,
+        /// Bytes towards the technician.
+        bytes_up: u64,
+        /// Bytes towards the installation.
+        bytes_down: u64,
+    },
+}
+
+/// How opening a target went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FlowOutcome {
+    /// Open.
+    Opened,
+    /// Not in the grant or not in the device's own allow-list.
+    NotAllowed,
+    /// The target refused.
+    Refused,
+    /// The target did not answer.
+    TimedOut,
+    /// No way to the target.
+    Unreachable,
+    /// Its name has no address.
+    NoSuchName,
+    /// Too many streams.
+    Limit,
+}
+
+/// Why a session ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EndReason {
+    /// The technician ended it.
+    Technician,
+    /// The customer pressed Stop in the portal.
+    Customer,
+    /// Somebody pressed Stop on the device.
+    Device,
+    /// Its time was over.
+    Expired,
+    /// Nothing happened for the idle limit.
+    Idle,
+    /// A right it stood on fell away: consent, role, registration, certificate.
+    Revoked,
+    /// The vendor's cloud stopped or lost it.
+    RelayLost,
+    /// The other side never came.
+    NeverJoined,
+    /// The inner handshake or the grant failed.
+    Refused,
+}
+
+impl EndReason {
+    /// All reasons.
+    pub const ALL: [Self; 9] = [
+        Self::Technician,
+        Self::Customer,
+        Self::Device,
+        Self::Expired,
+        Self::Idle,
+        Self::Revoked,
+        Self::RelayLost,
+        Self::NeverJoined,
+        Self::Refused,
+    ];
+
+    /// The stable word for databases, APIs and locale keys.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Technician => "technician",
+            Self::Customer => "customer",
+            Self::Device => "device",
+            Self::Expired => "expired",
+            Self::Idle => "idle",
+            Self::Revoked => "revoked",
+            Self::RelayLost => "relay_lost",
+            Self::NeverJoined => "never_joined",
+            Self::Refused => "refused",
+        }
+    }
+
+    /// The reason with this [`word`](Self::word).
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.word() == word)
+    }
+}

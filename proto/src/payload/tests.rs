@@ -1,0 +1,144 @@
+//! Bytes pinned: neighbouring versions of agent and cloud must read each other.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::{CommandId, Random, SessionId, Timestamp, identity::OnSiteCode};
+
+fn position() -> Position {
+    Position { boot: 3, boot_id: Uuid::from_u128(0x1234), seq: 7 }
+}
+
+/// Compares with the committed bytes; a change of the wire needs a new file beside the old one
+/// (`GATELODGE_PIN=1` writes files that are not there yet, never one that is).
+fn golden<T: serde::Serialize + serde::de::DeserializeOwned + PartialEq + std::fmt::Debug>(name: &str, message: &T) {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("golden").join(format!("{name}.json"));
+    if std::env::var_os("GATELODGE_PIN").is_some() && !path.exists() {
+        std::fs::write(&path, [encode(message), b"\n".to_vec()].concat()).unwrap();
+    }
+    let pinned = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let pinned: &[u8] = pinned.trim_ascii_end();
+    assert_eq!(String::from_utf8_lossy(&encode(message)), String::from_utf8_lossy(pinned), "{name}");
+    assert_eq!(&decode::<T>(pinned).unwrap(), message);
+}
+
+fn report() -> Report {
+    Report {
+        id_code: Some("RR52-AFY2-T1GJ".parse().unwrap()),
+        mac: "02:42:AC:11:00:02".parse().unwrap(),
+        serial: "AX-100/7".parse().unwrap(),
+        serial_source: "dmi".into(),
+        model: "AX 100".into(),
+        firmware: "Debian GNU/Linux 12".into(),
+        agent_version: "0.1.0".into(),
+        observed_at: Timestamp::from_seconds(1_800_000_000),
+        epoch: 1,
+        interfaces: vec![Interface {
+            name: "eth0".into(),
+            mac: Some("02:42:AC:11:00:02".parse().unwrap()),
+            addresses: vec!["192.168.1.2".parse().unwrap(), "fe80::42".parse().unwrap()],
+        }],
+        services: vec![Service {
+            name: "panel-web".parse().unwrap(),
+            protocol: Protocol::Tcp,
+            host: "192.168.1.50".into(),
+            port: 80,
+        }],
+    }
+}
+
+#[test]
+fn report_bytes() {
+    golden("report", &Placed { position: position(), body: report() });
+}
+
+#[test]
+fn status_and_receipt_bytes() {
+    golden("status", &Status { online: true, boot_id: position().boot_id });
+    golden("receipt", &Receipt { boot_id: position().boot_id, seq: 7, parked: None });
+    golden("receipt_parked", &Receipt { boot_id: position().boot_id, seq: 7, parked: Some("unreadable".into()) });
+}
+
+#[test]
+fn command_and_result_bytes() {
+    let (now, random) = (Timestamp::from_seconds(1_800_000_000), Random::seeded(4));
+    let state = DeviceState {
+        epoch: 1,
+        version: 2,
+        life: Life::Active,
+        customer: Some("Anna Rossi".into()),
+        installer: Some("Petit Alarmes".into()),
+        web_address: Some("villa-rosa".into()),
+        consent: Consent::Ask,
+    };
+    let id = CommandId::make(now, &random);
+    let make = |order| Command { id, issued_at: now, deadline: now + Duration::from_secs(60), epoch: 1, order };
+    golden("command_state", &make(Order::State(state)));
+    let session = SessionId::make(now, &random);
+    golden("command_stop", &make(Order::StopSession { session, reason: EndReason::Customer }));
+    golden("command_renew_code", &make(Order::RenewOnSiteCode));
+    let result = |outcome| Placed { position: position(), body: CommandResult { command: id, outcome } };
+    golden("result_done", &result(Outcome::Done));
+    golden("result_refused", &result(Outcome::Refused { reason: "late".into() }));
+}
+
+#[test]
+fn event_bytes() {
+    let (at, random) = (Timestamp::from_seconds(1_800_000_000), Random::seeded(4));
+    let event = |what| Placed { position: position(), body: Event { at, what } };
+    golden("event_code", &event(Happening::OnSiteCodeShown { code: OnSiteCode::make(&random) }));
+    let session = SessionId::make(at, &random);
+    let ended = Happening::SessionEnded { session, reason: EndReason::Device, bytes_up: 10, bytes_down: 3 };
+    golden("event_session_ended", &event(ended));
+}
+
+#[test]
+fn words_have_one_spelling_on_the_wire_and_in_the_database() {
+    for life in Life::ALL {
+        assert_eq!(serde_json::to_value(life).unwrap(), life.word());
+        assert_eq!(Life::from_word(life.word()), Some(life));
+    }
+    for consent in Consent::ALL {
+        assert_eq!(serde_json::to_value(consent).unwrap(), consent.word());
+        assert_eq!(Consent::from_word(consent.word()), Some(consent));
+    }
+    for reason in EndReason::ALL {
+        assert_eq!(serde_json::to_value(reason).unwrap(), reason.word());
+        assert_eq!(EndReason::from_word(reason.word()), Some(reason));
+    }
+    for state in crate::api::SessionState::ALL {
+        assert_eq!(serde_json::to_value(state).unwrap(), state.word());
+        assert_eq!(crate::api::SessionState::from_word(state.word()), Some(state));
+    }
+}
+
+#[test]
+fn a_later_version_may_add_fields() {
+    let mut value = serde_json::to_value(Placed { position: position(), body: report() }).unwrap();
+    value["temperature"] = 21.into();
+    let read: Placed<Report> = decode(&serde_json::to_vec(&value).unwrap()).unwrap();
+    assert_eq!(read.body, report());
+}
+
+#[test]
+fn oversized_and_unreadable_messages_are_refused_in_words() {
+    assert!(decode::<Status>(&vec![b' '; MAX_BYTES + 1]).unwrap_err().to_string().contains("at most 65536"));
+    assert!(decode::<Status>(b"{").unwrap_err().to_string().starts_with("the message cannot be read"));
+}
+
+proptest! {
+    #[test]
+    fn correlations_round_trip(boot_id: u128, seq: u64) {
+        let correlation = Correlation { boot_id: Uuid::from_u128(boot_id), seq };
+        prop_assert_eq!(correlation.to_string().parse::<Correlation>().unwrap(), correlation);
+    }
+
+    #[test]
+    fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        let _ = decode::<Placed<Report>>(&bytes);
+        let _ = decode::<Command>(&bytes);
+        let _ = decode::<Placed<Event>>(&bytes);
+    }
+}
