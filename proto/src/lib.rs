@@ -10,6 +10,8 @@ pub mod identity;
 pub mod ids;
 pub mod payload;
 pub mod random;
+#[cfg(feature = "settings")]
+pub mod settings;
 pub mod timestamp;
 pub mod topics;
 

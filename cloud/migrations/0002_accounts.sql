@@ -1,0 +1,83 @@
+CREATE TABLE user_account (
+    id {uuid} PRIMARY KEY,
+    email TEXT NOT NULL,
+    email_folded TEXT NOT NULL UNIQUE,
+    name TEXT NOT NULL,
+    phone TEXT,
+    language TEXT NOT NULL,
+    password_hash TEXT,
+    email_confirmed_at {ts},
+    disabled_at {ts},
+    sign_ins BIGINT NOT NULL,
+    created_at {ts} NOT NULL
+);
+
+CREATE TABLE organisation (
+    id {uuid} PRIMARY KEY,
+    kind TEXT NOT NULL,
+    name TEXT NOT NULL,
+    address TEXT,
+    postcode TEXT,
+    city TEXT,
+    country TEXT,
+    created_at {ts} NOT NULL
+);
+
+CREATE TABLE membership (
+    user_id {uuid} NOT NULL REFERENCES user_account (id),
+    organisation_id {uuid} NOT NULL REFERENCES organisation (id),
+    role TEXT NOT NULL,
+    created_at {ts} NOT NULL,
+    PRIMARY KEY (user_id, organisation_id)
+);
+CREATE INDEX membership_organisation ON membership (organisation_id);
+
+-- Links in mails: 256 bits, only their SHA-256 here. Consumed by one conditional UPDATE in the transaction of their effect.
+CREATE TABLE one_time_token (
+    hash {bytes} PRIMARY KEY,
+    purpose TEXT NOT NULL,
+    subject_id {uuid} NOT NULL,
+    created_at {ts} NOT NULL,
+    expires_at {ts} NOT NULL,
+    used_at {ts},
+    superseded_at {ts}
+);
+CREATE INDEX one_time_token_subject ON one_time_token (purpose, subject_id);
+
+CREATE TABLE portal_session (
+    hash {bytes} PRIMARY KEY,
+    id {uuid} NOT NULL UNIQUE,
+    user_id {uuid} NOT NULL REFERENCES user_account (id),
+    organisation_id {uuid} NOT NULL REFERENCES organisation (id),
+    created_at {ts} NOT NULL,
+    seen_at {ts} NOT NULL,
+    expires_at {ts} NOT NULL,
+    user_agent TEXT NOT NULL,
+    network TEXT NOT NULL
+);
+CREATE INDEX portal_session_user ON portal_session (user_id);
+
+CREATE TABLE api_token (
+    id {uuid} PRIMARY KEY,
+    hash {bytes} NOT NULL UNIQUE,
+    user_id {uuid} NOT NULL REFERENCES user_account (id),
+    organisation_id {uuid} NOT NULL REFERENCES organisation (id),
+    label TEXT NOT NULL,
+    created_at {ts} NOT NULL,
+    expires_at {ts} NOT NULL,
+    used_at {ts},
+    revoked_at {ts}
+);
+
+-- Sign-in of a program by browser approval (RFC 8628).
+CREATE TABLE device_sign_in (
+    device_code_hash {bytes} PRIMARY KEY,
+    user_code TEXT NOT NULL UNIQUE,
+    state TEXT NOT NULL,
+    user_id {uuid} REFERENCES user_account (id),
+    organisation_id {uuid} REFERENCES organisation (id),
+    network TEXT NOT NULL,
+    created_at {ts} NOT NULL,
+    expires_at {ts} NOT NULL,
+    polled_at {ts}
+);

@@ -1,0 +1,49 @@
+CREATE TABLE remote_session (
+    id {uuid} PRIMARY KEY,
+    device_id {uuid} NOT NULL REFERENCES device (id),
+    registration_id {uuid} NOT NULL REFERENCES registration (id),
+    epoch BIGINT NOT NULL,
+    technician_id {uuid} NOT NULL REFERENCES user_account (id),
+    installer_id {uuid} NOT NULL REFERENCES organisation (id),
+    customer_id {uuid} NOT NULL REFERENCES organisation (id),
+    services {json} NOT NULL,
+    reason TEXT NOT NULL,
+    minutes INTEGER NOT NULL,
+    csr TEXT NOT NULL,
+    key_thumbprint TEXT NOT NULL,
+    signed_grant TEXT,
+    state TEXT NOT NULL,
+    requested_at {ts} NOT NULL,
+    decided_at {ts},
+    decided_by {uuid} REFERENCES user_account (id),
+    opened_at {ts},
+    until {ts},
+    ended_at {ts},
+    end_reason TEXT,
+    bytes_up BIGINT NOT NULL,
+    bytes_down BIGINT NOT NULL
+);
+CREATE INDEX remote_session_device ON remote_session (device_id, id);
+CREATE INDEX remote_session_customer ON remote_session (customer_id, id);
+CREATE INDEX remote_session_installer ON remote_session (installer_id, id);
+CREATE INDEX remote_session_live ON remote_session (state, until);
+
+CREATE TABLE join_ticket (
+    hash {bytes} PRIMARY KEY,
+    session_id {uuid} NOT NULL REFERENCES remote_session (id),
+    role TEXT NOT NULL,
+    expires_at {ts} NOT NULL,
+    used_at {ts}
+);
+
+CREATE TABLE session_flow (
+    id {uuid} PRIMARY KEY,
+    session_id {uuid} NOT NULL REFERENCES remote_session (id),
+    target TEXT NOT NULL,
+    outcome TEXT NOT NULL,
+    opened_at {ts} NOT NULL,
+    closed_at {ts},
+    bytes_up BIGINT NOT NULL,
+    bytes_down BIGINT NOT NULL
+);
+CREATE INDEX session_flow_session ON session_flow (session_id);

@@ -1,0 +1,166 @@
+//! Opening the database, with the durability it must have.
+
+use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
+
+use sqlx::{
+    PgPool, SqlitePool,
+    postgres::{PgConnectOptions, PgPoolOptions},
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+
+use super::{ConnectError, DbError, Tx, migrate};
+
+/// Where the database is.
+#[derive(Clone, PartialEq, Eq)]
+pub enum DbUrl {
+    /// `sqlite:PATH`.
+    Sqlite(PathBuf),
+    /// `postgres://user:password@host/name`.
+    Postgres(String),
+}
+
+/// The text names no database we know.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`database.url` must start with sqlite: or postgres://, like sqlite:/var/lib/gatelodge/gatelodge.db")]
+pub struct InvalidDbUrl;
+
+impl FromStr for DbUrl {
+    type Err = InvalidDbUrl;
+    fn from_str(text: &str) -> Result<Self, InvalidDbUrl> {
+        if let Some(path) = text.strip_prefix("sqlite:") {
+            let path = path.strip_prefix("//").unwrap_or(path);
+            if path.is_empty() { Err(InvalidDbUrl) } else { Ok(Self::Sqlite(path.into())) }
+        } else if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+            Ok(Self::Postgres(text.to_owned()))
+        } else {
+            Err(InvalidDbUrl)
+        }
+    }
+}
+
+impl fmt::Display for DbUrl {
+    /// Without the password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+            Self::Postgres(text) => match url::Url::parse(text) {
+                Ok(mut url) => {
+                    if url.password().is_some() {
+                        let _ = url.set_password(Some("hidden"));
+                    }
+                    write!(f, "{url}")
+                }
+                Err(_) => f.write_str("postgres://(unreadable)"),
+            },
+        }
+    }
+}
+
+impl fmt::Debug for DbUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "DbUrl({self})")
+    }
+}
+
+/// The connections. Clones share them.
+#[derive(Debug, Clone)]
+pub enum Db {
+    /// A PostgreSQL pool.
+    Postgres(PgPool),
+    /// One SQLite file: several readers, one writer.
+    Sqlite {
+        /// Read-only connections.
+        readers: SqlitePool,
+        /// The one connection that writes.
+        writer: SqlitePool,
+    },
+}
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+impl Db {
+    /// Opens the database, makes it if it is an SQLite file that is not there, and brings its tables up to date.
+    pub async fn open(url: &DbUrl) -> Result<Self, ConnectError> {
+        let open = |source| ConnectError::Open { url: url.to_string(), source };
+        let db = match url {
+            DbUrl::Sqlite(path) => {
+                let options = SqliteConnectOptions::new()
+                    .filename(path)
+                    .create_if_missing(true)
+                    .journal_mode(SqliteJournalMode::Wal)
+                    .synchronous(SqliteSynchronous::Full)
+                    .foreign_keys(true)
+                    .busy_timeout(PATIENCE);
+                let writer = SqlitePoolOptions::new()
+                    .max_connections(1)
+                    .acquire_timeout(PATIENCE)
+                    .connect_with(options.clone())
+                    .await
+                    .map_err(open)?;
+                let readers = SqlitePoolOptions::new()
+                    .max_connections(4)
+                    .acquire_timeout(PATIENCE)
+                    .connect_with(options.read_only(true).create_if_missing(false))
+                    .await
+                    .map_err(open)?;
+                Self::Sqlite { readers, writer }
+            }
+            DbUrl::Postgres(text) => {
+                let options: PgConnectOptions = text.parse().map_err(open)?;
+                let pool = PgPoolOptions::new()
+                    .max_connections(16)
+                    .acquire_timeout(PATIENCE)
+                    .connect_with(options)
+                    .await
+                    .map_err(open)?;
+                for setting in ["fsync", "synchronous_commit"] {
+                    let value: String = sqlx::query_scalar("SELECT current_setting($1)")
+                        .bind(setting)
+                        .fetch_one(&pool)
+                        .await
+                        .map_err(open)?;
+                    if value == "off" {
+                        return Err(ConnectError::NotDurable { setting, value });
+                    }
+                }
+                Self::Postgres(pool)
+            }
+        };
+        migrate::run(&db).await?;
+        Ok(db)
+    }
+
+    /// A transaction that only reads and never waits for the writer.
+    pub async fn read(&self) -> Result<Tx, DbError> {
+        Ok(match self {
+            Self::Postgres(pool) => Tx::Postgres(pool.begin().await?),
+            Self::Sqlite { readers, .. } => Tx::Sqlite(readers.begin().await?),
+        })
+    }
+
+    /// A transaction that writes. On SQLite it holds the file from its first moment, so it never fails half way for a lock.
+    pub async fn write(&self) -> Result<Tx, DbError> {
+        Ok(match self {
+            Self::Postgres(pool) => Tx::Postgres(pool.begin().await?),
+            Self::Sqlite { writer, .. } => Tx::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
+        })
+    }
+
+    /// Whether the database answers.
+    pub async fn ping(&self) -> Result<(), DbError> {
+        let mut tx = self.read().await?;
+        crate::run!(&mut tx, c => sqlx::query_scalar::<_, i32>("SELECT 1").fetch_one(c))?;
+        Ok(())
+    }
+
+    /// Waits for running statements and closes every connection.
+    pub async fn close(&self) {
+        match self {
+            Self::Postgres(pool) => pool.close().await,
+            Self::Sqlite { readers, writer } => {
+                readers.close().await;
+                writer.close().await;
+            }
+        }
+    }
+}

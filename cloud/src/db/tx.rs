@@ -1,0 +1,67 @@
+//! A transaction on either database.
+
+use sqlx::{Postgres, Sqlite, Transaction};
+
+use super::DbError;
+
+/// An open transaction. Dropped without [`commit`](Self::commit) it is undone.
+#[derive(Debug)]
+pub enum Tx {
+    /// On PostgreSQL.
+    Postgres(Transaction<'static, Postgres>),
+    /// On SQLite.
+    Sqlite(Transaction<'static, Sqlite>),
+}
+
+impl Tx {
+    /// Makes the changes durable. After an error the outcome is unknown.
+    pub async fn commit(self) -> Result<(), DbError> {
+        match self {
+            Self::Postgres(tx) => tx.commit().await?,
+            Self::Sqlite(tx) => tx.commit().await?,
+        }
+        Ok(())
+    }
+
+    /// `FOR UPDATE` where rows are locked one by one; nothing where one writer holds the whole file.
+    pub const fn is_postgres(&self) -> bool {
+        matches!(self, Self::Postgres(_))
+    }
+}
+
+/// Runs one statement on whichever database the transaction is on:
+/// `run!(tx, c => sqlx::query("DELETE FROM job WHERE id = $1").bind(id).execute(c))`.
+///
+/// The statement is written once and compiled for both; the result is `Result<_, DbError>`.
+#[macro_export]
+macro_rules! run {
+    ($tx:expr, $c:ident => $statement:expr) => {
+        match $tx {
+            $crate::db::Tx::Postgres(transaction) => {
+                let $c = &mut **transaction;
+                $statement.await.map_err($crate::db::DbError::from)
+            }
+            $crate::db::Tx::Sqlite(transaction) => {
+                let $c = &mut **transaction;
+                $statement.await.map_err($crate::db::DbError::from)
+            }
+        }
+    };
+}
+
+/// Like [`run!`](crate::run) for statements that change rows; gives how many.
+#[macro_export]
+macro_rules! change {
+    ($tx:expr, $c:ident => $statement:expr) => {
+        match $tx {
+            $crate::db::Tx::Postgres(transaction) => {
+                let $c = &mut **transaction;
+                $statement.await.map(|done| done.rows_affected()).map_err($crate::db::DbError::from)
+            }
+            $crate::db::Tx::Sqlite(transaction) => {
+                let $c = &mut **transaction;
+                $statement.await.map(|done| done.rows_affected()).map_err($crate::db::DbError::from)
+            }
+        }
+    };
+}
