@@ -3,4 +3,6 @@
 //! `config, clock <- kits <- features <- wiring <- main`: kits know no feature; features know those to their left,
 //! by `model` and `service` alone; the tables that know every feature live in `wiring`.
 
+pub mod clock;
+pub mod config;
 pub mod db;

@@ -1,0 +1,74 @@
+//! Every key, its default and what it is: the one list behind reading, printing and refusing.
+
+use gatelodge_proto::settings::Key;
+
+pub(super) const KEYS: &[Key] = &[
+    Key::new(
+        "data_dir",
+        Some("\"/var/lib/gatelodge\""),
+        "The folder for keys, the SQLite file and addresses.json. Made at first start, readable by its user alone.",
+    ),
+    Key::new(
+        "public_url",
+        Some("\"https://localhost:8443\""),
+        "The portal's address as browsers, agents and technicians reach it. Links in mails start with it.",
+    ),
+    Key::new(
+        "http.listen",
+        Some("\"127.0.0.1:8443\""),
+        "Where portal, API, enrolment and relay listen, always with TLS.",
+    ),
+    Key::new(
+        "http.tls",
+        Some("\"own\""),
+        "Where the portal's certificate comes from: `own` (the cloud's own CA, whose certificate is keys/server-ca.pem in the data folder) or `files`.",
+    ),
+    Key::new("http.cert_file", None, "PEM chain of the portal's certificate, with tls = \"files\"."),
+    Key::new(
+        "http.key_file",
+        None,
+        "PEM key of the portal's certificate, with tls = \"files\"; readable by its user alone.",
+    ),
+    Key::new(
+        "http.loopback",
+        None,
+        "A second listener without TLS for browsers on this machine, like 127.0.0.1:8080. Loopback addresses only.",
+    ),
+    Key::new(
+        "mqtt.endpoint",
+        Some("\"embedded\""),
+        "Who devices connect to: `embedded` (this program) or `external` (a broker, see docs/operate).",
+    ),
+    Key::new(
+        "mqtt.listen",
+        Some("\"127.0.0.1:8883\""),
+        "Where the embedded device endpoint listens; only devices with a certificate get in.",
+    ),
+    Key::new(
+        "mqtt.public",
+        None,
+        "host:port of the device endpoint as devices reach it; from public_url and the port in use when unset.",
+    ),
+    Key::new("mqtt.broker", None, "host:port of an external broker, for the registrar."),
+    Key::new(
+        "mqtt.broker_ca_file",
+        None,
+        "PEM CA of the external broker's certificate; the cloud's own CA when unset.",
+    ),
+    Key::new(
+        "database.url",
+        None,
+        "sqlite:PATH or postgres://user:password@host/name; gatelodge.db in the data folder when unset.",
+    ),
+    Key::new(
+        "mail.smtp_url",
+        None,
+        "smtp://user:password@host:port (STARTTLS) or smtps://...; when unset, mails stay in the built-in mailbox that the vendor's administrators see.",
+    ),
+    Key::new("mail.from", Some("\"Gatelodge <no-reply@localhost.localdomain>\""), "The sender of every mail."),
+    Key::new("mail.support", Some("\"support@localhost.localdomain\""), "Whom mails name for questions."),
+    Key::new("mail.vendor_name", Some("\"Gatelodge\""), "The vendor's name in mails and pages."),
+    Key::new("sessions.max_minutes", Some("240"), "The longest session."),
+    Key::new("sessions.idle_minutes", Some("15"), "A session without traffic ends after this."),
+    Key::new("sessions.ask_minutes", Some("30"), "How long a customer has to answer a request for a session."),
+];

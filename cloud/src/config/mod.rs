@@ -1,0 +1,215 @@
+//! The cloud's settings: one documented file, the environment on top, unknown keys refused.
+
+mod keys;
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+pub use gatelodge_proto::settings::SettingsError;
+use gatelodge_proto::settings::{self};
+use serde::Deserialize;
+use url::Url;
+
+use crate::db::DbUrl;
+
+/// The prefix of environment variables.
+pub const ENVIRONMENT: &str = "GATELODGE";
+
+/// Everything that can be set, checked.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Keys, the SQLite file and `addresses.json`.
+    pub data_dir: PathBuf,
+    /// The portal's address as browsers and agents reach it.
+    pub public_url: Url,
+    /// How the portal listens.
+    pub http: Http,
+    /// How devices are heard.
+    pub mqtt: Mqtt,
+    /// Where rows are kept.
+    pub database: DbUrl,
+    /// How mail leaves.
+    pub mail: Mail,
+    /// Limits of sessions.
+    pub sessions: Sessions,
+}
+
+/// How the portal listens.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Http {
+    /// Where.
+    pub listen: SocketAddr,
+    /// Where the certificate comes from.
+    pub tls: HttpTls,
+    /// PEM chain, with `files`.
+    pub cert_file: Option<PathBuf>,
+    /// PEM key, with `files`.
+    pub key_file: Option<PathBuf>,
+    /// A second, plain listener on loopback, so that a browser on this machine shows no certificate warning.
+    pub loopback: Option<SocketAddr>,
+}
+
+/// Where the portal's certificate comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HttpTls {
+    /// From the cloud's own CA.
+    Own,
+    /// From files.
+    Files,
+}
+
+/// How devices are heard.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Mqtt {
+    /// Whether this program is the endpoint, or somebody else's broker is.
+    pub endpoint: Endpoint,
+    /// Where the embedded endpoint listens.
+    pub listen: SocketAddr,
+    /// `host:port` as devices reach it; from `public_url` and the port in use when unset.
+    pub public: Option<String>,
+    /// `host:port` of an external broker, for the registrar.
+    pub broker: Option<String>,
+    /// PEM CA of an external broker's certificate; the cloud's own CA when unset.
+    pub broker_ca_file: Option<PathBuf>,
+}
+
+/// Who the MQTT endpoint is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Endpoint {
+    /// This program.
+    Embedded,
+    /// A broker.
+    External,
+}
+
+/// How mail leaves.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Mail {
+    /// `smtp://user:password@host:port` or `smtps://...`; the built-in mailbox when unset.
+    pub smtp_url: Option<String>,
+    /// The sender.
+    pub from: String,
+    /// Whom mails name for questions.
+    pub support: String,
+    /// The vendor's name in mails and pages.
+    pub vendor_name: String,
+}
+
+/// Limits of sessions.
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub struct Sessions {
+    /// The longest session, in minutes.
+    pub max_minutes: u32,
+    /// Ends a session without traffic, in minutes.
+    pub idle_minutes: u32,
+    /// How long a customer has to answer, in minutes.
+    pub ask_minutes: u32,
+}
+
+impl Sessions {
+    /// How long a customer has to answer.
+    pub fn ask(&self) -> Duration {
+        Duration::from_secs(u64::from(self.ask_minutes) * 60)
+    }
+}
+
+#[derive(Deserialize)]
+struct Raw {
+    data_dir: PathBuf,
+    public_url: Url,
+    http: Http,
+    mqtt: Mqtt,
+    database: RawDatabase,
+    mail: Mail,
+    sessions: Sessions,
+}
+
+#[derive(Deserialize)]
+struct RawDatabase {
+    url: Option<String>,
+}
+
+impl Config {
+    /// Reads `file` (the defaults when `None`) and the environment.
+    pub fn load(
+        file: Option<&std::path::Path>,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, SettingsError> {
+        let raw: Raw = settings::load(ENVIRONMENT, keys::KEYS, file, environment)?;
+        let database = match &raw.database.url {
+            Some(url) => url.parse().map_err(|error| SettingsError::Value(format!("{error}")))?,
+            None => DbUrl::Sqlite(raw.data_dir.join("gatelodge.db")),
+        };
+        if raw.http.tls == HttpTls::Files && (raw.http.cert_file.is_none() || raw.http.key_file.is_none()) {
+            return Err(SettingsError::Value(
+                "`http.tls = \"files\"` needs `http.cert_file` and `http.key_file`".into(),
+            ));
+        }
+        if let Some(loopback) = raw.http.loopback
+            && !loopback.ip().is_loopback()
+        {
+            return Err(SettingsError::Value(format!(
+                "`http.loopback` is {loopback}, which others can reach without TLS; give an address like 127.0.0.1:8080"
+            )));
+        }
+        if raw.mqtt.endpoint == Endpoint::External && (raw.mqtt.broker.is_none() || raw.mqtt.public.is_none()) {
+            return Err(SettingsError::Value(
+                "`mqtt.endpoint = \"external\"` needs `mqtt.broker` for the registrar and `mqtt.public` for devices"
+                    .into(),
+            ));
+        }
+        Ok(Self {
+            data_dir: raw.data_dir,
+            public_url: raw.public_url,
+            http: raw.http,
+            mqtt: raw.mqtt,
+            database,
+            mail: raw.mail,
+            sessions: raw.sessions,
+        })
+    }
+
+    /// The default file with its comments.
+    pub fn default_file() -> String {
+        settings::print_default(
+            "Gatelodge cloud. Every value shown is the default; a line that starts with # is not set.",
+            ENVIRONMENT,
+            keys::KEYS,
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(pairs: &[(&str, &str)]) -> Result<Config, SettingsError> {
+        Config::load(None, pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
+    }
+
+    #[test]
+    fn the_defaults_stand_alone_on_one_machine() {
+        let config = with(&[]).unwrap();
+        assert_eq!(config.database, DbUrl::Sqlite(config.data_dir.join("gatelodge.db")));
+        assert_eq!(config.mqtt.endpoint, Endpoint::Embedded);
+        assert_eq!(config.mail.smtp_url, None);
+    }
+
+    #[test]
+    fn the_printed_file_is_the_default() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), Config::default_file()).unwrap();
+        let read = Config::load(Some(file.path()), []).unwrap();
+        assert_eq!(format!("{read:?}"), format!("{:?}", with(&[]).unwrap()));
+    }
+
+    #[test]
+    fn half_settings_are_refused_with_what_is_missing() {
+        let message = |pairs: &[(&str, &str)]| with(pairs).unwrap_err().to_string();
+        assert!(message(&[("GATELODGE__HTTP__TLS", "files")]).contains("needs `http.cert_file`"));
+        assert!(message(&[("GATELODGE__HTTP__LOOPBACK", "0.0.0.0:80")]).contains("without TLS"));
+        assert!(message(&[("GATELODGE__MQTT__ENDPOINT", "external")]).contains("needs `mqtt.broker`"));
+        assert!(message(&[("GATELODGE__DATABASE__URL", "mysql://x")]).contains("must start with sqlite:"));
+    }
+}
