@@ -8,6 +8,8 @@ pub mod enrol;
 pub mod grant;
 pub mod identity;
 pub mod ids;
+#[cfg(feature = "link")]
+pub mod link;
 pub mod payload;
 pub mod random;
 #[cfg(feature = "settings")]
