@@ -3,6 +3,9 @@
 //! `config, clock <- kits <- features <- wiring <- main`: kits know no feature; features know those to their left,
 //! by `model` and `service` alone; the tables that know every feature live in `wiring`.
 
+pub mod audit;
 pub mod clock;
 pub mod config;
 pub mod db;
+pub mod jobs;
+pub mod kits;

@@ -1,0 +1,137 @@
+//! The audit trail: what happened, who did it, and which organisations may read it. Append-only; written in the
+//! transaction of the change it tells of. Never decides anything.
+
+use gatelodge_proto::{DeviceId, OrganisationId, Random, SessionId, Timestamp, UserId};
+use serde_json::Value;
+use sqlx::types::Json;
+use uuid::Uuid;
+
+use crate::{
+    change,
+    db::{DbError, Ts, Tx},
+    run,
+};
+
+/// Who did it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Actor {
+    /// A signed-in user, under the name of that moment.
+    User {
+        /// Which.
+        id: UserId,
+        /// The name shown.
+        name: String,
+    },
+    /// A device by its own message.
+    Device {
+        /// Which.
+        id: DeviceId,
+        /// The name shown.
+        name: String,
+    },
+    /// The cloud itself: a deadline, a lease, a job.
+    Cloud,
+    /// Somebody at the vendor's command line.
+    Operator(String),
+}
+
+impl Actor {
+    fn columns(&self) -> (&'static str, Option<Uuid>, &str) {
+        match self {
+            Self::User { id, name } => ("user", Some(id.uuid()), name),
+            Self::Device { id, name } => ("device", Some(id.uuid()), name),
+            Self::Cloud => ("cloud", None, "Gatelodge"),
+            Self::Operator(name) => ("operator", None, name),
+        }
+    }
+}
+
+/// One thing that happened.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// Who did it.
+    pub actor: Actor,
+    /// What, as a stable word like `device_registered`; pages say it by the locale key `audit-device-registered`.
+    pub what: &'static str,
+    /// On which device.
+    pub device: Option<DeviceId>,
+    /// In which session.
+    pub session: Option<SessionId>,
+    /// More, for people; arguments of the locale key.
+    pub details: Value,
+    /// Who may read it. Fixed for good: a later owner is not among them.
+    pub readers: Vec<OrganisationId>,
+}
+
+/// One row as a reader sees it.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Row {
+    /// Its id, in time order.
+    pub id: Uuid,
+    /// When.
+    pub at: Ts,
+    /// `user`, `device`, `cloud` or `operator`.
+    pub actor_kind: String,
+    /// The name at that moment.
+    pub actor_name: String,
+    /// What.
+    pub what: String,
+    /// On which device.
+    pub device_id: Option<Uuid>,
+    /// In which session.
+    pub session_id: Option<Uuid>,
+    /// More.
+    pub details: Json<Value>,
+}
+
+/// Writes one row.
+pub async fn write(tx: &mut Tx, now: Timestamp, random: &Random, entry: Entry) -> Result<(), DbError> {
+    let id = gatelodge_proto::CommandId::make(now, random).uuid();
+    let (actor_kind, actor_id, actor_name) = entry.actor.columns();
+    change!(tx, c => sqlx::query(
+        "INSERT INTO audit_row (id, at, actor_kind, actor_id, actor_name, what, device_id, session_id, details)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+    )
+    .bind(id)
+    .bind(Ts::from(now))
+    .bind(actor_kind)
+    .bind(actor_id)
+    .bind(actor_name)
+    .bind(entry.what)
+    .bind(entry.device.map(DeviceId::uuid))
+    .bind(entry.session.map(SessionId::uuid))
+    .bind(Json(&entry.details))
+    .execute(c))?;
+    for reader in &entry.readers {
+        change!(tx, c => sqlx::query(
+            "INSERT INTO audit_reader (organisation_id, audit_id) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+        )
+        .bind(reader.uuid())
+        .bind(id)
+        .execute(c))?;
+    }
+    Ok(())
+}
+
+/// The newest rows that `organisation` may read, before the row `before` when given, on one device when given.
+pub async fn read(
+    tx: &mut Tx,
+    organisation: OrganisationId,
+    device: Option<DeviceId>,
+    before: Option<Uuid>,
+    limit: i64,
+) -> Result<Vec<Row>, DbError> {
+    // Both filters are always bound: the greatest UUID and the any-device flag stand for "no filter".
+    run!(tx, c => sqlx::query_as::<_, Row>(
+        "SELECT a.id, a.at, a.actor_kind, a.actor_name, a.what, a.device_id, a.session_id, a.details
+         FROM audit_row a JOIN audit_reader r ON r.audit_id = a.id
+         WHERE r.organisation_id = $1 AND a.id < $2 AND ($3 OR a.device_id = $4)
+         ORDER BY a.id DESC LIMIT $5",
+    )
+    .bind(organisation.uuid())
+    .bind(before.unwrap_or(Uuid::max()))
+    .bind(device.is_none())
+    .bind(device.map_or(Uuid::nil(), DeviceId::uuid))
+    .bind(limit)
+    .fetch_all(c))
+}

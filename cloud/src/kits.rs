@@ -1,0 +1,29 @@
+//! What every service is handed: the kits of this node, in one cheap clone. Knows no feature.
+
+use std::sync::Arc;
+
+use gatelodge_proto::{Random, Timestamp};
+
+use crate::{clock::Clock, config::Config, db::Db, jobs::Bell};
+
+/// The kits of this node.
+#[derive(Debug, Clone)]
+pub struct Kits {
+    /// The settings.
+    pub config: Arc<Config>,
+    /// Where the time comes from.
+    pub clock: Clock,
+    /// Where randomness comes from.
+    pub random: Random,
+    /// The database.
+    pub db: Db,
+    /// Wakes the worker after a commit that wrote a job.
+    pub jobs: Bell,
+}
+
+impl Kits {
+    /// The time now.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+}
