@@ -12,6 +12,8 @@ pub mod ids;
 pub mod link;
 pub mod payload;
 pub mod random;
+#[cfg(feature = "session")]
+pub mod session;
 #[cfg(feature = "settings")]
 pub mod settings;
 pub mod timestamp;

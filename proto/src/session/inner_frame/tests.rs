@@ -1,0 +1,150 @@
+//! Round trips, golden bytes and bad input.
+
+use proptest::{collection::vec, prelude::*, sample::select};
+
+use super::{super::wire, body::MAX_CONSENT, *};
+use crate::{FlowId, Random, Timestamp, payload::ServiceName};
+
+fn any_grant() -> impl Strategy<Value = Warrant> {
+    ("[A-Za-z0-9_-]{0,200}\\.[A-Za-z0-9_-]{0,90}", vec(any::<u8>(), 0..200))
+        .prop_map(|(grant, consent)| Warrant { grant: grant.parse().unwrap(), consent: consent.into() })
+}
+
+fn any_service() -> impl Strategy<Value = ServiceName> {
+    "[a-z0-9][a-z0-9-]{0,39}".prop_map(|name| name.parse().unwrap())
+}
+
+fn any_open() -> impl Strategy<Value = Open> {
+    let class = prop_oneof![Just(Class::Interactive), Just(Class::Bulk)];
+    (any::<[u8; 16]>(), any_service(), class, any::<u32>()).prop_map(|(flow, name, class, credit)| Open {
+        flow: FlowId::from_uuid(uuid::Uuid::from_bytes(flow)),
+        target: Target::Service(name),
+        class,
+        credit,
+    })
+}
+
+fn any_frame() -> impl Strategy<Value = InnerFrame> {
+    let id = any::<u32>;
+    let payload = || vec(any::<u8>(), 0..2000).prop_map(Bytes::from);
+    let reason = select(EndReason::ALL.as_slice());
+    prop_oneof![
+        any_grant().prop_map(InnerFrame::Grant),
+        (any::<u16>(), any::<u16>(), any::<u32>(), vec(any_service(), 0..20)).prop_map(
+            |(version, max_streams, seconds_left, services)| InnerFrame::Accept(Accept {
+                version,
+                max_streams,
+                seconds_left,
+                services
+            })
+        ),
+        (1u8..=6, "\\PC{0,60}").prop_map(|(code, sentence)| InnerFrame::Deny { code: denial(code).unwrap(), sentence }),
+        (id(), any_open()).prop_map(|(stream, open)| InnerFrame::Open { stream, open }),
+        (id(), any::<u32>(), any::<u32>(), "[ -~]{0,50}").prop_map(|(stream, credit, connect_us, local)| {
+            InnerFrame::OpenOk { stream, credit, connect_us, local }
+        }),
+        (id(), 1u8..=7).prop_map(|(stream, code)| InnerFrame::OpenErr { stream, code: open_error(code).unwrap() }),
+        (id(), payload()).prop_map(|(stream, payload)| InnerFrame::Data { stream, payload }),
+        (id(), any::<u32>()).prop_map(|(stream, bytes)| InnerFrame::Credit { stream, bytes }),
+        id().prop_map(|stream| InnerFrame::Fin { stream }),
+        (id(), 1u8..=3).prop_map(|(stream, code)| InnerFrame::Rst { stream, code: reset(code).unwrap() }),
+        (id(), payload()).prop_map(|(stream, payload)| InnerFrame::Dgram { stream, payload }),
+        any::<u32>().prop_map(|seconds| InnerFrame::ExpiryWarn { seconds }),
+        any_grant().prop_map(InnerFrame::Extend),
+        (prop_oneof![Just(Role::Technician), Just(Role::Device)], reason)
+            .prop_map(|(by, reason)| InnerFrame::Revoked { by, reason }),
+        any::<u64>().prop_map(|stamp| InnerFrame::Ping { stamp }),
+        any::<u64>().prop_map(|stamp| InnerFrame::Pong { stamp }),
+        (any::<u64>(), any::<u64>(), any::<u16>(), any::<u32>()).prop_map(
+            |(bytes_up, bytes_down, streams, round_trip_us)| InnerFrame::Stats(Stats {
+                bytes_up,
+                bytes_down,
+                streams,
+                round_trip_us
+            })
+        ),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn frames_round_trip_however_the_bytes_arrive(frames in vec(any_frame(), 1..6), step in 1usize..700) {
+        let mut wire = BytesMut::new();
+        for frame in &frames {
+            frame.put(&mut wire);
+        }
+        let (mut buffer, mut seen) = (BytesMut::new(), Vec::new());
+        for piece in wire.chunks(step) {
+            buffer.extend_from_slice(piece);
+            while let Some(frame) = InnerFrame::take(&mut buffer).unwrap() {
+                seen.push(frame);
+            }
+        }
+        prop_assert_eq!(seen, frames);
+        prop_assert!(buffer.is_empty());
+    }
+
+    #[test]
+    fn no_bytes_panic(bytes in vec(any::<u8>(), 0..300), kind in 0u8..20) {
+        let _ = InnerFrame::take(&mut BytesMut::from(bytes.as_slice()));
+        let _ = InnerFrame::parse(kind, 1, bytes.into());
+    }
+}
+
+#[test]
+fn golden_bytes() {
+    let flow = FlowId::make(Timestamp::from_seconds(1_800_000_000), &Random::seeded(4));
+    let name: ServiceName = "panel-web".parse().unwrap();
+    let warrant = || Warrant { grant: "eyJ9.c2ln".parse().unwrap(), consent: Bytes::from_static(b"proof") };
+    let target = Target::Service(name.clone());
+    let services = vec![name];
+    let payload = || Bytes::from_static(b"GET /");
+    let frames = [
+        ("grant", InnerFrame::Grant(warrant())),
+        ("accept", InnerFrame::Accept(Accept { version: 1, max_streams: 64, seconds_left: 3600, services })),
+        ("deny", InnerFrame::Deny { code: Denial::Time, sentence: "too late".into() }),
+        ("open", InnerFrame::Open { stream: 1, open: Open { flow, target, class: Class::Bulk, credit: 65536 } }),
+        (
+            "open_ok",
+            InnerFrame::OpenOk { stream: 1, credit: 65536, connect_us: 812, local: "192.168.1.5:40000".into() },
+        ),
+        ("open_err", InnerFrame::OpenErr { stream: 1, code: OpenError::Refused }),
+        ("data", InnerFrame::Data { stream: 1, payload: payload() }),
+        ("credit", InnerFrame::Credit { stream: 1, bytes: 32768 }),
+        ("fin", InnerFrame::Fin { stream: 1 }),
+        ("rst", InnerFrame::Rst { stream: 1, code: ResetCode::Broken }),
+        ("dgram", InnerFrame::Dgram { stream: 3, payload: payload() }),
+        ("expiry_warn", InnerFrame::ExpiryWarn { seconds: 300 }),
+        ("extend", InnerFrame::Extend(warrant())),
+        ("revoked", InnerFrame::Revoked { by: Role::Device, reason: EndReason::Device }),
+        ("ping", InnerFrame::Ping { stamp: 9 }),
+        ("pong", InnerFrame::Pong { stamp: 9 }),
+        ("stats", InnerFrame::Stats(Stats { bytes_up: 1, bytes_down: 2, streams: 3, round_trip_us: 4 })),
+    ];
+    wire::golden("inner_frames.hex", &frames.map(|(name, frame)| (name, frame.encode())));
+}
+
+#[test]
+fn a_length_beyond_the_limit_is_refused_before_its_bytes_arrive() {
+    let mut buffer = BytesMut::from([7u8, 0, 0xff, 0xff, 0, 0, 0, 1].as_slice());
+    assert_eq!(InnerFrame::take(&mut buffer), Err(FrameError::TooLong(HEADER + 0xffff)));
+}
+
+#[test]
+fn hints_of_later_versions_are_skipped_and_unknown_orders_are_not() {
+    let mut buffer = BytesMut::from([0x90u8, 0, 0, 1, 0, 0, 0, 0, 42].as_slice());
+    InnerFrame::Ping { stamp: 1 }.put(&mut buffer);
+    assert_eq!(InnerFrame::take(&mut buffer), Ok(Some(InnerFrame::Ping { stamp: 1 })));
+    let mut buffer = BytesMut::from([0x40u8, 0, 0, 0, 0, 0, 0, 0].as_slice());
+    assert_eq!(InnerFrame::take(&mut buffer), Err(FrameError::UnknownType(0x40)));
+}
+
+#[test]
+fn the_largest_grant_fits_one_frame() {
+    let text = format!("{}.a", "a".repeat(crate::grant::MAX_BYTES - 2));
+    let warrant = Warrant { grant: text.parse().unwrap(), consent: vec![1; MAX_CONSENT].into() };
+    let frame = InnerFrame::Grant(warrant);
+    let mut bytes = BytesMut::from(frame.encode().as_ref());
+    assert!(bytes.len() <= MAX_BYTES);
+    assert_eq!(InnerFrame::take(&mut bytes), Ok(Some(frame)));
+}

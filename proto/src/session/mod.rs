@@ -1,0 +1,65 @@
+//! The session data plane that agent, technician and cloud share (DESIGN section 9): frames, mux, inner TLS, carrier, driver.
+//!
+//! From the outside in: relay frames ([`relay_frame`]), inner frames ([`inner_frame`]), streams ([`mux`]).
+//! Nothing here decides what a session may reach; that is the grant's and the agent's word.
+
+pub mod inner_frame;
+pub mod mux;
+pub mod relay_frame;
+mod wire;
+
+pub use wire::FrameError;
+
+use crate::payload::EndReason;
+
+/// The version of the frames in this module, said in HELLO.
+pub const VERSION: u16 = 1;
+
+/// Which end of a session somebody is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// Opens streams; TLS client.
+    Technician,
+    /// Dials targets; TLS server.
+    Device,
+}
+
+impl Role {
+    /// The other end.
+    #[must_use]
+    pub const fn peer(self) -> Self {
+        match self {
+            Self::Technician => Self::Device,
+            Self::Device => Self::Technician,
+        }
+    }
+
+    /// The stable word for logs and databases.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Technician => "technician",
+            Self::Device => "device",
+        }
+    }
+}
+
+/// How a session ended, as one end saw it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ending {
+    /// Why.
+    pub reason: EndReason,
+    /// What exactly, for logs and `--json`; absent when the reason says it all.
+    pub detail: Option<String>,
+}
+
+impl Ending {
+    /// An end that needs no more words.
+    pub const fn plain(reason: EndReason) -> Self {
+        Self { reason, detail: None }
+    }
+
+    /// An end with its detail.
+    pub fn because(reason: EndReason, detail: &impl ToString) -> Self {
+        Self { reason, detail: Some(detail.to_string()) }
+    }
+}

@@ -1,0 +1,92 @@
+//! One direction of a stream: what may still be sent, what may still arrive.
+
+use super::{Impossible, MAX_WINDOW, Violation};
+
+/// Towards the peer.
+pub(super) struct Outbound {
+    credit: u32,
+    finished: bool,
+}
+
+/// From the peer.
+pub(super) struct Inbound {
+    window: u32,
+    /// What the peer may still send.
+    room: u32,
+    /// What is in the real socket and not yet given back.
+    unreturned: u32,
+    finished: bool,
+}
+
+impl Outbound {
+    pub(super) fn new(credit: u32) -> Result<Self, Violation> {
+        if credit > MAX_WINDOW { Err(Violation::Credit) } else { Ok(Self { credit, finished: false }) }
+    }
+
+    pub(super) const fn credit(&self) -> u32 {
+        if self.finished { 0 } else { self.credit }
+    }
+
+    pub(super) fn take(&mut self, bytes: usize) -> Result<(), Impossible> {
+        if self.finished {
+            return Err(Impossible::Over);
+        }
+        let bytes = u32::try_from(bytes).map_err(|_| Impossible::Full)?;
+        self.credit = self.credit.checked_sub(bytes).ok_or(Impossible::Full)?;
+        Ok(())
+    }
+
+    /// Gives whether the credit is of use.
+    pub(super) fn give(&mut self, bytes: u32) -> Result<bool, Violation> {
+        self.credit = self.credit.checked_add(bytes).filter(|sum| *sum <= MAX_WINDOW).ok_or(Violation::Credit)?;
+        Ok(!self.finished)
+    }
+
+    /// Gives whether this was the first time.
+    pub(super) const fn finish(&mut self) -> bool {
+        !std::mem::replace(&mut self.finished, true)
+    }
+
+    pub(super) const fn is_finished(&self) -> bool {
+        self.finished
+    }
+}
+
+impl Inbound {
+    pub(super) const fn new(window: u32) -> Self {
+        Self { window, room: window, unreturned: 0, finished: false }
+    }
+
+    pub(super) fn arrived(&mut self, bytes: usize) -> Result<(), Violation> {
+        if self.finished {
+            return Err(Violation::OutOfPlace);
+        }
+        let bytes = u32::try_from(bytes).map_err(|_| Violation::Window)?;
+        self.room = self.room.checked_sub(bytes).ok_or(Violation::Window)?;
+        Ok(())
+    }
+
+    /// Gives the credit to return, once it is worth a frame. The window's size may change here one day: what is
+    /// returned need not equal what was consumed.
+    pub(super) fn consumed(&mut self, bytes: usize) -> Option<u32> {
+        if self.finished {
+            return None;
+        }
+        let held = self.window - self.room - self.unreturned;
+        self.unreturned += u32::try_from(bytes).unwrap_or(u32::MAX).min(held);
+        if self.unreturned < self.window / 2 {
+            return None;
+        }
+        let returned = std::mem::take(&mut self.unreturned);
+        self.room += returned;
+        Some(returned)
+    }
+
+    pub(super) const fn finish(&mut self) -> Result<(), Violation> {
+        if std::mem::replace(&mut self.finished, true) { Err(Violation::OutOfPlace) } else { Ok(()) }
+    }
+
+    pub(super) const fn is_finished(&self) -> bool {
+        self.finished
+    }
+}
