@@ -84,6 +84,11 @@ id!(
     "an enrolment"
 );
 id!(
+    /// One registration of a device: from an installer's save to its end.
+    RegistrationId,
+    "a registration"
+);
+id!(
     /// One remote management session.
     SessionId,
     "a session"

@@ -19,7 +19,9 @@ pub mod settings;
 pub mod timestamp;
 pub mod topics;
 
-pub use ids::{CertificateSerial, CommandId, DeviceId, EnrolmentId, FlowId, OrganisationId, SessionId, UserId};
+pub use ids::{
+    CertificateSerial, CommandId, DeviceId, EnrolmentId, FlowId, OrganisationId, RegistrationId, SessionId, UserId,
+};
 pub use random::Random;
 pub use timestamp::Timestamp;
 
