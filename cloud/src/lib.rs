@@ -9,3 +9,4 @@ pub mod config;
 pub mod db;
 pub mod jobs;
 pub mod kits;
+pub mod pki;
