@@ -1,0 +1,115 @@
+//! `dist`: release builds and what carries them, in `target/dist/`: one `.tar.gz` a program and target, and `.deb`
+//! packages where cargo-deb is installed. Other targets are built with cross (`CROSS_CONFIG=cross.toml`).
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context as _, bail};
+
+use crate::{command, output, tools};
+
+/// A package, its program, the profile it is shipped in, and the files that go with it.
+struct Program {
+    package: &'static str,
+    binary: &'static str,
+    profile: &'static str,
+    files: &'static [&'static str],
+}
+
+const PROGRAMS: [Program; 3] = [
+    Program {
+        package: "gatelodge-agent",
+        binary: "gatelodge-agent",
+        profile: "device",
+        files: &["systemd/gatelodge-agent.service"],
+    },
+    Program {
+        package: "gatelodge-cloud",
+        binary: "gatelodge-cloud",
+        profile: "release",
+        files: &["systemd/gatelodge-cloud.service"],
+    },
+    Program { package: "gatelodge-technician", binary: "gatelodge", profile: "release", files: &[] },
+];
+
+pub(crate) fn run(arguments: &[String]) -> anyhow::Result<()> {
+    let host = host()?;
+    let targets = if arguments.is_empty() { vec![host.clone()] } else { arguments.to_vec() };
+    let folder = command::target().join("dist");
+    fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    for target in &targets {
+        let is_host = *target == host;
+        // Servers are of this machine's kind; a device and a technician's computer may be of any.
+        for program in PROGRAMS.iter().filter(|program| is_host || program.package != "gatelodge-cloud") {
+            output::step(&format!("{} for {target}", program.binary));
+            let built = build(program, target, is_host)?;
+            output::line(&pack(program, target, &built, &folder)?.display().to_string());
+            if is_host && !program.files.is_empty() {
+                package(program, &folder)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn host() -> anyhow::Result<String> {
+    let told = command::read(Command::new("rustc").current_dir(command::root()).arg("-vV"))?;
+    let host = told.lines().find_map(|line| line.strip_prefix("host: "));
+    Ok(host.context("rustc does not name its host")?.to_owned())
+}
+
+fn build(program: &Program, target: &str, is_host: bool) -> anyhow::Result<PathBuf> {
+    let arguments = ["build", "--locked", "--profile", program.profile, "-p", program.package, "--bin", program.binary];
+    let built = command::target();
+    if is_host {
+        command::run(&mut command::cargo(&arguments))?;
+        return Ok(built.join(program.profile).join(program.binary));
+    }
+    if tools::find("cross").is_none() {
+        bail!("building for {target} needs cross and a container engine: cargo install cross");
+    }
+    let mut cross = Command::new("cross");
+    cross.args(arguments).args(["--target", target]).current_dir(command::root()).env("CROSS_CONFIG", "cross.toml");
+    command::run(&mut cross)?;
+    Ok(built.join(target).join(program.profile).join(program.binary))
+}
+
+/// `NAME-VERSION-TARGET.tar.gz` with one folder of that name inside, the same bytes for the same input.
+fn pack(program: &Program, target: &str, built: &Path, folder: &Path) -> anyhow::Result<PathBuf> {
+    let name = format!("{}-{}-{target}", program.binary, env!("CARGO_PKG_VERSION"));
+    let inside = folder.join(&name);
+    fs::create_dir_all(&inside).with_context(|| format!("cannot make {}", inside.display()))?;
+    let root = command::root();
+    let files = program.files.iter().chain(&["LICENSE", "README.md"]).map(|file| root.join(file));
+    for file in files.chain([built.to_owned()]) {
+        let to = inside.join(file.file_name().unwrap_or_default());
+        fs::copy(&file, &to).with_context(|| format!("cannot copy {} to {}", file.display(), to.display()))?;
+    }
+    let archive = folder.join(format!("{name}.tar.gz"));
+    let mut tar = Command::new("tar");
+    tar.args([
+        "--sort=name",
+        "--owner=0",
+        "--group=0",
+        "--numeric-owner",
+        "--mtime=@0",
+        "--create",
+        "--gzip",
+        "--file",
+    ]);
+    command::run(tar.arg(&archive).arg("--directory").arg(folder).arg(&name).env("GZIP", "-n"))?;
+    fs::remove_dir_all(&inside).with_context(|| format!("cannot remove {}", inside.display()))?;
+    Ok(archive)
+}
+
+fn package(program: &Program, folder: &Path) -> anyhow::Result<()> {
+    if tools::find("cargo-deb").is_none() {
+        output::line("cargo-deb is not installed: no .deb was made (cargo install cargo-deb)");
+        return Ok(());
+    }
+    let mut deb = command::cargo(&["deb", "--no-build", "--profile", program.profile, "-p", program.package, "-o"]);
+    command::run(deb.arg(folder))
+}

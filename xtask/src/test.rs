@@ -1,0 +1,45 @@
+//! `test`: provides what the tests need, builds every program once, runs everything, and says what was skipped.
+
+use std::fs;
+
+use anyhow::{Context as _, bail};
+
+use crate::{command, output, tools};
+
+pub(crate) fn run(arguments: &[String]) -> anyhow::Result<()> {
+    output::step("what the tests need");
+    let mut skipped: Vec<String> = tools::provide().into_iter().map(tools::Tool::advice).collect();
+    if let Err(error) = tools::provide_axe() {
+        skipped.push(format!("axe-core is missing: {error:#}"));
+    }
+    if command::in_ci() && !skipped.is_empty() {
+        bail!("nothing may be skipped here, and this would be:\n  {}", skipped.join("\n  "));
+    }
+
+    output::step("build");
+    command::run(&mut command::cargo(&["build", "--workspace", "--all-targets", "--locked", "--quiet"]))?;
+
+    output::step("test");
+    let notes = command::target().join("skipped.txt");
+    fs::write(&notes, "").with_context(|| format!("cannot write {}", notes.display()))?;
+    let ran = command::run(
+        command::cargo(&["test", "--workspace", "--locked", "--no-fail-fast", "--quiet"])
+            .args(arguments)
+            .env("GATELODGE_PROGRAMS_BUILT", "1")
+            .env("GATELODGE_SKIPPED", &notes),
+    );
+
+    let told = fs::read_to_string(&notes).with_context(|| format!("cannot read {}", notes.display()))?;
+    skipped.extend(told.lines().map(str::to_owned));
+    skipped.sort();
+    skipped.dedup();
+    output::step(&format!("skipped: {}", skipped.len()));
+    for line in &skipped {
+        output::line(line);
+    }
+    ran?;
+    if command::in_ci() && !skipped.is_empty() {
+        bail!("nothing may be skipped here");
+    }
+    Ok(())
+}
