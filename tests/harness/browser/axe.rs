@@ -1,0 +1,54 @@
+//! The accessibility checker axe-core, loaded into the page under test.
+
+use std::fmt;
+
+use anyhow::Context as _;
+use fantoccini::Client;
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::{programs, skip};
+
+/// One rule that the page breaks.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Violation {
+    /// The rule, like `color-contrast`.
+    #[serde(rename = "id")]
+    pub rule: String,
+    /// What it asks for.
+    pub help: String,
+    /// Where it is broken, as CSS selectors.
+    pub places: Vec<String>,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({}) at {}", self.help, self.rule, self.places.join(", "))
+    }
+}
+
+const RUN: &str = "
+const done = arguments[arguments.length - 1];
+axe.run(document, { runOnly: arguments[0], resultTypes: ['violations'] }).then(
+  ({ violations }) => done({ found: violations.map(({ id, help, nodes }) =>
+    ({ id, help, places: nodes.map(({ target }) => target.join(' ')) })) }),
+  (error) => done({ error: String(error) }),
+);";
+
+/// Checks the open page; finds nothing (and notes it) where axe-core was not installed.
+pub(super) async fn check(client: &Client) -> anyhow::Result<Vec<Violation>> {
+    let source = programs::target()?.join("browser/node_modules/axe-core/axe.min.js");
+    let Ok(axe) = std::fs::read_to_string(&source) else {
+        skip::skip(
+            "axe-core is not installed: pages were not checked for accessibility (cargo xtask test installs it)",
+        )?;
+        return Ok(Vec::new());
+    };
+    client.execute(&axe, Vec::new()).await.context("cannot load axe-core into the page")?;
+    let tags = json!(["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]);
+    let mut answer = client.execute_async(RUN, vec![tags]).await.context("axe-core did not answer")?;
+    if let Some(error) = answer.get("error") {
+        anyhow::bail!("axe-core could not check the page: {error}");
+    }
+    serde_json::from_value(answer["found"].take()).context("axe-core's answer is unreadable")
+}
