@@ -1,2 +1,5 @@
-//! Placeholder.
-fn main() {}
+//! The one integration binary: house rules, stories over the real programs, bad input.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a failure here is the failure of a test")]
+
+mod tidy;
