@@ -1,0 +1,232 @@
+//! The words of remote sessions.
+
+use std::time::Duration;
+
+use gatelodge_proto::{
+    DeviceId, FlowId, OrganisationId, RegistrationId, SessionId, Timestamp, UserId,
+    api::{SessionState, SessionView},
+    payload::{EndReason, Service, ServiceName},
+};
+use sha2::{Digest, Sha256};
+
+/// How long a join ticket is good for.
+pub const TICKET_LIFE: Duration = Duration::from_secs(30);
+/// How long an allowed session waits for its first join.
+pub const JOIN_PATIENCE: Duration = Duration::from_secs(10 * 60);
+/// How long an open session lives without a word from the relay that carries it. The relay speaks every
+/// [`LEASE_RENEWAL`]; a node that is gone loses its sessions after this.
+pub const LEASE: Duration = Duration::from_secs(30);
+/// How often a relay renews the lease of what it carries.
+pub const LEASE_RENEWAL: Duration = Duration::from_secs(5);
+/// The longest reason a technician may give, in characters.
+pub const LONGEST_REASON: usize = 300;
+/// Live sessions one device takes at a time.
+pub const LIVE_PER_DEVICE: i64 = 4;
+
+/// Who asks for what, on which ground; fixed from the request on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ask {
+    /// The session.
+    pub id: SessionId,
+    /// The device.
+    pub device: DeviceId,
+    /// The registration it stands on.
+    pub registration: RegistrationId,
+    /// The ownership epoch of that registration.
+    pub epoch: u64,
+    /// Who asks.
+    pub technician: UserId,
+    /// For which installer.
+    pub installer: OrganisationId,
+    /// Whose device it is.
+    pub customer: OrganisationId,
+    /// What is to be reached, as the device reported it at that moment.
+    pub services: Vec<Service>,
+    /// Why.
+    pub reason: String,
+    /// For how long.
+    pub minutes: u32,
+    /// PKCS #10 of the session's own key, PEM.
+    pub csr: String,
+    /// SHA-256 of that key (SubjectPublicKeyInfo), hex.
+    pub key_thumbprint: String,
+    /// When it was asked for.
+    pub requested_at: Timestamp,
+}
+
+/// Which end of a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Side {
+    /// The technician's program.
+    Technician,
+    /// The device's agent.
+    Device,
+}
+
+impl Side {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Technician, Self::Device];
+
+    /// The stable word for the database.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Technician => "technician",
+            Self::Device => "device",
+        }
+    }
+
+    /// The side with this [`word`](Self::word).
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|side| side.word() == word)
+    }
+}
+
+/// A join ticket: 128 bits in hex, used once. Only its hash is kept.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Ticket([u8; 16]);
+
+/// The text is no join ticket.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a join ticket has 32 hexadecimal digits")]
+pub struct InvalidTicket;
+
+impl Ticket {
+    /// From 128 random bits.
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    /// The text to hand over; the one way to see it.
+    pub fn reveal(&self) -> String {
+        hex(&self.0)
+    }
+
+    /// What the database keeps.
+    pub fn hash(&self) -> Vec<u8> {
+        Sha256::digest(self.0).to_vec()
+    }
+}
+
+impl std::str::FromStr for Ticket {
+    type Err = InvalidTicket;
+    fn from_str(text: &str) -> Result<Self, InvalidTicket> {
+        let mut bytes = [0; 16];
+        if text.len() != 32 || !text.is_ascii() {
+            return Err(InvalidTicket);
+        }
+        for (place, byte) in bytes.iter_mut().enumerate() {
+            let digits = text.get(place * 2..place * 2 + 2).ok_or(InvalidTicket)?;
+            *byte = u8::from_str_radix(digits, 16).map_err(|_| InvalidTicket)?;
+        }
+        Ok(Self(bytes))
+    }
+}
+
+impl std::fmt::Debug for Ticket {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Ticket(hidden)")
+    }
+}
+
+/// Bytes in lower-case hex.
+pub fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// What a relay learns when a ticket is good.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Admission {
+    /// The session.
+    pub session: SessionId,
+    /// Which end comes.
+    pub side: Side,
+    /// Until when the session may last.
+    pub until: Timestamp,
+    /// Ends without traffic after this.
+    pub idle: Duration,
+}
+
+/// A session with the names that people know its parts by.
+#[derive(Debug, Clone)]
+pub struct NamedSession {
+    /// As the API shows it.
+    pub view: SessionView,
+    /// The technician.
+    pub technician: UserId,
+    /// The technician's organisation.
+    pub installer: OrganisationId,
+    /// The customer's organisation.
+    pub customer: OrganisationId,
+    /// For how long it was asked for, in minutes.
+    pub minutes: u32,
+    /// When the customer (or the standing rule) decided.
+    pub decided_at: Option<Timestamp>,
+}
+
+/// One target that was opened in a session, or refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Flow {
+    /// Its id; both ends of the session have the same.
+    pub id: FlowId,
+    /// Like `tcp panel.local:80`.
+    pub target: String,
+    /// How it went: the wire's word.
+    pub outcome: String,
+    /// When it was opened.
+    pub opened_at: Timestamp,
+    /// When it was closed.
+    pub closed_at: Option<Timestamp>,
+    /// Bytes towards the technician.
+    pub bytes_up: u64,
+    /// Bytes towards the installation.
+    pub bytes_down: u64,
+}
+
+/// What has passed through a session, in bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Towards the technician.
+    pub up: u64,
+    /// Towards the installation.
+    pub down: u64,
+}
+
+/// Whether a session in this state may still carry bytes or come to it.
+pub const fn is_live(state: SessionState) -> bool {
+    matches!(state, SessionState::Waiting | SessionState::Open)
+}
+
+/// The names of services, for people.
+pub fn names(services: &[Service]) -> Vec<ServiceName> {
+    services.iter().map(|service| service.name.clone()).collect()
+}
+
+/// Whether a session that ended for this reason was cut short against the technician's will.
+pub const fn was_cut(reason: EndReason) -> bool {
+    match reason {
+        EndReason::Customer | EndReason::Device | EndReason::Revoked | EndReason::RelayLost | EndReason::Refused => {
+            true
+        }
+        EndReason::Technician | EndReason::Expired | EndReason::Idle | EndReason::NeverJoined => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ticket_round_trips_and_never_shows_itself() {
+        let ticket = Ticket::from_bytes([0xab; 16]);
+        assert_eq!(ticket.reveal().parse::<Ticket>().unwrap(), ticket);
+        assert_eq!(ticket.reveal(), "ab".repeat(16));
+        assert_eq!(format!("{ticket:?}"), "Ticket(hidden)");
+        for bad in ["", "ab", &"zz".repeat(16), &"é".repeat(16), &"ab".repeat(17)] {
+            assert_eq!(bad.parse::<Ticket>(), Err(InvalidTicket), "{bad}");
+        }
+    }
+}
