@@ -1,0 +1,19 @@
+### Messages that are shown once after a redirect.
+
+flash-link-sent = The link is on its way again. The one before is void.
+flash-email-corrected = The address is corrected and a new link is on its way there. The one before is void.
+flash-registration-cancelled = The registration is cancelled. The link in the customer’s mail is void.
+flash-consent-saved = Your choice is saved and holds from now on.
+flash-web-address-saved = The web address is changed.
+flash-device-released = The device is released. Nobody reaches it through your account any more.
+flash-session-allowed = The session is allowed. You can stop it at any time.
+flash-session-refused = The session is refused. The technician is told.
+flash-session-stopped = The session is stopped.
+flash-refused-session-over = This session was already over, so nothing was changed.
+flash-email-confirmed = Your e-mail address is confirmed. Sign in now.
+flash-password-set = Your password is set. Sign in with it now.
+flash-signed-out = You are signed out.
+flash-refused-sign-in-first = Sign in first; you will then come to the page you asked for.
+flash-data-saved = Your data is saved.
+flash-device-retired = The device is retired. Its certificate no longer connects.
+flash-dismissed = The entry is dismissed. It comes back if the hardware asks again.

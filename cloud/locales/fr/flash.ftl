@@ -1,0 +1,19 @@
+### Messages montrés une fois après une redirection.
+
+flash-link-sent = Le lien est reparti. Le précédent n’est plus valable.
+flash-email-corrected = L’adresse est corrigée et un nouveau lien y part. Le précédent n’est plus valable.
+flash-registration-cancelled = L’enregistrement est annulé. Le lien reçu par le client n’est plus valable.
+flash-consent-saved = Votre choix est enregistré et vaut dès maintenant.
+flash-web-address-saved = L’adresse web est modifiée.
+flash-device-released = L’appareil est rendu. Plus personne ne l’atteint par votre compte.
+flash-session-allowed = La session est autorisée. Vous pouvez l’arrêter à tout moment.
+flash-session-refused = La session est refusée. Le technicien en est informé.
+flash-session-stopped = La session est arrêtée.
+flash-refused-session-over = Cette session était déjà finie : rien n’a été modifié.
+flash-email-confirmed = Votre adresse e-mail est confirmée. Connectez-vous maintenant.
+flash-password-set = Votre mot de passe est défini. Connectez-vous avec celui-ci.
+flash-signed-out = Vous êtes déconnecté.
+flash-refused-sign-in-first = Connectez-vous d’abord ; vous arriverez ensuite à la page demandée.
+flash-data-saved = Vos données sont enregistrées.
+flash-device-retired = L’appareil est retiré. Son certificat ne se connecte plus.
+flash-dismissed = L’entrée est écartée. Elle reviendra si le matériel redemande.

@@ -1,0 +1,37 @@
+//! The messages a redirect may leave, for [`web::flash`](crate::web::flash). Keys that begin with `flash-refused-`
+//! are shown as refusals, all others as done.
+
+/// The activation link was sent again.
+pub const LINK_SENT: &str = "flash-link-sent";
+/// The customer's e-mail address was corrected and the link sent there.
+pub const EMAIL_CORRECTED: &str = "flash-email-corrected";
+/// The registration was cancelled.
+pub const REGISTRATION_CANCELLED: &str = "flash-registration-cancelled";
+/// The consent was changed.
+pub const CONSENT_SAVED: &str = "flash-consent-saved";
+/// The web address was changed.
+pub const WEB_ADDRESS_SAVED: &str = "flash-web-address-saved";
+/// The device was released.
+pub const DEVICE_RELEASED: &str = "flash-device-released";
+/// A session was allowed.
+pub const SESSION_ALLOWED: &str = "flash-session-allowed";
+/// A session was refused.
+pub const SESSION_REFUSED: &str = "flash-session-refused";
+/// A session was stopped.
+pub const SESSION_STOPPED: &str = "flash-session-stopped";
+/// A session was no longer waiting or open.
+pub const SESSION_OVER: &str = "flash-refused-session-over";
+/// The e-mail address is confirmed; sign in now.
+pub const EMAIL_CONFIRMED: &str = "flash-email-confirmed";
+/// The password is set; sign in now.
+pub const PASSWORD_SET: &str = "flash-password-set";
+/// Signed out.
+pub const SIGNED_OUT: &str = "flash-signed-out";
+/// Sign in first; the page asked for comes afterwards.
+pub const SIGN_IN_FIRST: &str = "flash-refused-sign-in-first";
+/// Own data was saved.
+pub const DATA_SAVED: &str = "flash-data-saved";
+/// A device was retired.
+pub const DEVICE_RETIRED: &str = "flash-device-retired";
+/// A quarantine entry was dismissed.
+pub const DISMISSED: &str = "flash-dismissed";

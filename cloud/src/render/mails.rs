@@ -1,0 +1,1 @@
+//! Mails as HTML and as plain text of equal content.

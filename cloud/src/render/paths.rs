@@ -1,0 +1,127 @@
+//! The portal's addresses: route patterns as constants, links as functions. Pages link and post to nothing else.
+
+use std::fmt::Display;
+
+/// Home by role; signed out, the sign-in page.
+pub const HOME: &str = "/";
+/// `GET` form, `POST` [`SignInForm`](super::pages::SignInForm).
+pub const SIGN_IN: &str = "/sign-in";
+/// `POST`.
+pub const SIGN_OUT: &str = "/sign-out";
+/// `GET` form, `POST` [`SignUpForm`](super::pages::SignUpForm).
+pub const SIGN_UP: &str = "/sign-up";
+/// `GET`: a mail is on its way. Reached after signing up and after asking for a password.
+pub const LOOK_IN_MAIL: &str = "/look-in-mail";
+/// `GET` page (token in the fragment), `POST` `token`.
+pub const CONFIRM_EMAIL: &str = "/confirm-email";
+/// `GET` form, `POST` `email`.
+pub const FORGOTTEN_PASSWORD: &str = "/forgotten-password";
+/// `GET` page (token in the fragment), `POST` `token`, `password`, `repeated`.
+pub const SET_PASSWORD: &str = "/set-password";
+/// `POST` `language` or `theme`, and `back`. Served by the web kit.
+pub const PREFERENCES: &str = "/preferences";
+/// `GET ?code=` compares, `POST` `user_code`, `decision` = `approve` or `refuse`: the technician's sign-in.
+pub const APPROVE: &str = "/approve";
+/// `GET`, `POST`: own data.
+pub const MY_DATA: &str = "/my-data";
+/// `GET`: what happened, for the customer.
+pub const HISTORY: &str = "/history";
+
+/// `GET`: the list, by role.
+pub const DEVICES: &str = "/devices";
+/// `GET`: the label form.
+pub const ADD_DEVICE: &str = "/devices/add";
+/// `POST` [`LabelForm`](super::pages::LabelForm): the customer form, or the label form with the reason.
+pub const CHECK_DEVICE: &str = "/devices/add/check";
+/// `POST` [`CustomerForm`](super::pages::CustomerForm) with the label's fields once more.
+pub const SAVE_DEVICE: &str = "/devices/add/save";
+/// `GET`: one device, by role.
+pub const DEVICE: &str = "/devices/{device}";
+/// `GET`: the registration is saved and the mails are on their way.
+pub const DEVICE_SENT: &str = "/devices/{device}/sent";
+/// `POST`: sends the activation link again.
+pub const RESEND_LINK: &str = "/devices/{device}/resend-link";
+/// `GET` form, `POST` `email`.
+pub const CORRECT_EMAIL: &str = "/devices/{device}/correct-email";
+/// `GET` asks, `POST`: cancels the registration.
+pub const CANCEL_REGISTRATION: &str = "/devices/{device}/cancel-registration";
+/// `POST` `consent`.
+pub const CONSENT: &str = "/devices/{device}/consent";
+/// `POST` `web_address`.
+pub const WEB_ADDRESS: &str = "/devices/{device}/web-address";
+/// `GET` asks, `POST` `typed`: gives the device back.
+pub const RELEASE: &str = "/devices/{device}/release";
+
+/// `GET` page (token in the fragment), `POST` `token`: looks the token up and goes on to [`ACTIVATE_CONFIRM`].
+pub const ACTIVATE: &str = "/activate";
+/// `GET` form (signed in), `POST` [`ActivationForm`](super::pages::ActivationForm).
+pub const ACTIVATE_CONFIRM: &str = "/activate/confirm";
+/// `GET`: it is done.
+pub const ACTIVATED: &str = "/devices/{device}/activated";
+
+/// `GET`: sessions waiting for the customer's word.
+pub const REQUESTS: &str = "/requests";
+/// `GET`: live and past sessions.
+pub const SESSIONS: &str = "/sessions";
+/// `POST`.
+pub const ALLOW_SESSION: &str = "/sessions/{session}/allow";
+/// `POST`.
+pub const REFUSE_SESSION: &str = "/sessions/{session}/refuse";
+/// `POST`.
+pub const STOP_SESSION: &str = "/sessions/{session}/stop";
+
+/// `GET`: every device made.
+pub const INVENTORY: &str = "/vendor/inventory";
+/// `GET`: one device as the vendor sees it.
+pub const VENDOR_DEVICE: &str = "/vendor/devices/{device}";
+/// `GET` asks, `POST` `typed`: revokes a device for good.
+pub const RETIRE: &str = "/vendor/devices/{device}/retire";
+/// `GET`: hardware that asked for a certificate and is unknown or in conflict.
+pub const QUARANTINE: &str = "/vendor/quarantine";
+/// `POST`: forgets an entry.
+pub const DISMISS: &str = "/vendor/quarantine/{enrolment}/dismiss";
+/// `GET`: mails of a cloud without a mail server.
+pub const MAILBOX: &str = "/vendor/mailbox";
+/// `GET`: one mail.
+pub const MAIL: &str = "/vendor/mailbox/{mail}";
+/// `GET`: everything that happened.
+pub const AUDIT: &str = "/vendor/audit";
+
+/// A pattern with its one placeholder filled: `link(paths::DEVICE, id)`.
+pub fn link(pattern: &str, id: impl Display) -> String {
+    let (Some(open), Some(close)) = (pattern.find('{'), pattern.find('}')) else { return pattern.to_owned() };
+    format!("{}{id}{}", &pattern[..open], &pattern[close + 1..])
+}
+
+/// Where a link in a mail leads: the token sits in the fragment, which browsers keep to themselves.
+pub fn with_token(public_url: &str, path: &str, token: &str) -> String {
+    format!("{}{path}#{token}", public_url.trim_end_matches('/'))
+}
+
+/// `path`, when it is one of this portal's own pages, else [`HOME`]: where a sign-in may lead back to.
+pub fn own_or_home(path: &str) -> &str {
+    let own = path.starts_with('/')
+        && !path.starts_with("//")
+        && path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\')
+        && path.len() <= 500;
+    if own { path } else { HOME }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_fill_the_placeholder() {
+        assert_eq!(link(RESEND_LINK, 7), "/devices/7/resend-link");
+        assert_eq!(with_token("https://p.example/", ACTIVATE, "t0k"), "https://p.example/activate#t0k");
+    }
+
+    #[test]
+    fn only_own_pages_are_led_back_to() {
+        for foreign in ["//evil.example", "https://evil.example", "/\\evil.example", "/a b", "", "evil"] {
+            assert_eq!(own_or_home(foreign), HOME, "{foreign}");
+        }
+        assert_eq!(own_or_home("/devices?state=active"), "/devices?state=active");
+    }
+}
