@@ -4,6 +4,7 @@
 
 pub mod browser;
 pub mod database;
+pub mod kits;
 pub mod mailbox;
 pub mod panel;
 pub mod process;

@@ -2,4 +2,5 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a failure here is the failure of a test")]
 
+mod kits;
 mod tidy;

@@ -81,6 +81,16 @@ const PATIENCE: Duration = Duration::from_secs(10);
 impl Db {
     /// Opens the database, makes it if it is an SQLite file that is not there, and brings its tables up to date.
     pub async fn open(url: &DbUrl) -> Result<Self, ConnectError> {
+        Self::open_at_step(url, migrate::newest()).await
+    }
+
+    /// The last step of the tables this program knows.
+    pub fn newest_step() -> i64 {
+        migrate::newest()
+    }
+
+    /// Opens the database with its tables as they were after `step`: where an upgrade starts from.
+    pub async fn open_at_step(url: &DbUrl, step: i64) -> Result<Self, ConnectError> {
         let open = |source| ConnectError::Open { url: url.to_string(), source };
         let db = match url {
             DbUrl::Sqlite(path) => {
@@ -126,7 +136,7 @@ impl Db {
                 Self::Postgres(pool)
             }
         };
-        migrate::run(&db).await?;
+        migrate::run_up_to(&db, step).await?;
         Ok(db)
     }
 

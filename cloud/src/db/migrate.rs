@@ -37,12 +37,7 @@ pub(super) fn newest() -> i64 {
     STEPS.iter().map(|(version, ..)| *version).max().unwrap_or(0)
 }
 
-/// Runs the steps that are missing.
-pub(super) async fn run(db: &Db) -> Result<(), ConnectError> {
-    run_up_to(db, newest()).await
-}
-
-/// Runs the steps up to `last`; tests start from every earlier version with it.
+/// Runs the steps up to `last` that are missing.
 pub(super) async fn run_up_to(db: &Db, last: i64) -> Result<(), ConnectError> {
     let outcome = match db {
         Db::Postgres(pool) => migrator(true, last).run(pool).await,
