@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use gatelodge_proto::{Random, Timestamp};
 
-use crate::{clock::Clock, config::Config, db::Db, jobs::Bell};
+use crate::{clock::Clock, config::Config, db::Db, jobs::Bell, mqtt::Endpoint, pki::Pki};
 
 /// The kits of this node.
 #[derive(Debug, Clone)]
@@ -17,6 +17,10 @@ pub struct Kits {
     pub random: Random,
     /// The database.
     pub db: Db,
+    /// Keys and certificates.
+    pub pki: Arc<Pki>,
+    /// The device endpoint; silent until it has started.
+    pub endpoint: Endpoint,
     /// Wakes the worker after a commit that wrote a job.
     pub jobs: Bell,
 }

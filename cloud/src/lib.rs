@@ -11,6 +11,7 @@ pub mod db;
 pub mod i18n;
 pub mod jobs;
 pub mod kits;
+pub mod mqtt;
 pub mod pki;
 pub mod render;
 pub mod sessions;

@@ -47,7 +47,7 @@ fn file(name: &str) -> Result<String, InvalidBatchName> {
 pub(super) fn make(folder: &KeyFolder, name: &str, random: &Random) -> Result<PathBuf, PkiError> {
     let file = file(name)?;
     if !folder.exists(&file) {
-        folder.make(&folder.path("batches"))?;
+        folder.make("batches")?;
         folder.write_secret(&file, format!("{}\n", BASE64.encode(random.bytes::<32>())).as_bytes())?;
     }
     Ok(folder.path(&file))

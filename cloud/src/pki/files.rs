@@ -54,6 +54,8 @@ pub enum KeyFileError {
 const FOLDER_MODE: u32 = 0o700;
 const SECRET_MODE: u32 = 0o600;
 const PUBLIC_MODE: u32 = 0o644;
+/// Group and others.
+const OTHERS: u32 = 0o077;
 
 /// `keys` in the data folder.
 #[derive(Debug)]
@@ -64,21 +66,13 @@ pub(super) struct KeyFolder {
 impl KeyFolder {
     pub(super) fn open(data_dir: &Path) -> Result<Self, KeyFileError> {
         let folder = Self { dir: data_dir.join("keys") };
-        folder.make(&folder.dir)?;
+        make_private(&folder.dir)?;
         Ok(folder)
     }
 
-    /// Makes a folder of ours, or refuses one that others can enter.
-    pub(super) fn make(&self, dir: &Path) -> Result<(), KeyFileError> {
-        match fs::metadata(dir) {
-            Ok(metadata) => refuse_exposed(dir, metadata.permissions().mode(), FOLDER_MODE),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => DirBuilder::new()
-                .recursive(true)
-                .mode(FOLDER_MODE)
-                .create(dir)
-                .map_err(|source| KeyFileError::Io { path: dir.to_owned(), what: "made", source }),
-            Err(source) => Err(failure(dir, "read", source)),
-        }
+    /// Makes a folder within, or refuses one that others can enter.
+    pub(super) fn make(&self, name: &str) -> Result<(), KeyFileError> {
+        make_private(&self.path(name))
     }
 
     pub(super) fn path(&self, name: &str) -> PathBuf {
@@ -130,6 +124,18 @@ impl KeyFolder {
     }
 }
 
+fn make_private(dir: &Path) -> Result<(), KeyFileError> {
+    match fs::metadata(dir) {
+        Ok(metadata) => refuse_exposed(dir, metadata.permissions().mode(), FOLDER_MODE),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => DirBuilder::new()
+            .recursive(true)
+            .mode(FOLDER_MODE)
+            .create(dir)
+            .map_err(|source| KeyFileError::Io { path: dir.to_owned(), what: "made", source }),
+        Err(source) => Err(failure(dir, "read", source)),
+    }
+}
+
 fn read(file: File, path: &Path) -> Result<String, KeyFileError> {
     io::read_to_string(file).map_err(|source| match source.kind() {
         io::ErrorKind::InvalidData => KeyFileError::NoText { path: path.to_owned() },
@@ -139,7 +145,7 @@ fn read(file: File, path: &Path) -> Result<String, KeyFileError> {
 
 fn refuse_exposed(path: &Path, mode: u32, wanted: u32) -> Result<(), KeyFileError> {
     let mode = mode & 0o777;
-    if mode & 0o077 == 0 { Ok(()) } else { Err(KeyFileError::Exposed { path: path.to_owned(), mode, wanted }) }
+    if mode & OTHERS == 0 { Ok(()) } else { Err(KeyFileError::Exposed { path: path.to_owned(), mode, wanted }) }
 }
 
 fn failure(path: &Path, what: &'static str, source: io::Error) -> KeyFileError {
