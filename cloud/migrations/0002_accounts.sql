@@ -32,6 +32,20 @@ CREATE TABLE membership (
 );
 CREATE INDEX membership_organisation ON membership (organisation_id);
 
+-- An installer who has not yet shown that the address is theirs. Nothing else exists until then, so that nobody can
+-- prepare an account, or a password, for somebody else's address.
+CREATE TABLE sign_up (
+    id {uuid} PRIMARY KEY,
+    email TEXT NOT NULL,
+    email_folded TEXT NOT NULL,
+    name TEXT NOT NULL,
+    company TEXT NOT NULL,
+    language TEXT NOT NULL,
+    password_hash TEXT NOT NULL,
+    created_at {ts} NOT NULL
+);
+CREATE INDEX sign_up_email ON sign_up (email_folded);
+
 -- Links in mails: 256 bits, only their SHA-256 here. Consumed by one conditional UPDATE in the transaction of their effect.
 CREATE TABLE one_time_token (
     hash {bytes} PRIMARY KEY,
@@ -81,3 +95,19 @@ CREATE TABLE device_sign_in (
     expires_at {ts} NOT NULL,
     polled_at {ts}
 );
+
+-- Failed sign-ins of one account from one network, or from one browser that has signed in to it before.
+CREATE TABLE sign_in_delay (
+    subject TEXT PRIMARY KEY,
+    failures INTEGER NOT NULL,
+    failed_at {ts} NOT NULL,
+    blocked_until {ts} NOT NULL
+);
+
+-- Browsers that have signed in to an account before: strangers' failures do not slow them down.
+CREATE TABLE known_browser (
+    hash {bytes} PRIMARY KEY,
+    user_id {uuid} NOT NULL REFERENCES user_account (id),
+    seen_at {ts} NOT NULL
+);
+CREATE INDEX known_browser_user ON known_browser (user_id);

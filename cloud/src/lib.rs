@@ -3,6 +3,7 @@
 //! `config, clock <- kits <- features <- wiring <- main`: kits know no feature; features know those to their left,
 //! by `model` and `service` alone; the tables that know every feature live in `wiring`.
 
+pub mod accounts;
 pub mod activation;
 pub mod audit;
 pub mod clock;

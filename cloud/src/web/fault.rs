@@ -13,6 +13,7 @@ use super::{
     cookies::{FLASH, SET_COOKIE, clear_cookie, cookie},
 };
 use crate::{
+    db::DbError,
     i18n::{Language, Phrase, say},
     render::{Html, pages::FaultPage},
 };
@@ -121,6 +122,18 @@ impl Fault {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
+    }
+}
+
+impl From<DbError> for Fault {
+    /// Busy or full passes; anything else is broken and belongs in the log.
+    fn from(error: DbError) -> Self {
+        if error.is_passing() {
+            tracing::warn!(error = &error as &dyn std::error::Error, "a request waits for the database");
+            return Self::unavailable();
+        }
+        tracing::error!(error = &error as &dyn std::error::Error, "a request failed on the database");
+        Self::broken()
     }
 }
 

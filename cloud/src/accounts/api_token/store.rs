@@ -1,0 +1,135 @@
+//! The `api_token` table.
+
+use gatelodge_proto::{Timestamp, UserId};
+use uuid::Uuid;
+
+use crate::{
+    accounts::{
+        model::{ApiTokenId, Member},
+        store::{MemberRow, member_select},
+    },
+    change,
+    db::{DbError, Ts, Tx},
+    run,
+};
+
+pub(super) async fn insert(
+    tx: &mut Tx,
+    now: Timestamp,
+    id: ApiTokenId,
+    hash: Vec<u8>,
+    member: &Member,
+    label: &str,
+    expires_at: Timestamp,
+) -> Result<(), DbError> {
+    change!(tx, c => sqlx::query(
+        "INSERT INTO api_token (id, hash, user_id, organisation_id, label, created_at, expires_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+    )
+    .bind(id.0)
+    .bind(hash)
+    .bind(member.user_id.uuid())
+    .bind(member.organisation_id.uuid())
+    .bind(label)
+    .bind(Ts::from(now))
+    .bind(Ts::from(expires_at))
+    .execute(c))?;
+    Ok(())
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    #[sqlx(flatten)]
+    member: MemberRow,
+    token_id: Uuid,
+    label: String,
+    created_at: Ts,
+    expires_at: Ts,
+    used_at: Option<Ts>,
+}
+
+/// A live token with its member.
+pub(super) struct Found {
+    pub(super) member: Member,
+    pub(super) id: ApiTokenId,
+    pub(super) label: String,
+    pub(super) created_at: Timestamp,
+    pub(super) expires_at: Timestamp,
+    pub(super) used_at: Option<Timestamp>,
+}
+
+impl TryFrom<Row> for Found {
+    type Error = DbError;
+    fn try_from(row: Row) -> Result<Self, DbError> {
+        Ok(Self {
+            member: row.member.try_into()?,
+            id: ApiTokenId(row.token_id),
+            label: row.label,
+            created_at: row.created_at.into(),
+            expires_at: row.expires_at.into(),
+            used_at: row.used_at.map(Timestamp::from),
+        })
+    }
+}
+
+macro_rules! token_select {
+    ($condition:literal) => {
+        member_select!(
+            ", t.id AS token_id, t.label, t.created_at, t.expires_at, t.used_at",
+            "api_token t JOIN user_account u ON u.id = t.user_id \
+             JOIN membership m ON m.user_id = t.user_id AND m.organisation_id = t.organisation_id \
+             JOIN organisation o ON o.id = t.organisation_id",
+            $condition
+        )
+    };
+}
+
+pub(super) async fn live_by_hash(tx: &mut Tx, now: Timestamp, hash: Vec<u8>) -> Result<Option<Found>, DbError> {
+    run!(tx, c => sqlx::query_as::<_, Row>(
+        token_select!("t.hash = $1 AND t.revoked_at IS NULL AND t.expires_at > $2"),
+    )
+    .bind(hash)
+    .bind(Ts::from(now))
+    .fetch_optional(c))?
+    .map(Found::try_from)
+    .transpose()
+}
+
+pub(super) async fn live_of_user(tx: &mut Tx, now: Timestamp, user: UserId) -> Result<Vec<Found>, DbError> {
+    run!(tx, c => sqlx::query_as::<_, Row>(
+        token_select!("t.user_id = $1 AND t.revoked_at IS NULL AND t.expires_at > $2 ORDER BY t.created_at DESC"),
+    )
+    .bind(user.uuid())
+    .bind(Ts::from(now))
+    .fetch_all(c))?
+    .into_iter()
+    .map(Found::try_from)
+    .collect()
+}
+
+pub(super) async fn touch(tx: &mut Tx, id: ApiTokenId, now: Timestamp) -> Result<(), DbError> {
+    change!(tx, c => sqlx::query("UPDATE api_token SET used_at = $1 WHERE id = $2")
+        .bind(Ts::from(now))
+        .bind(id.0)
+        .execute(c))?;
+    Ok(())
+}
+
+/// Revokes one token of this user; how many that were.
+pub(super) async fn revoke(tx: &mut Tx, now: Timestamp, user: UserId, id: ApiTokenId) -> Result<u64, DbError> {
+    change!(tx, c => sqlx::query(
+        "UPDATE api_token SET revoked_at = $1 WHERE id = $2 AND user_id = $3 AND revoked_at IS NULL",
+    )
+    .bind(Ts::from(now))
+    .bind(id.0)
+    .bind(user.uuid())
+    .execute(c))
+}
+
+/// Revokes every token of this user.
+pub(in crate::accounts) async fn revoke_all(tx: &mut Tx, now: Timestamp, user: UserId) -> Result<u64, DbError> {
+    change!(tx, c => sqlx::query("UPDATE api_token SET revoked_at = $1 WHERE user_id = $2 AND revoked_at IS NULL")
+        .bind(Ts::from(now))
+        .bind(user.uuid())
+        .execute(c))
+}

@@ -1,0 +1,7 @@
+//! Signed-in browsers: a random id in a cookie, of which only the hash is stored; idle and absolute limits; listed and
+//! ended by their user.
+
+mod service;
+mod store;
+
+pub use service::{Browser, COOKIE, PortalSession, begin, end, end_one, end_others, list, recognise, switch};
