@@ -1,13 +1,22 @@
 //! The session data plane that agent, technician and cloud share (DESIGN section 9): frames, mux, inner TLS, carrier, driver.
 //!
-//! From the outside in: relay frames ([`relay_frame`]), inner frames ([`inner_frame`]), streams ([`mux`]).
+//! From the outside in: relay frames in web socket messages ([`carrier`]), TLS 1.3 between technician and device
+//! ([`handshake`]), inner frames ([`inner_frame`]), streams ([`mux`], pure) and their tokio loop ([`driver`]).
 //! Nothing here decides what a session may reach; that is the grant's and the agent's word.
 
+pub mod carrier;
+pub mod driver;
+pub mod handshake;
 pub mod inner_frame;
 pub mod mux;
+mod pipe;
+mod pump;
 pub mod relay_frame;
+mod stream;
 mod wire;
 
+pub use pump::{FlowTotals, pump};
+pub use stream::{Arrival, Stream};
 pub use wire::FrameError;
 
 use crate::payload::EndReason;

@@ -294,6 +294,11 @@ impl Mux {
         self.streams.len()
     }
 
+    /// Whether a stream is not over.
+    pub fn knows(&self, stream: StreamId) -> bool {
+        self.streams.contains_key(&stream)
+    }
+
     /// The last measured round trip.
     pub const fn round_trip(&self) -> Option<Duration> {
         self.liveness.round_trip()

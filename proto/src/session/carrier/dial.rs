@@ -1,0 +1,173 @@
+//! Reaching the relay: TCP, the cloud's HTTPS certificate, the web socket upgrade.
+
+use std::{
+    io,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures_util::{Sink, SinkExt as _, Stream, StreamExt as _};
+use rustls::pki_types::ServerName;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+};
+use tokio_rustls::TlsConnector;
+use tokio_tungstenite::{
+    WebSocketStream, client_async_with_config,
+    tungstenite::{self, Message, protocol::WebSocketConfig},
+};
+use url::Url;
+
+use crate::session::relay_frame::MAX_BYTES;
+
+/// Longest time for connection, TLS and upgrade together.
+const WITHIN: Duration = Duration::from_secs(20);
+
+/// The relay could not be reached.
+#[derive(Debug, thiserror::Error)]
+pub enum DialError {
+    /// Not `wss://host...`, or `ws://` to another machine.
+    #[error("`{0}` is not the address of a relay; it starts with wss://")]
+    Address(String),
+    /// No TCP connection.
+    #[error("no connection to the relay at {at}")]
+    Connect {
+        /// `host:port`.
+        at: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// TLS failed.
+    #[error("the relay at {at} did not show a certificate that this program trusts")]
+    Tls {
+        /// `host:port`.
+        at: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// The server is there and speaks no relay.
+    #[error("the server at {at} did not answer as a relay")]
+    Upgrade {
+        /// `host:port`.
+        at: String,
+        /// Why.
+        source: Box<tungstenite::Error>,
+    },
+    /// It took too long.
+    #[error("the relay at {0} did not answer within 20 seconds")]
+    Late(String),
+}
+
+/// The bytes under the web socket.
+trait Wire: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Wire for T {}
+
+/// An open web socket to a relay, as binary messages.
+pub struct RelaySocket(WebSocketStream<Box<dyn Wire>>);
+
+/// Opens a web socket to a relay. `tls` trusts the cloud's HTTPS certificate.
+pub async fn dial(relay: &str, tls: Arc<rustls::ClientConfig>) -> Result<RelaySocket, DialError> {
+    let url = Url::parse(relay).map_err(|_| DialError::Address(relay.to_owned()))?;
+    let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else {
+        return Err(DialError::Address(relay.to_owned()));
+    };
+    // The ticket travels in HELLO: plain web sockets are for one machine alone.
+    let secure = match url.scheme() {
+        "wss" => true,
+        "ws" if is_loopback(&url) => false,
+        _ => return Err(DialError::Address(relay.to_owned())),
+    };
+    let at = format!("{host}:{port}");
+    tokio::time::timeout(WITHIN, open(&url, host.trim_matches(['[', ']']), port, secure.then_some(tls), &at))
+        .await
+        .unwrap_or_else(|_| Err(DialError::Late(at.clone())))
+}
+
+async fn open(
+    url: &Url,
+    host: &str,
+    port: u16,
+    tls: Option<Arc<rustls::ClientConfig>>,
+    at: &str,
+) -> Result<RelaySocket, DialError> {
+    let connect = |source| DialError::Connect { at: at.to_owned(), source };
+    let tcp = TcpStream::connect((host, port)).await.map_err(connect)?;
+    tcp.set_nodelay(true).map_err(connect)?;
+    let wire: Box<dyn Wire> = match tls {
+        None => Box::new(tcp),
+        Some(config) => {
+            let name = ServerName::try_from(host.to_owned()).map_err(|_| DialError::Address(url.to_string()))?;
+            let stream = TlsConnector::from(config).connect(name, tcp).await;
+            Box::new(stream.map_err(|source| DialError::Tls { at: at.to_owned(), source })?)
+        }
+    };
+    // Messages are whole relay frames already, so nothing is gained by holding them back.
+    let config = WebSocketConfig::default()
+        .max_message_size(Some(MAX_BYTES))
+        .max_frame_size(Some(MAX_BYTES))
+        .read_buffer_size(32 * 1024)
+        .write_buffer_size(0)
+        .max_write_buffer_size(4 * MAX_BYTES);
+    let (socket, _) = client_async_with_config(url.as_str(), wire, Some(config))
+        .await
+        .map_err(|source| DialError::Upgrade { at: at.to_owned(), source: Box::new(source) })?;
+    Ok(RelaySocket(socket))
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        Some(url::Host::Domain(name)) => name == "localhost",
+        None => false,
+    }
+}
+
+fn broken(error: tungstenite::Error) -> io::Error {
+    match error {
+        tungstenite::Error::Io(error) => error,
+        other => io::Error::other(other),
+    }
+}
+
+impl Stream for RelaySocket {
+    type Item = io::Result<Bytes>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        loop {
+            return Poll::Ready(match ready!(self.0.poll_next_unpin(cx)) {
+                Some(Ok(Message::Binary(bytes))) => Some(Ok(bytes)),
+                Some(Ok(Message::Close(_))) | None => None,
+                Some(Ok(Message::Ping(_) | Message::Pong(_))) => continue,
+                Some(Ok(Message::Text(_) | Message::Frame(_))) => {
+                    Some(Err(io::Error::new(io::ErrorKind::InvalidData, "the relay sent text")))
+                }
+                Some(Err(error)) => Some(Err(broken(error))),
+            });
+        }
+    }
+}
+
+impl Sink<Bytes> for RelaySocket {
+    type Error = io::Error;
+
+    fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.0.poll_ready_unpin(cx).map_err(broken)
+    }
+
+    fn start_send(mut self: Pin<&mut Self>, message: Bytes) -> io::Result<()> {
+        self.0.start_send_unpin(Message::Binary(message)).map_err(broken)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.0.poll_flush_unpin(cx).map_err(broken)
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.0.poll_close_unpin(cx).map_err(broken)
+    }
+}

@@ -1,0 +1,115 @@
+//! Joins a TCP connection and a stream: bytes both ways, half-closes, resets.
+
+use std::{
+    io,
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use bytes::BytesMut;
+use tokio::{
+    io::{AsyncWriteExt as _, Interest},
+    net::{
+        TcpStream,
+        tcp::{OwnedReadHalf, OwnedWriteHalf},
+    },
+};
+
+use super::{
+    Stream,
+    inner_frame::{MAX_PAYLOAD, ResetCode},
+    stream::Arrival,
+};
+
+/// What a flow has carried.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct FlowTotals {
+    /// Bytes from the TCP connection into the stream.
+    pub sent: u64,
+    /// Bytes from the stream that are in the TCP connection.
+    pub received: u64,
+}
+
+enum Broken {
+    Tcp,
+    Stream,
+}
+
+impl From<io::Error> for Broken {
+    fn from(_: io::Error) -> Self {
+        Self::Tcp
+    }
+}
+
+impl From<ResetCode> for Broken {
+    fn from(_: ResetCode) -> Self {
+        Self::Stream
+    }
+}
+
+/// Carries bytes until both directions have ended or one side breaks, and passes the break on to the other.
+pub async fn pump(tcp: TcpStream, stream: Stream) -> FlowTotals {
+    let (sent, received) = (AtomicU64::new(0), AtomicU64::new(0));
+    let _ = tcp.set_nodelay(true);
+    let (reader, mut writer) = tcp.into_split();
+    let outcome = {
+        let both = async { tokio::try_join!(out(&reader, &stream, &sent), back(&mut writer, &stream, &received)) };
+        tokio::select! {
+            outcome = both => outcome.map(|_| ()),
+            _ = stream.broken() => Err(Broken::Stream),
+        }
+    };
+    match outcome {
+        Ok(()) => {}
+        Err(Broken::Tcp) => stream.reset(ResetCode::Broken),
+        Err(Broken::Stream) => {
+            stream.reset(ResetCode::Cancelled);
+            // The program at the other end of this connection sees a reset too, not a clean end.
+            if let Ok(tcp) = reader.reunite(writer) {
+                let _ = tcp.set_zero_linger();
+            }
+        }
+    }
+    FlowTotals { sent: sent.into_inner(), received: received.into_inner() }
+}
+
+async fn out(tcp: &OwnedReadHalf, stream: &Stream, sent: &AtomicU64) -> Result<(), Broken> {
+    let mut buffer = BytesMut::new();
+    loop {
+        let room = stream.room().await?;
+        // No buffer is held while there is nothing to read: an idle flow costs no 16 KiB.
+        tcp.ready(Interest::READABLE).await?;
+        buffer.reserve(MAX_PAYLOAD);
+        let read = {
+            let mut within = bytes::BufMut::limit(&mut buffer, room);
+            tcp.try_read_buf(&mut within)
+        };
+        match read {
+            Ok(0) => {
+                stream.finish().await?;
+                return Ok(());
+            }
+            Ok(bytes) => {
+                stream.send(buffer.split().freeze()).await?;
+                sent.fetch_add(bytes as u64, Ordering::Relaxed);
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => buffer = BytesMut::new(),
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+async fn back(tcp: &mut OwnedWriteHalf, stream: &Stream, received: &AtomicU64) -> Result<(), Broken> {
+    loop {
+        match stream.next().await? {
+            Arrival::Data(bytes) => {
+                tcp.write_all(&bytes).await?;
+                received.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+                stream.consumed(bytes.len()).await?;
+            }
+            Arrival::End => {
+                tcp.shutdown().await?;
+                return Ok(());
+            }
+        }
+    }
+}
