@@ -4,7 +4,15 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use gatelodge_cloud::{clock::Clock, config::Config, db::Db, jobs::Bell, kits::Kits};
+use gatelodge_cloud::{
+    clock::Clock,
+    config::Config,
+    db::Db,
+    jobs::Bell,
+    kits::Kits,
+    mqtt::Endpoint,
+    pki::{Names, Pki},
+};
 use gatelodge_proto::{Random, Timestamp};
 
 use crate::database::{Database, Kind};
@@ -32,8 +40,17 @@ impl TestKits {
         Ok(all)
     }
 
-    /// Kits on one kind of database.
+    /// Kits on one kind of database, at [`START`] until the clock is moved.
     pub async fn on(kind: Kind) -> anyhow::Result<Option<Self>> {
+        Self::with_clock(kind, Clock::set_to(START)).await
+    }
+
+    /// Kits whose certificates real TLS peers accept: they live in the system's time.
+    pub async fn in_real_time(kind: Kind) -> anyhow::Result<Option<Self>> {
+        Self::with_clock(kind, Clock::system()).await
+    }
+
+    async fn with_clock(kind: Kind, clock: Clock) -> anyhow::Result<Option<Self>> {
         let Some(database) = Database::fresh(kind).await? else { return Ok(None) };
         // The first caller of a process decides; they all choose alike.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
@@ -41,11 +58,15 @@ impl TestKits {
         let settings = [
             ("GATELODGE__DATA_DIR", data_dir.path().display().to_string()),
             ("GATELODGE__DATABASE__URL", database.url().to_owned()),
+            ("GATELODGE__HTTP__LISTEN", "127.0.0.1:0".to_owned()),
+            ("GATELODGE__MQTT__LISTEN", "127.0.0.1:0".to_owned()),
         ];
         let config = Config::load(None, settings.map(|(name, value)| (name.to_owned(), value)))?;
-        let (clock, random) = (Clock::set_to(START), Random::seeded(1));
+        let random = Random::seeded(1);
         let db = Db::open(&config.database).await?;
-        let kits = Kits { config: Arc::new(config), clock, random, db, jobs: Bell::default() };
+        let pki = Arc::new(Pki::open(&config.data_dir, &clock, &random, &Names::from_config(&config))?);
+        let (config, jobs, endpoint) = (Arc::new(config), Bell::default(), Endpoint::new());
+        let kits = Kits { config, clock, random, db, pki, endpoint, jobs };
         Ok(Some(Self { kits, database, data_dir }))
     }
 

@@ -191,8 +191,7 @@ impl Drop for Embedded {
 /// Asks the live hooks about a client without a certificate; `allow_anonymous` is on, so that only a hook refuses it.
 async fn stranger_gets_in(context: &ServerContext) -> bool {
     let id = Id::from(context.node.id(), ClientId::from_static("stranger"));
-    let mut connect = rmqtt::codec::v5::Connect::default();
-    connect.username = Some("stranger".into());
+    let connect = rmqtt::codec::v5::Connect { username: Some("stranger".into()), ..Default::default() };
     let connect = ConnectInfo::V5(id, Box::new(connect));
     context.extends.hook_mgr().client_authenticate(&connect, true).await.0.success()
 }

@@ -96,15 +96,14 @@ impl Gate {
         match self.client(name) {
             Some(Client::Registrar) => serial == self.0.registrar_serial,
             Some(Client::Device(device)) => {
-                self.will_is_its_own(device, connect) && self.0.doorkeeper.admits(device, &serial).await
+                Self::will_is_its_own(device, connect) && self.0.doorkeeper.admits(device, &serial).await
             }
             None => false,
         }
     }
 
     /// rmqtt publishes a will without asking the publish policy, so it is judged here.
-    #[expect(clippy::unused_self, reason = "reads beside the other rules")]
-    fn will_is_its_own(&self, device: DeviceId, connect: &ConnectInfo) -> bool {
+    fn will_is_its_own(device: DeviceId, connect: &ConnectInfo) -> bool {
         let topic = match connect.last_will() {
             None => return true,
             Some(LastWill::V3(will)) => will.topic.to_string(),
@@ -184,7 +183,7 @@ impl Handler for Gate {
                 (false, Some(HookResult::PublishAclResult(answer)))
             }
             Parameter::ClientSubscribeCheckAcl(session, subscribe) => {
-                let group = subscribe.opts.shared_group().map(|group| group.to_string());
+                let group = subscribe.opts.shared_group().map(ToString::to_string);
                 let allowed = self.may_subscribe(&session.id().client_id, &subscribe.topic_filter, group.as_deref());
                 let answer = if allowed {
                     SubscribeAclResult::new_success(subscribe.opts.qos(), None)

@@ -32,12 +32,10 @@ impl SharedSubscription for InTurn {
         let first = self.0.fetch_add(1, Ordering::Relaxed);
         for place in (0..members.len()).map(|step| first.wrapping_add(step) % members.len()) {
             let (node, client, _, _, online) = members.get(place)?;
-            let online = match online {
-                Some(online) => *online,
-                None => {
-                    let entry = context.extends.shared().await.entry(Id::from(*node, client.clone()));
-                    entry.is_connected().await
-                }
+            let online = if let Some(online) = online {
+                *online
+            } else {
+                context.extends.shared().await.entry(Id::from(*node, client.clone())).is_connected().await
             };
             if online {
                 return Some((place, true));
