@@ -18,6 +18,9 @@ CREATE TABLE remote_session (
     decided_by {uuid} REFERENCES user_account (id),
     opened_at {ts},
     until {ts},
+    -- the relay that carries an open session renews the lease; without a relay's word the session ends
+    joined_at {ts},
+    lease_until {ts},
     ended_at {ts},
     end_reason TEXT,
     bytes_up BIGINT NOT NULL,

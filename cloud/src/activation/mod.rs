@@ -3,3 +3,6 @@
 
 pub mod machine;
 pub mod model;
+mod store;
+
+pub use store::Wanted;

@@ -7,7 +7,7 @@ use gatelodge_proto::{
     DeviceId, OrganisationId, RegistrationId, Timestamp, UserId,
     api::FieldProblem,
     identity::{ClaimSecret, EmailAddress, IdCode, MacAddress, OnSiteCode, WebAddress},
-    payload::{Consent, Life},
+    payload::{Consent, Life, Service},
 };
 use serde::{Deserialize, Serialize};
 
@@ -242,6 +242,8 @@ pub struct RegistrationView {
     pub online: bool,
     /// Since when.
     pub presence_since: Option<Timestamp>,
+    /// What the device lets sessions reach.
+    pub services: Vec<Service>,
     /// The installer.
     pub installer: OrganisationId,
     /// Its name.

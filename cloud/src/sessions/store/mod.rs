@@ -1,0 +1,248 @@
+//! The tables of remote sessions. A state is changed only from the state it was read in, so of two who act at once
+//! one is told what the other did.
+
+mod flows;
+mod read;
+mod tickets;
+
+use gatelodge_proto::{
+    DeviceId, OrganisationId, RegistrationId, SessionId, Timestamp, UserId,
+    api::SessionState,
+    payload::{EndReason, Service},
+};
+use sqlx::types::Json;
+use uuid::Uuid;
+
+pub(super) use flows::{close_flow, flows, open_flow};
+pub(super) use read::{
+    Ground, Reader, Standing, fallen, ground, lapsed, list, live_on_device, named, open_ids, standing,
+};
+pub(super) use tickets::{insert_ticket, take_ticket};
+
+use super::{
+    machine::{Ended, Found, Open, Refused, Session, Waiting},
+    model::{Ask, Traffic},
+};
+use crate::{
+    change,
+    db::{DbError, Ts, Tx, count},
+    run,
+};
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: Uuid,
+    device_id: Uuid,
+    registration_id: Uuid,
+    epoch: i64,
+    technician_id: Uuid,
+    installer_id: Uuid,
+    customer_id: Uuid,
+    services: Json<Vec<Service>>,
+    reason: String,
+    minutes: i32,
+    csr: String,
+    key_thumbprint: String,
+    signed_grant: Option<String>,
+    state: String,
+    requested_at: Ts,
+    decided_at: Option<Ts>,
+    decided_by: Option<Uuid>,
+    opened_at: Option<Ts>,
+    until: Option<Ts>,
+    joined_at: Option<Ts>,
+    lease_until: Option<Ts>,
+    ended_at: Option<Ts>,
+    end_reason: Option<String>,
+}
+
+fn state(word: &str) -> Result<SessionState, DbError> {
+    SessionState::from_word(word).ok_or_else(|| DbError::corrupt(format!("`{word}` is no state of a session")))
+}
+
+fn end_reason(word: &str) -> Result<EndReason, DbError> {
+    EndReason::from_word(word).ok_or_else(|| DbError::corrupt(format!("`{word}` is no end of a session")))
+}
+
+impl TryFrom<Row> for Found {
+    type Error = DbError;
+    fn try_from(row: Row) -> Result<Self, DbError> {
+        let missing = |what: &str| DbError::corrupt(format!("session {} has no {what}", row.id));
+        let ask = Ask {
+            id: SessionId::from_uuid(row.id),
+            device: DeviceId::from_uuid(row.device_id),
+            registration: RegistrationId::from_uuid(row.registration_id),
+            epoch: u64::try_from(row.epoch).map_err(DbError::corrupt)?,
+            technician: UserId::from_uuid(row.technician_id),
+            installer: OrganisationId::from_uuid(row.installer_id),
+            customer: OrganisationId::from_uuid(row.customer_id),
+            services: row.services.0,
+            reason: row.reason,
+            minutes: u32::try_from(row.minutes).map_err(DbError::corrupt)?,
+            csr: row.csr,
+            key_thumbprint: row.key_thumbprint,
+            requested_at: row.requested_at.into(),
+        };
+        Ok(match state(&row.state)? {
+            SessionState::Waiting => Self::Waiting(Session { ask, state: Waiting }),
+            SessionState::Open => Self::Open(Session {
+                ask,
+                state: Open {
+                    grant: row
+                        .signed_grant
+                        .as_deref()
+                        .ok_or_else(|| missing("grant"))?
+                        .parse()
+                        .map_err(DbError::corrupt)?,
+                    since: row.opened_at.ok_or_else(|| missing("beginning"))?.into(),
+                    until: row.until.ok_or_else(|| missing("end time"))?.into(),
+                    joined_at: row.joined_at.map(Timestamp::from),
+                    lease_until: row.lease_until.ok_or_else(|| missing("lease"))?.into(),
+                },
+            }),
+            SessionState::Refused => Self::Refused(Session {
+                ask,
+                state: Refused {
+                    by: row.decided_by.map(UserId::from_uuid),
+                    at: row.decided_at.ok_or_else(|| missing("decision"))?.into(),
+                },
+            }),
+            SessionState::Ended => Self::Ended(Session {
+                ask,
+                state: Ended {
+                    at: row.ended_at.ok_or_else(|| missing("end"))?.into(),
+                    reason: end_reason(row.end_reason.as_deref().ok_or_else(|| missing("end reason"))?)?,
+                },
+            }),
+        })
+    }
+}
+
+macro_rules! found {
+    ($lock:literal) => {
+        concat!(
+            "SELECT id, device_id, registration_id, epoch, technician_id, installer_id, customer_id, services, reason, \
+             minutes, csr, key_thumbprint, signed_grant, state, requested_at, decided_at, decided_by, opened_at, until, \
+             joined_at, lease_until, ended_at, end_reason FROM remote_session WHERE id = $1",
+            $lock
+        )
+    };
+}
+
+/// A new request.
+pub(super) async fn insert(tx: &mut Tx, ask: &Ask) -> Result<(), DbError> {
+    change!(tx, c => sqlx::query(
+        "INSERT INTO remote_session (id, device_id, registration_id, epoch, technician_id, installer_id, customer_id, \
+         services, reason, minutes, csr, key_thumbprint, state, requested_at, bytes_up, bytes_down) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 0, 0)",
+    )
+    .bind(ask.id.uuid())
+    .bind(ask.device.uuid())
+    .bind(ask.registration.uuid())
+    .bind(count(ask.epoch))
+    .bind(ask.technician.uuid())
+    .bind(ask.installer.uuid())
+    .bind(ask.customer.uuid())
+    .bind(Json(&ask.services))
+    .bind(ask.reason.as_str())
+    .bind(i32::try_from(ask.minutes).unwrap_or(i32::MAX))
+    .bind(ask.csr.as_str())
+    .bind(ask.key_thumbprint.as_str())
+    .bind(SessionState::Waiting.word())
+    .bind(Ts::from(ask.requested_at))
+    .execute(c))?;
+    Ok(())
+}
+
+/// A session, held until the transaction ends.
+pub(super) async fn hold(tx: &mut Tx, id: SessionId) -> Result<Option<Found>, DbError> {
+    let statement = if tx.is_postgres() { found!(" FOR UPDATE") } else { found!("") };
+    run!(tx, c => sqlx::query_as::<_, Row>(statement).bind(id.uuid()).fetch_optional(c))?
+        .map(Found::try_from)
+        .transpose()
+}
+
+/// Writes that a session is open; `false` when it no longer waited.
+pub(super) async fn open(tx: &mut Tx, session: &Session<Open>, by: Option<UserId>) -> Result<bool, DbError> {
+    let Session { ask, state } = session;
+    let changed = change!(tx, c => sqlx::query(
+        "UPDATE remote_session SET state = 'open', signed_grant = $2, decided_at = $3, decided_by = $4, opened_at = $3, \
+         until = $5, lease_until = $6 WHERE id = $1 AND state = 'waiting'",
+    )
+    .bind(ask.id.uuid())
+    .bind(state.grant.as_str())
+    .bind(Ts::from(state.since))
+    .bind(by.map(UserId::uuid))
+    .bind(Ts::from(state.until))
+    .bind(Ts::from(state.lease_until))
+    .execute(c))?;
+    Ok(changed == 1)
+}
+
+/// Writes a refusal; `false` when the session no longer waited.
+pub(super) async fn refuse(tx: &mut Tx, session: &Session<Refused>) -> Result<bool, DbError> {
+    let changed = change!(tx, c => sqlx::query(
+        "UPDATE remote_session SET state = 'refused', decided_at = $2, decided_by = $3 \
+         WHERE id = $1 AND state = 'waiting'",
+    )
+    .bind(session.ask.id.uuid())
+    .bind(Ts::from(session.state.at))
+    .bind(session.state.by.map(UserId::uuid))
+    .execute(c))?;
+    Ok(changed == 1)
+}
+
+/// Writes an end; `false` when the session was over already.
+pub(super) async fn end(tx: &mut Tx, session: &Session<Ended>) -> Result<bool, DbError> {
+    let changed = change!(tx, c => sqlx::query(
+        "UPDATE remote_session SET state = 'ended', ended_at = $2, end_reason = $3 \
+         WHERE id = $1 AND state IN ('waiting', 'open')",
+    )
+    .bind(session.ask.id.uuid())
+    .bind(Ts::from(session.state.at))
+    .bind(session.state.reason.word())
+    .execute(c))?;
+    Ok(changed == 1)
+}
+
+/// Raises the byte counts of a session; counts that arrive late or twice change nothing.
+pub(super) async fn count_bytes(tx: &mut Tx, id: SessionId, traffic: Traffic) -> Result<(), DbError> {
+    change!(tx, c => sqlx::query(
+        "UPDATE remote_session SET \
+         bytes_up = CASE WHEN bytes_up > $2 THEN bytes_up ELSE $2 END, \
+         bytes_down = CASE WHEN bytes_down > $3 THEN bytes_down ELSE $3 END WHERE id = $1",
+    )
+    .bind(id.uuid())
+    .bind(count(traffic.up))
+    .bind(count(traffic.down))
+    .execute(c))?;
+    Ok(())
+}
+
+/// The byte counts of a session.
+pub(super) async fn bytes(tx: &mut Tx, id: SessionId) -> Result<Traffic, DbError> {
+    let row = run!(tx, c => sqlx::query_as::<_, (i64, i64)>(
+        "SELECT bytes_up, bytes_down FROM remote_session WHERE id = $1",
+    )
+    .bind(id.uuid())
+    .fetch_optional(c))?;
+    let (up, down) = row.unwrap_or_default();
+    Ok(Traffic { up: u64::try_from(up).unwrap_or(0), down: u64::try_from(down).unwrap_or(0) })
+}
+
+/// A relay carries the session until `lease_until` at least; `false` when the session is not open.
+pub(super) async fn renew_lease(
+    tx: &mut Tx,
+    id: SessionId,
+    now: Timestamp,
+    lease_until: Timestamp,
+) -> Result<bool, DbError> {
+    let changed = change!(tx, c => sqlx::query(
+        "UPDATE remote_session SET joined_at = COALESCE(joined_at, $2), lease_until = $3 WHERE id = $1 AND state = 'open'",
+    )
+    .bind(id.uuid())
+    .bind(Ts::from(now))
+    .bind(Ts::from(lease_until))
+    .execute(c))?;
+    Ok(changed == 1)
+}

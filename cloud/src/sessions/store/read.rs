@@ -1,0 +1,269 @@
+//! Readings of sessions: for their people, for the relay that carries them, and for the watch that ends them.
+
+use gatelodge_proto::{
+    DeviceId, OrganisationId, RegistrationId, SessionId, Timestamp, UserId,
+    api::SessionView,
+    payload::{Consent, EndReason, Report, Service},
+};
+use sqlx::types::Json;
+use uuid::Uuid;
+
+use super::{end_reason, state};
+use crate::{
+    db::{DbError, Ts, Tx},
+    run,
+    sessions::model::{NamedSession, names},
+};
+
+/// What a session on a device would stand on.
+#[derive(Debug, Clone)]
+pub(in crate::sessions) struct Ground {
+    pub(in crate::sessions) registration: RegistrationId,
+    pub(in crate::sessions) epoch: u64,
+    /// `None` while the customer has not confirmed.
+    pub(in crate::sessions) customer: Option<OrganisationId>,
+    pub(in crate::sessions) consent: Consent,
+    pub(in crate::sessions) services: Vec<Service>,
+}
+
+#[derive(sqlx::FromRow)]
+struct GroundRow {
+    id: Uuid,
+    epoch: i64,
+    customer_id: Option<Uuid>,
+    consent: String,
+    report: Option<Json<Report>>,
+}
+
+/// What a session of this installer on this device would stand on; `None` when the device is not the installer's.
+pub(in crate::sessions) async fn ground(
+    tx: &mut Tx,
+    installer: OrganisationId,
+    device: DeviceId,
+) -> Result<Option<Ground>, DbError> {
+    let row = run!(tx, c => sqlx::query_as::<_, GroundRow>(
+        "SELECT r.id, r.epoch, r.customer_id, r.consent, d.report \
+         FROM registration r JOIN device d ON d.id = r.device_id AND d.epoch = r.epoch \
+         WHERE r.installer_id = $1 AND r.device_id = $2 AND r.state IN ('open', 'active')",
+    )
+    .bind(installer.uuid())
+    .bind(device.uuid())
+    .fetch_optional(c))?;
+    row.map(|row| {
+        Ok(Ground {
+            registration: RegistrationId::from_uuid(row.id),
+            epoch: u64::try_from(row.epoch).map_err(DbError::corrupt)?,
+            customer: row.customer_id.map(OrganisationId::from_uuid),
+            consent: Consent::from_word(&row.consent)
+                .ok_or_else(|| DbError::corrupt(format!("`{}` is no consent", row.consent)))?,
+            services: row.report.map(|report| report.0.services).unwrap_or_default(),
+        })
+    })
+    .transpose()
+}
+
+/// How many live sessions a device has.
+pub(in crate::sessions) async fn live_on_device(tx: &mut Tx, device: DeviceId) -> Result<i64, DbError> {
+    run!(tx, c => sqlx::query_scalar::<_, i64>(
+        "SELECT count(*) FROM remote_session WHERE device_id = $1 AND state IN ('waiting', 'open')",
+    )
+    .bind(device.uuid())
+    .fetch_one(c))
+}
+
+#[derive(sqlx::FromRow)]
+struct NamedRow {
+    id: Uuid,
+    device_id: Uuid,
+    device_name: String,
+    technician_id: Uuid,
+    technician: String,
+    installer_id: Uuid,
+    organisation: String,
+    customer_id: Uuid,
+    services: Json<Vec<Service>>,
+    reason: String,
+    minutes: i32,
+    state: String,
+    requested_at: Ts,
+    decided_at: Option<Ts>,
+    opened_at: Option<Ts>,
+    until: Option<Ts>,
+    ended_at: Option<Ts>,
+    end_reason: Option<String>,
+    bytes_up: i64,
+    bytes_down: i64,
+}
+
+impl TryFrom<NamedRow> for NamedSession {
+    type Error = DbError;
+    fn try_from(row: NamedRow) -> Result<Self, DbError> {
+        Ok(Self {
+            view: SessionView {
+                id: SessionId::from_uuid(row.id),
+                device: DeviceId::from_uuid(row.device_id),
+                device_name: row.device_name,
+                technician: row.technician,
+                organisation: row.organisation,
+                services: names(&row.services.0),
+                reason: row.reason,
+                state: state(&row.state)?,
+                requested_at: row.requested_at.into(),
+                opened_at: row.opened_at.map(Timestamp::from),
+                until: row.until.map(Timestamp::from),
+                ended_at: row.ended_at.map(Timestamp::from),
+                end_reason: row.end_reason.as_deref().map(end_reason).transpose()?,
+                bytes_up: u64::try_from(row.bytes_up).unwrap_or(0),
+                bytes_down: u64::try_from(row.bytes_down).unwrap_or(0),
+            },
+            technician: UserId::from_uuid(row.technician_id),
+            installer: OrganisationId::from_uuid(row.installer_id),
+            customer: OrganisationId::from_uuid(row.customer_id),
+            minutes: u32::try_from(row.minutes).unwrap_or(0),
+            decided_at: row.decided_at.map(Timestamp::from),
+        })
+    }
+}
+
+macro_rules! session {
+    ($condition:literal) => {
+        concat!(
+            "SELECT s.id, s.device_id, r.web_address AS device_name, s.technician_id, u.name AS technician, \
+             s.installer_id, o.name AS organisation, s.customer_id, s.services, s.reason, s.minutes, s.state, \
+             s.requested_at, s.decided_at, s.opened_at, s.until, s.ended_at, s.end_reason, s.bytes_up, s.bytes_down \
+             FROM remote_session s JOIN registration r ON r.id = s.registration_id \
+             JOIN user_account u ON u.id = s.technician_id JOIN organisation o ON o.id = s.installer_id WHERE ",
+            $condition
+        )
+    };
+}
+
+/// Whose sessions are read: a technician's organisation sees those it asked for, a customer those on its devices.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::sessions) enum Reader {
+    Installer(OrganisationId),
+    Customer(OrganisationId),
+}
+
+/// A session, if it is the reader's.
+pub(in crate::sessions) async fn named(
+    tx: &mut Tx,
+    reader: Reader,
+    id: SessionId,
+) -> Result<Option<NamedSession>, DbError> {
+    let (statement, organisation) = match reader {
+        Reader::Installer(id) => (session!("s.id = $1 AND s.installer_id = $2"), id),
+        Reader::Customer(id) => (session!("s.id = $1 AND s.customer_id = $2"), id),
+    };
+    run!(tx, c => sqlx::query_as::<_, NamedRow>(statement)
+        .bind(id.uuid())
+        .bind(organisation.uuid())
+        .fetch_optional(c))?
+    .map(NamedSession::try_from)
+    .transpose()
+}
+
+/// The reader's sessions, the newest first, on one device when given, live ones alone when `live`.
+pub(in crate::sessions) async fn list(
+    tx: &mut Tx,
+    reader: Reader,
+    device: Option<DeviceId>,
+    live: bool,
+    before: Option<SessionId>,
+    limit: i64,
+) -> Result<Vec<NamedSession>, DbError> {
+    let (statement, organisation) = match reader {
+        Reader::Installer(id) => (
+            session!(
+                "s.installer_id = $1 AND ($2 OR s.device_id = $3) AND ($4 OR s.state IN ('waiting', 'open')) \
+                 AND s.id < $5 ORDER BY s.id DESC LIMIT $6"
+            ),
+            id,
+        ),
+        Reader::Customer(id) => (
+            session!(
+                "s.customer_id = $1 AND ($2 OR s.device_id = $3) AND ($4 OR s.state IN ('waiting', 'open')) \
+                 AND s.id < $5 ORDER BY s.id DESC LIMIT $6"
+            ),
+            id,
+        ),
+    };
+    run!(tx, c => sqlx::query_as::<_, NamedRow>(statement)
+        .bind(organisation.uuid())
+        .bind(device.is_none())
+        .bind(device.map_or(Uuid::nil(), DeviceId::uuid))
+        .bind(!live)
+        .bind(before.map_or(Uuid::max(), SessionId::uuid))
+        .bind(limit)
+        .fetch_all(c))?
+    .into_iter()
+    .map(NamedSession::try_from)
+    .collect()
+}
+
+/// What the relay that carries a session must know of it.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::sessions) struct Standing {
+    /// Why it is over; `None` while it is open.
+    pub(in crate::sessions) over: Option<EndReason>,
+    /// Until when the relay's word holds.
+    pub(in crate::sessions) lease_until: Timestamp,
+}
+
+/// Where a session stands, for the relay that carries it.
+pub(in crate::sessions) async fn standing(tx: &mut Tx, id: SessionId) -> Result<Option<Standing>, DbError> {
+    let row = run!(tx, c => sqlx::query_as::<_, (String, Option<String>, Option<Ts>)>(
+        "SELECT state, end_reason, lease_until FROM remote_session WHERE id = $1",
+    )
+    .bind(id.uuid())
+    .fetch_optional(c))?;
+    row.map(|(word, reason, lease_until)| {
+        let over = if word == "open" {
+            None
+        } else {
+            Some(reason.as_deref().map(end_reason).transpose()?.unwrap_or(EndReason::Revoked))
+        };
+        Ok(Standing { over, lease_until: lease_until.map_or(Timestamp::EPOCH, Timestamp::from) })
+    })
+    .transpose()
+}
+
+fn ids(rows: Vec<Uuid>) -> Vec<SessionId> {
+    rows.into_iter().map(SessionId::from_uuid).collect()
+}
+
+/// Live sessions that have lost a right they stand on: user, role, registration, ownership or consent.
+pub(in crate::sessions) async fn fallen(tx: &mut Tx) -> Result<Vec<SessionId>, DbError> {
+    let rows = run!(tx, c => sqlx::query_scalar::<_, Uuid>(
+        "SELECT s.id FROM remote_session s JOIN registration r ON r.id = s.registration_id \
+         JOIN device d ON d.id = s.device_id JOIN user_account u ON u.id = s.technician_id \
+         LEFT JOIN membership m ON m.user_id = s.technician_id AND m.organisation_id = s.installer_id \
+         WHERE s.state IN ('waiting', 'open') AND (u.disabled_at IS NOT NULL OR m.role IS NULL OR m.role = 'basic' \
+         OR r.state <> 'active' OR r.consent = 'never' OR d.epoch <> s.epoch OR d.life <> 'active') LIMIT 200",
+    )
+    .fetch_all(c))?;
+    Ok(ids(rows))
+}
+
+/// Live sessions whose time, lease or patience is over.
+pub(in crate::sessions) async fn lapsed(
+    tx: &mut Tx,
+    now: Timestamp,
+    asked_before: Timestamp,
+) -> Result<Vec<SessionId>, DbError> {
+    let rows = run!(tx, c => sqlx::query_scalar::<_, Uuid>(
+        "SELECT id FROM remote_session WHERE (state = 'open' AND (until <= $1 OR lease_until <= $1)) \
+         OR (state = 'waiting' AND requested_at <= $2) LIMIT 200",
+    )
+    .bind(Ts::from(now))
+    .bind(Ts::from(asked_before))
+    .fetch_all(c))?;
+    Ok(ids(rows))
+}
+
+/// Every open session.
+pub(in crate::sessions) async fn open_ids(tx: &mut Tx) -> Result<Vec<SessionId>, DbError> {
+    let rows = run!(tx, c => sqlx::query_scalar::<_, Uuid>("SELECT id FROM remote_session WHERE state = 'open'")
+        .fetch_all(c))?;
+    Ok(ids(rows))
+}
