@@ -2,12 +2,18 @@
 //! databases, a mail catcher, a browser, brokers, and a panel. No mocks, no sleeps; a part that is missing on this
 //! machine is noted by [`skip`], never passed over in silence.
 
+pub mod agent;
 pub mod browser;
+pub mod cloud;
 pub mod database;
 pub mod kits;
 pub mod mailbox;
+pub mod mosquitto;
 pub mod panel;
+pub mod ports;
 pub mod process;
 pub mod programs;
+mod settings;
 pub mod skip;
+pub mod technician;
 pub mod wait;

@@ -1,0 +1,165 @@
+//! A real `gatelodge-agent`, with its own state folder, settings file and factory data.
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context as _, ensure};
+use rustix::process::Signal;
+
+use crate::{
+    cloud::{Said, TestCloud},
+    ports::free_port,
+    process::Process,
+    programs::program,
+    settings::{lines, quoted},
+};
+
+/// What an agent is started with.
+#[derive(Debug, Default)]
+pub struct AgentSetup {
+    /// Where settings and state are kept; a temporary folder when `None`.
+    pub folder: Option<PathBuf>,
+    /// The factory data as TOML; what it does not say is read from this machine.
+    pub factory: String,
+    /// `enrolment.method`; the agent's default when `None`.
+    pub method: Option<&'static str>,
+    /// What a session may reach: name and address.
+    pub services: Vec<(String, SocketAddr)>,
+    /// More settings, as dotted key and TOML value.
+    pub more: Vec<(String, String)>,
+}
+
+impl AgentSetup {
+    /// A device with this identity on its label.
+    pub fn labelled(id_code: &str, mac: &str, serial: &str) -> Self {
+        let (id_code, mac, serial) = (quoted(id_code), quoted(mac), quoted(serial));
+        Self { factory: format!("id_code = {id_code}\nmac = {mac}\nserial = {serial}\n"), ..Self::default() }
+    }
+
+    /// With one more service behind it.
+    #[must_use]
+    pub fn with_service(mut self, name: &str, address: SocketAddr) -> Self {
+        self.services.push((name.to_owned(), address));
+        self
+    }
+
+    /// With one more setting.
+    #[must_use]
+    pub fn set(mut self, key: &str, value: &str) -> Self {
+        self.more.push((key.to_owned(), value.to_owned()));
+        self
+    }
+}
+
+/// An agent. Dropping it kills the process and removes a temporary folder.
+#[derive(Debug)]
+pub struct TestAgent {
+    process: Option<Process>,
+    folder: PathBuf,
+    page: u16,
+    _temporary: Option<tempfile::TempDir>,
+}
+
+impl TestAgent {
+    /// Writes the settings for that cloud and starts the process.
+    pub fn start(cloud: &TestCloud, setup: AgentSetup) -> anyhow::Result<Self> {
+        let mut agent = Self::prepare(cloud, setup)?;
+        agent.run()?;
+        Ok(agent)
+    }
+
+    /// Writes the settings and starts nothing yet.
+    pub fn prepare(cloud: &TestCloud, setup: AgentSetup) -> anyhow::Result<Self> {
+        let (folder, temporary) = if let Some(given) = setup.folder {
+            std::fs::create_dir_all(&given).with_context(|| format!("cannot make {}", given.display()))?;
+            (given, None)
+        } else {
+            let made = tempfile::Builder::new().prefix("gatelodge-agent-").tempdir().context("cannot make a folder")?;
+            (made.path().to_owned(), Some(made))
+        };
+        let page = free_port()?;
+        let factory = folder.join("factory.toml");
+        let settings = [
+            ("state_dir", quoted(&folder.join("state").display().to_string())),
+            ("cloud.url", quoted(&cloud.device_url())),
+            ("cloud.ca_file", quoted(&cloud.server_ca().display().to_string())),
+            ("identity.factory_file", quoted(&factory.display().to_string())),
+            ("local_page.listen", quoted(&format!("127.0.0.1:{page}"))),
+            ("link.first_retry_ms", "100".to_owned()),
+        ];
+        let mut text = lines(settings) + &lines(setup.more);
+        text += &lines(setup.method.map(|method| ("enrolment.method", quoted(method))));
+        for (name, address) in setup.services {
+            let fields = [
+                ("name", quoted(&name)),
+                ("protocol", quoted("tcp")),
+                ("host", quoted(&address.ip().to_string())),
+                ("port", address.port().to_string()),
+            ];
+            text = text + "\n[[services]]\n" + &lines(fields);
+        }
+        write_private(&factory, &setup.factory)?;
+        write_private(&folder.join("agent.toml"), &text)?;
+        Ok(Self { process: None, folder, page, _temporary: temporary })
+    }
+
+    /// Starts the process.
+    pub fn run(&mut self) -> anyhow::Result<()> {
+        ensure!(self.process.is_none(), "the agent runs already");
+        self.process = Some(Process::start("gatelodge-agent", &mut self.command(["run"])?)?);
+        Ok(())
+    }
+
+    /// Kills the process at once, as a power cut would; the state stays.
+    pub fn kill(&mut self) -> anyhow::Result<()> {
+        self.process.take().map_or(Ok(()), |mut process| process.kill())
+    }
+
+    /// Asks the process to stop, without waiting.
+    pub fn signal(&self, signal: Signal) -> anyhow::Result<()> {
+        self.process.as_ref().context("the agent does not run")?.signal(signal)
+    }
+
+    /// A verb of its command line with these settings.
+    pub fn command<'a>(&self, arguments: impl IntoIterator<Item = &'a str>) -> anyhow::Result<Command> {
+        let mut command = Command::new(program("gatelodge-agent")?);
+        command.arg("--config").arg(self.folder.join("agent.toml")).args(arguments);
+        Ok(command)
+    }
+
+    /// What a verb of its command line says, like `status`.
+    pub async fn say<'a>(&self, arguments: impl IntoIterator<Item = &'a str>) -> anyhow::Result<Said> {
+        Said::of(self.command(arguments)?).await
+    }
+
+    /// What the process has logged.
+    pub fn log(&self) -> String {
+        self.process.as_ref().map(Process::log).unwrap_or_default()
+    }
+
+    /// Its process id, while it runs.
+    pub fn id(&self) -> Option<u32> {
+        self.process.as_ref().map(Process::id)
+    }
+
+    /// The address of its local page.
+    pub fn page(&self) -> String {
+        format!("http://127.0.0.1:{}", self.page)
+    }
+
+    /// Where its key, certificate and outbox are.
+    pub fn state_dir(&self) -> PathBuf {
+        self.folder.join("state")
+    }
+}
+
+/// Secrets may be in it, and a file that others can read is refused.
+fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
+    use std::{io::Write as _, os::unix::fs::OpenOptionsExt as _};
+    let file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
+    let written = file.and_then(|mut file| file.write_all(text.as_bytes()));
+    written.with_context(|| format!("cannot write {}", path.display()))
+}

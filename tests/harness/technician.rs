@@ -1,0 +1,48 @@
+//! A real `gatelodge`, with a home folder of its own.
+
+use std::{path::PathBuf, process::Command};
+
+use anyhow::Context as _;
+
+use crate::{
+    cloud::{Said, TestCloud},
+    process::Process,
+    programs::program,
+};
+
+/// A technician's computer. Processes it started are held by whoever asked for them.
+#[derive(Debug)]
+pub struct TestTechnician {
+    home: tempfile::TempDir,
+    server_ca: PathBuf,
+}
+
+impl TestTechnician {
+    /// A computer that trusts that cloud's CA.
+    pub fn beside(cloud: &TestCloud) -> anyhow::Result<Self> {
+        let home =
+            tempfile::Builder::new().prefix("gatelodge-technician-").tempdir().context("cannot make a folder")?;
+        Ok(Self { home, server_ca: cloud.server_ca() })
+    }
+
+    /// A verb of the command line on that computer.
+    pub fn command<'a>(&self, arguments: impl IntoIterator<Item = &'a str>) -> anyhow::Result<Command> {
+        let mut command = Command::new(program("gatelodge")?);
+        command.args(arguments).env("HOME", self.home.path()).env("GATELODGE_CA_FILE", &self.server_ca);
+        for (name, folder) in [("XDG_CONFIG_HOME", ".config"), ("XDG_STATE_HOME", ".state"), ("XDG_DATA_HOME", ".data")]
+        {
+            command.env(name, self.home.path().join(folder));
+        }
+        Ok(command)
+    }
+
+    /// Runs a verb to its end.
+    pub async fn run<'a>(&self, arguments: impl IntoIterator<Item = &'a str>) -> anyhow::Result<Said> {
+        Said::of(self.command(arguments)?).await
+    }
+
+    /// Starts a verb that stays, like `forward` or a `sign-in` that waits for the browser.
+    pub fn start<'a>(&self, arguments: impl IntoIterator<Item = &'a str>) -> anyhow::Result<Process> {
+        Process::start("gatelodge", &mut self.command(arguments)?)
+    }
+}
