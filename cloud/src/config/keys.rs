@@ -11,7 +11,12 @@ pub(super) const KEYS: &[Key] = &[
     Key::new(
         "public_url",
         Some("\"https://localhost:8443\""),
-        "The portal's address as browsers, agents and technicians reach it. Links in mails start with it.",
+        "The portal's address as browsers reach it. Links in mails start with it.",
+    ),
+    Key::new(
+        "device_url",
+        None,
+        "The address under which agents and the technician's program reach enrolment, API and relay, always with TLS; public_url when unset.",
     ),
     Key::new(
         "http.listen",

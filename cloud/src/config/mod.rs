@@ -19,8 +19,10 @@ pub const ENVIRONMENT: &str = "GATELODGE";
 pub struct Config {
     /// Keys, the SQLite file and `addresses.json`.
     pub data_dir: PathBuf,
-    /// The portal's address as browsers and agents reach it.
+    /// The portal's address as browsers reach it.
     pub public_url: Url,
+    /// The address under which agents and the technician's program reach enrolment, API and relay.
+    pub device_url: Url,
     /// How the portal listens.
     pub http: Http,
     /// How devices are heard.
@@ -118,6 +120,7 @@ impl Sessions {
 struct Raw {
     data_dir: PathBuf,
     public_url: Url,
+    device_url: Option<Url>,
     http: Http,
     mqtt: Mqtt,
     database: RawDatabase,
@@ -159,9 +162,16 @@ impl Config {
                     .into(),
             ));
         }
+        let device_url = raw.device_url.unwrap_or_else(|| raw.public_url.clone());
+        if device_url.scheme() != "https" {
+            return Err(SettingsError::Value(format!(
+                "agents speak HTTPS only and `device_url` is {device_url}; set it to the https:// address of `http.listen`"
+            )));
+        }
         Ok(Self {
             data_dir: raw.data_dir,
             public_url: raw.public_url,
+            device_url,
             http: raw.http,
             mqtt: raw.mqtt,
             database,
@@ -208,6 +218,7 @@ mod tests {
     fn half_settings_are_refused_with_what_is_missing() {
         let message = |pairs: &[(&str, &str)]| with(pairs).unwrap_err().to_string();
         assert!(message(&[("GATELODGE__HTTP__TLS", "files")]).contains("needs `http.cert_file`"));
+        assert!(message(&[("GATELODGE__PUBLIC_URL", "http://localhost:8080")]).contains("agents speak HTTPS only"));
         assert!(message(&[("GATELODGE__HTTP__LOOPBACK", "0.0.0.0:80")]).contains("without TLS"));
         assert!(message(&[("GATELODGE__MQTT__ENDPOINT", "external")]).contains("needs `mqtt.broker`"));
         assert!(message(&[("GATELODGE__DATABASE__URL", "mysql://x")]).contains("must start with sqlite:"));
