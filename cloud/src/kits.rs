@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use gatelodge_proto::{Random, Timestamp};
 
-use crate::{clock::Clock, config::Config, db::Db, jobs::Bell, mqtt::Endpoint, pki::Pki};
+use crate::{clock::Clock, config::Config, db::Db, jobs::Bell, mail::Mailer, mqtt::Endpoint, pki::Pki};
 
 /// The kits of this node.
 #[derive(Debug, Clone)]
@@ -19,6 +19,8 @@ pub struct Kits {
     pub db: Db,
     /// Keys and certificates.
     pub pki: Arc<Pki>,
+    /// How mail leaves. Only job handlers send, so that nothing leaves before its commit.
+    pub mailer: Mailer,
     /// The device endpoint; silent until it has started.
     pub endpoint: Endpoint,
     /// Wakes the worker after a commit that wrote a job.

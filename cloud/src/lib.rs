@@ -12,6 +12,7 @@ pub mod db;
 pub mod i18n;
 pub mod jobs;
 pub mod kits;
+pub mod mail;
 pub mod mqtt;
 pub mod pki;
 pub mod render;

@@ -10,6 +10,7 @@ use gatelodge_cloud::{
     db::Db,
     jobs::Bell,
     kits::Kits,
+    mail::Mailer,
     mqtt::Endpoint,
     pki::{Names, Pki},
 };
@@ -65,8 +66,9 @@ impl TestKits {
         let random = Random::seeded(1);
         let db = Db::open(&config.database).await?;
         let pki = Arc::new(Pki::open(&config.data_dir, &clock, &random, &Names::from_config(&config))?);
+        let mailer = Mailer::open(&config.mail, db.clone(), clock.clone())?;
         let (config, jobs, endpoint) = (Arc::new(config), Bell::default(), Endpoint::new());
-        let kits = Kits { config, clock, random, db, pki, endpoint, jobs };
+        let kits = Kits { config, clock, random, db, pki, mailer, endpoint, jobs };
         Ok(Some(Self { kits, database, data_dir }))
     }
 
