@@ -9,8 +9,8 @@ use super::{Tree, bites, code, holds};
 const CRATES: [&str; 2] = ["cloud", "agent"];
 const LANGUAGES: [&str; 2] = ["en", "fr"];
 
-/// What takes a key as its first word in quotes: functions of Rust, methods in templates.
-const TAKE_A_KEY: [&str; 8] = ["say(", ".t(", ".t1(", ".t2(", "Phrase::new(", "Phrase::of(", "phrase(", "say_with("];
+/// What takes a key as its first argument: methods in templates, and a phrase for later.
+const TAKE_A_KEY: [&str; 4] = [".t(", ".t1(", ".t2(", "Phrase::new("];
 
 /// Key to the data its sentence names.
 type Sentences = BTreeMap<String, BTreeSet<String>>;
@@ -110,7 +110,7 @@ impl Used {
         for piece in parts {
             if is_key(piece) {
                 self.literals.insert(piece.to_owned());
-                if TAKE_A_KEY.iter().any(|take| before.trim_end().ends_with(take)) {
+                if asks(before) {
                     self.asked.insert((path.to_owned(), piece.to_owned()));
                 }
             } else if let Some((start, rest)) = piece.split_once('{')
@@ -130,6 +130,15 @@ impl Used {
                 key.len() > start.len() + end.len() && key.starts_with(start.as_str()) && key.ends_with(end.as_str())
             })
     }
+}
+
+/// Whether what stands before a literal asks for the sentence of that key.
+fn asks(before: &str) -> bool {
+    let before = before.trim_end();
+    // `say(language, "key")` and `say_with(language, "key", ..)`.
+    let second = before.strip_suffix(',').and_then(|before| before.rsplit_once('('));
+    second.is_some_and(|(function, _)| function.ends_with("say") || function.ends_with("say_with"))
+        || TAKE_A_KEY.iter().any(|take| before.ends_with(take))
 }
 
 fn is_key(text: &str) -> bool {
@@ -157,7 +166,7 @@ fn missing_and_unused_sentences_are_seen() {
             ),
             (
                 "cloud/src/x.rs",
-                "fn f() { page.t(\"hello\"); page.t(\"nowhere\"); t(&format!(\"life-{}\", w)); t(\"with-part\") }\n",
+                "fn f() { page.t(\"hello\"); say(language, \"nowhere\"); t(&format!(\"life-{}\", w)); t(\"with-part\") }\n",
             ),
         ],
         &[
