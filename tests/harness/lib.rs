@@ -10,6 +10,7 @@ pub mod kits;
 pub mod mailbox;
 pub mod mosquitto;
 pub mod panel;
+pub mod portal;
 pub mod ports;
 pub mod process;
 pub mod programs;
