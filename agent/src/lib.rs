@@ -1,1 +1,5 @@
-//! Placeholder.
+//! `gatelodge-agent`: runs on the device, reports who it is, and carries out what its cloud asks within its own rules.
+
+pub mod clock;
+pub mod config;
+pub mod identity;

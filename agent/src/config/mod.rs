@@ -1,0 +1,127 @@
+//! The agent's settings: one TOML file, each key also settable from the environment, unknown keys refused by name.
+
+mod keys;
+mod read;
+
+pub use read::{ConfigError, print_default, read};
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use gatelodge_proto::{identity::MacAddress, payload::Service};
+use serde::Deserialize;
+use url::Url;
+
+/// Where the settings are read when nothing else is said.
+pub const DEFAULT_FILE: &str = "/etc/gatelodge/agent.toml";
+
+/// Everything that can be set.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where key, certificate, outbox and registration state are kept.
+    pub state_dir: PathBuf,
+    /// The vendor's cloud.
+    pub cloud: Cloud,
+    /// Where the identity is read.
+    pub identity: Identity,
+    /// How a new device proves itself.
+    pub enrolment: Enrolment,
+    /// The device's own page.
+    pub local_page: LocalPage,
+    /// The link to the device endpoint.
+    pub link: Link,
+    /// The report.
+    pub report: Report,
+    /// Remote sessions.
+    pub remote_access: RemoteAccess,
+    /// What sessions may reach; also the device's own allow-list.
+    #[serde(default)]
+    pub services: Vec<Service>,
+}
+
+/// The vendor's cloud.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cloud {
+    /// Base address, `https://...`.
+    pub url: Url,
+    /// PEM file of the CA that signs the cloud's certificates; public roots without it.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// Where the identity is read.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Identity {
+    /// TOML or JSON file with the factory data.
+    pub factory_file: Option<PathBuf>,
+    /// Program and arguments that print the factory data.
+    #[serde(default)]
+    pub factory_command: Vec<String>,
+    /// Instead of the address of the interface with the default route.
+    pub mac_address: Option<MacAddress>,
+    /// Root of the system that is read.
+    pub root: PathBuf,
+}
+
+/// How a new device proves itself.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Enrolment {
+    /// The proof.
+    pub method: Method,
+}
+
+/// The proof of a new device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Method {
+    /// An installer types the code that the device shows.
+    OnSiteCode,
+    /// The factory gave the device a secret.
+    FactorySecret,
+}
+
+/// The device's own page.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LocalPage {
+    /// Address and port on this machine.
+    pub listen: SocketAddr,
+    /// Whether the page may listen on an address that others reach.
+    pub lan: bool,
+}
+
+/// The link to the device endpoint.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Link {
+    /// The first retry comes within this many milliseconds.
+    pub first_retry_ms: u64,
+}
+
+impl Link {
+    /// The longest first wait.
+    pub const fn first_retry(&self) -> Duration {
+        Duration::from_millis(self.first_retry_ms)
+    }
+}
+
+/// The report.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Report {
+    /// Seconds between reports when nothing changes.
+    pub interval_s: u64,
+}
+
+/// Remote sessions.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RemoteAccess {
+    /// The device's own switch: off means no session, whatever the cloud says.
+    pub enabled: bool,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,95 @@
+//! What people write into the settings, and what they are told.
+
+use std::path::PathBuf;
+
+use super::*;
+
+fn written(text: &str) -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("agent.toml");
+    std::fs::write(&path, text).unwrap();
+    (folder, path)
+}
+
+fn read_text(text: &str, environment: &[(&str, &str)]) -> Result<Config, String> {
+    let (_folder, path) = written(text);
+    let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    read(Some(&path), environment).map_err(|error| error.to_string().replace(&path.display().to_string(), "FILE"))
+}
+
+const CLOUD: &str = "[cloud]\nurl = \"https://cloud.example.com\"\n";
+
+#[test]
+fn the_printed_default_needs_only_the_cloud() {
+    let refused = read_text(&print_default(), &[]).unwrap_err();
+    assert!(refused.contains("cloud.url is not set"), "{refused}");
+    let config = read_text(&print_default(), &[("GATELODGE_AGENT__CLOUD__URL", "https://cloud.example.com")]).unwrap();
+    assert_eq!(config.local_page.listen.to_string(), "127.0.0.1:7480");
+    assert_eq!(config.enrolment.method, Method::OnSiteCode);
+    assert!(config.remote_access.enabled);
+}
+
+#[test]
+fn a_misspelt_key_is_named_with_its_line_and_the_nearest_key() {
+    let refused = read_text("[cloud]\nurl = \"https://a.example\"\n[local_page]\nlisen = \"x\"\n", &[]).unwrap_err();
+    assert_eq!(refused, "FILE:4: there is no key `local_page.lisen`; did you mean `local_page.listen`?");
+    let refused = read_text(&format!("{CLOUD}[[services]]\nname = \"a\"\nprotcol = 1\n"), &[]).unwrap_err();
+    assert_eq!(refused, "FILE:5: there is no key `services.protcol`; did you mean `services.protocol`?");
+    let refused = read_text(&format!("{CLOUD}[klaud]\nurl = 1\n"), &[]).unwrap_err();
+    assert!(refused.starts_with("FILE:3: there is no key `klaud`"), "{refused}");
+}
+
+#[test]
+fn the_environment_wins_over_the_file_and_is_checked_too() {
+    let config = read_text(
+        CLOUD,
+        &[
+            ("GATELODGE_AGENT__CLOUD__URL", "https://other.example.com"),
+            ("GATELODGE_AGENT__LINK__FIRST_RETRY_MS", "20"),
+            ("GATELODGE_AGENT__IDENTITY__FACTORY_COMMAND", "[\"cat\", \"factory.json\"]"),
+            ("GATELODGE_AGENT__REMOTE_ACCESS__ENABLED", "false"),
+            ("GATELODGE_AGENT_CONFIG", "not a key"),
+        ],
+    )
+    .unwrap();
+    assert_eq!(config.cloud.url.as_str(), "https://other.example.com/");
+    assert_eq!(config.link.first_retry_ms, 20);
+    assert_eq!(config.identity.factory_command, ["cat", "factory.json"]);
+    assert!(!config.remote_access.enabled);
+
+    let refused = read_text(CLOUD, &[("GATELODGE_AGENT__CLOUD__ULR", "x")]).unwrap_err();
+    assert_eq!(
+        refused,
+        "the variable GATELODGE_AGENT__CLOUD__ULR: there is no key `cloud.ulr`; \
+         did you mean `GATELODGE_AGENT__CLOUD__URL`?"
+    );
+    let refused = read_text(CLOUD, &[("GATELODGE_AGENT__LOCAL_PAGE__LAN", "yes")]).unwrap_err();
+    assert!(refused.contains("`yes` is not true or false"), "{refused}");
+}
+
+#[test]
+fn services_are_read() {
+    let config = read_text(
+        &format!("{CLOUD}[[services]]\nname = \"panel-web\"\nprotocol = \"tcp\"\nhost = \"192.168.1.50\"\nport = 80\n"),
+        &[],
+    )
+    .unwrap();
+    assert_eq!(config.services[0].name.as_str(), "panel-web");
+}
+
+#[test]
+fn values_that_do_not_fit_are_refused_in_words() {
+    for (text, words) in [
+        ("[cloud]\nurl = \"http://cloud.example.com\"\n", "must start with https://"),
+        (&format!("{CLOUD}[local_page]\nlisten = \"0.0.0.0:7480\"\n"), "set local_page.lan = true"),
+        (&format!("{CLOUD}[enrolment]\nmethod = \"magic\"\n"), "unknown variant `magic`"),
+        (&format!("{CLOUD}[identity]\nmac_address = \"xyz\"\n"), "a MAC address has 12 digits"),
+        ("cloud = 3\n", "`cloud` is a section, write it as [cloud]"),
+        ("[cloud\n", "FILE:1: this is not TOML"),
+    ] {
+        let refused = read_text(text, &[]).unwrap_err();
+        assert!(refused.contains(words), "{refused}");
+    }
+    let missing = read(Some(&PathBuf::from("/nowhere/agent.toml")), std::iter::empty()).unwrap_err();
+    assert!(missing.to_string().contains("/nowhere/agent.toml cannot be read"));
+}
