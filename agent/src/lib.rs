@@ -3,3 +3,5 @@
 pub mod clock;
 pub mod config;
 pub mod identity;
+pub mod outbox;
+pub mod state;
