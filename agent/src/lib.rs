@@ -1,7 +1,14 @@
 //! `gatelodge-agent`: runs on the device, reports who it is, and carries out what its cloud asks within its own rules.
 
+pub mod cli;
 pub mod clock;
+pub mod cloud;
 pub mod config;
+pub mod doctor;
+pub mod enrol;
 pub mod identity;
+pub mod local_page;
 pub mod outbox;
+pub mod run;
 pub mod state;
+pub mod status;

@@ -2,11 +2,13 @@
 //! time, nobody else reads it, and a power cut leaves the old or the new, never half.
 
 mod boot;
+mod certificate;
 mod file;
 mod key;
 mod registration;
 
 pub use boot::Boot;
+pub use certificate::{CertificateError, Leaf};
 pub(crate) use file::replace as replace_file;
 pub use key::{KeyError, PrivateKey};
 pub use registration::Registration;

@@ -1,0 +1,146 @@
+//! HTTPS requests to the cloud: JSON in, JSON out, refusals as the sentence the cloud gave.
+
+use std::{path::Path, time::Duration};
+
+use reqwest::{Client, Response, StatusCode, header};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use url::Url;
+
+use super::{TrustError, https_tls};
+
+const TIMEOUT: Duration = Duration::from_secs(30);
+/// No answer of the cloud to a device is larger.
+const MAX_ANSWER: usize = 256 * 1024;
+
+/// A way to the cloud.
+#[derive(Debug, Clone)]
+pub struct CloudClient {
+    base: Url,
+    http: Client,
+}
+
+/// The cloud did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum CloudError {
+    /// No connection, a broken one, or a certificate that is not trusted.
+    #[error("the cloud at {host} cannot be reached: {reason}")]
+    Unreachable {
+        /// Host and port.
+        host: String,
+        /// The innermost cause.
+        reason: String,
+    },
+    /// It answered that it will not.
+    #[error("the cloud refuses: {reason}")]
+    Refused {
+        /// Its own words.
+        reason: String,
+        /// When it may be asked again.
+        retry_after: Option<Duration>,
+    },
+    /// Its answer cannot be read.
+    #[error("the cloud's answer cannot be read: {0}")]
+    Answer(String),
+    /// TLS settings.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
+}
+
+impl CloudError {
+    /// How long the cloud wishes to be left alone.
+    pub const fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Refused { retry_after, .. } => *retry_after,
+            Self::Unreachable { .. } | Self::Answer(_) | Self::Trust(_) => None,
+        }
+    }
+}
+
+/// What of an RFC 9457 problem a person reads.
+#[derive(Deserialize)]
+struct Problem {
+    title: Option<String>,
+    detail: Option<String>,
+}
+
+impl CloudClient {
+    /// For one cloud; no connection is made yet.
+    pub fn new(base: &Url, ca_file: Option<&Path>) -> Result<Self, CloudError> {
+        let http = Client::builder()
+            .tls_backend_preconfigured(https_tls(ca_file)?)
+            .timeout(TIMEOUT)
+            .connect_timeout(TIMEOUT)
+            .redirect(reqwest::redirect::Policy::none())
+            .pool_max_idle_per_host(1)
+            .pool_idle_timeout(Duration::from_secs(10))
+            .user_agent(concat!("gatelodge-agent/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|error| CloudError::Unreachable { host: authority(base), reason: innermost(&error) })?;
+        Ok(Self { base: base.clone(), http })
+    }
+
+    /// Posts `body` to `path`.
+    pub async fn post<B: Serialize + Sync, A: DeserializeOwned>(&self, path: &str, body: &B) -> Result<A, CloudError> {
+        let response = self.http.post(self.address(path)?).json(body).send().await.map_err(|e| self.unreachable(&e))?;
+        let bytes = self.accepted(response).await?;
+        serde_json::from_slice(&bytes).map_err(|error| CloudError::Answer(error.to_string()))
+    }
+
+    /// Whether the cloud answers at all, and what time it believes it is (`Date`, RFC 9110 section 6.6.1).
+    pub async fn date(&self) -> Result<Option<String>, CloudError> {
+        let response = self.http.head(self.address("/")?).send().await.map_err(|e| self.unreachable(&e))?;
+        Ok(response.headers().get(header::DATE).and_then(|value| value.to_str().ok()).map(str::to_owned))
+    }
+
+    fn address(&self, path: &str) -> Result<Url, CloudError> {
+        self.base.join(path).map_err(|error| CloudError::Answer(error.to_string()))
+    }
+
+    async fn accepted(&self, mut response: Response) -> Result<Vec<u8>, CloudError> {
+        let status = response.status();
+        let retry_after = retry_after(&response);
+        let mut bytes = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|e| self.unreachable(&e))? {
+            bytes.extend_from_slice(&chunk);
+            if bytes.len() > MAX_ANSWER {
+                return Err(CloudError::Answer(format!("it is longer than {MAX_ANSWER} bytes")));
+            }
+        }
+        if status.is_success() {
+            return Ok(bytes);
+        }
+        let problem: Option<Problem> = serde_json::from_slice(&bytes).ok();
+        let reason =
+            problem.and_then(|problem| problem.detail.or(problem.title)).unwrap_or_else(|| status_words(status));
+        Err(CloudError::Refused { reason, retry_after })
+    }
+
+    fn unreachable(&self, error: &reqwest::Error) -> CloudError {
+        CloudError::Unreachable { host: authority(&self.base), reason: innermost(error) }
+    }
+}
+
+fn status_words(status: StatusCode) -> String {
+    format!("{} {}", status.as_u16(), status.canonical_reason().unwrap_or_default()).trim_end().to_owned()
+}
+
+fn retry_after(response: &Response) -> Option<Duration> {
+    let seconds = response.headers().get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds))
+}
+
+fn authority(url: &Url) -> String {
+    match (url.host_str(), url.port_or_known_default()) {
+        (Some(host), Some(port)) => format!("{host}:{port}"),
+        _ => url.to_string(),
+    }
+}
+
+/// The last cause says what happened; those before it only repeat that something did.
+fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut current = error;
+    while let Some(next) = current.source() {
+        current = next;
+    }
+    current.to_string()
+}

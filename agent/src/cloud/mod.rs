@@ -1,0 +1,7 @@
+//! How the agent speaks to its cloud besides MQTT: HTTPS with JSON, and whom it trusts. Never anything about a feature.
+
+mod client;
+mod trust;
+
+pub use client::{CloudClient, CloudError};
+pub use trust::{SwappableCertificate, TrustError, endpoint_tls, https_tls};

@@ -1,0 +1,271 @@
+//! The order of enrolment, without IO: which proof comes next, how long to wait, when to show a new code.
+
+use std::time::{Duration, Instant};
+
+use gatelodge_proto::{
+    Random,
+    enrol::{Answer, Credentials, Wait},
+    identity::OnSiteCode,
+    link::{Backoff, Pace},
+};
+
+use crate::config::Method;
+
+/// Between two questions lies at least this and at most [`LONGEST_PAUSE`], whatever the cloud says.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(15 * 60);
+
+/// A code as the device shows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ShownCode {
+    /// The code.
+    pub code: OnSiteCode,
+    /// Since when.
+    pub shown_at: Instant,
+}
+
+impl ShownCode {
+    /// A new code, shown from now on.
+    pub fn make(now: Instant, random: &Random) -> Self {
+        Self { code: OnSiteCode::make(random), shown_at: now }
+    }
+
+    /// How long it is still good for.
+    pub fn remaining(&self, now: Instant) -> Duration {
+        OnSiteCode::VALID.saturating_sub(now.saturating_duration_since(self.shown_at))
+    }
+}
+
+/// What to do next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Fetch a nonce and give it to [`Enrolment::nonce`].
+    FetchNonce,
+    /// Ask with the answer to this nonce.
+    AskWithNonce(String),
+    /// Ask with this code, which is shown from now on.
+    AskWithCode(OnSiteCode),
+    /// Nothing before so long.
+    Pause(Duration),
+    /// Enrolled.
+    Finished(Box<Credentials>),
+}
+
+/// One enrolment of one key.
+#[derive(Debug)]
+pub struct Enrolment {
+    method: Method,
+    phase: Phase,
+    code: Option<ShownCode>,
+    wait: Option<Wait>,
+    backoff: Backoff,
+}
+
+#[derive(Debug)]
+enum Phase {
+    Ready,
+    Nonce(String),
+    Asked,
+    Until(Instant),
+    Finished(Box<Credentials>),
+}
+
+impl Enrolment {
+    /// A new one.
+    pub const fn new(method: Method, pace: Pace) -> Self {
+        Self { method, phase: Phase::Ready, code: None, wait: None, backoff: Backoff::new(pace) }
+    }
+
+    /// What to do now.
+    pub fn next(&mut self, now: Instant, random: &Random) -> Step {
+        if self.method == Method::OnSiteCode {
+            match self.code {
+                Some(shown) if !shown.remaining(now).is_zero() => {}
+                ended => {
+                    self.code = Some(ShownCode::make(now, random));
+                    // The cloud has to know the next code before anybody can type it.
+                    if ended.is_some() && matches!(self.phase, Phase::Until(_)) {
+                        self.phase = Phase::Ready;
+                    }
+                }
+            }
+        }
+        match std::mem::replace(&mut self.phase, Phase::Asked) {
+            Phase::Until(until) if now < until => {
+                self.phase = Phase::Until(until);
+                let pause = until.saturating_duration_since(now);
+                let code_ends = self.code.map_or(LONGEST_PAUSE, |shown| shown.remaining(now));
+                Step::Pause(pause.min(code_ends).max(SHORTEST_PAUSE))
+            }
+            Phase::Ready | Phase::Asked | Phase::Until(_) => match (self.method, self.code) {
+                (Method::OnSiteCode, Some(shown)) => Step::AskWithCode(shown.code),
+                (Method::OnSiteCode, None) | (Method::FactorySecret, _) => Step::FetchNonce,
+            },
+            Phase::Nonce(nonce) => Step::AskWithNonce(nonce),
+            Phase::Finished(credentials) => {
+                self.phase = Phase::Finished(credentials.clone());
+                Step::Finished(credentials)
+            }
+        }
+    }
+
+    /// A nonce came.
+    pub fn nonce(&mut self, nonce: String) {
+        self.phase = Phase::Nonce(nonce);
+    }
+
+    /// The cloud answered.
+    pub fn answered(&mut self, answer: Answer, now: Instant) {
+        match answer {
+            Answer::Enrolled(credentials) => self.phase = Phase::Finished(credentials),
+            Answer::Waiting { wait, retry_after_s } => {
+                let pause = Duration::from_secs(u64::from(retry_after_s)).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
+                let again = self.wait == Some(Wait::NewOnSiteCode);
+                self.phase = Phase::Until(now + pause);
+                if wait == Wait::NewOnSiteCode {
+                    self.code = None;
+                    // A fresh code that is refused at once as well would make a tight loop.
+                    if !again {
+                        self.phase = Phase::Ready;
+                    }
+                }
+                self.wait = Some(wait);
+            }
+        }
+    }
+
+    /// The cloud was not reached, or refused the question itself.
+    pub fn failed(&mut self, wish: Option<Duration>, now: Instant, random: &Random) {
+        let pause = self.backoff.failed(now, wish, random).max(SHORTEST_PAUSE);
+        self.phase = Phase::Until(now + pause);
+    }
+
+    /// The code to show.
+    pub const fn code(&self) -> Option<ShownCode> {
+        self.code
+    }
+
+    /// What the cloud waits for.
+    pub const fn wait(&self) -> Option<Wait> {
+        self.wait
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gatelodge_proto::{DeviceId, Timestamp};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const PACE: Pace =
+        Pace { first: Duration::from_secs(30), cap: Duration::from_secs(300), stable: Duration::from_secs(60) };
+
+    fn waiting(wait: Wait, retry_after_s: u32) -> Answer {
+        Answer::Waiting { wait, retry_after_s }
+    }
+
+    fn credentials() -> Box<Credentials> {
+        Box::new(Credentials {
+            device: DeviceId::make(Timestamp::EPOCH, &Random::seeded(1)),
+            epoch: 1,
+            chain: String::new(),
+            device_ca: String::new(),
+            session_ca: String::new(),
+            grant_key: String::new(),
+            mqtt: "localhost:8883".into(),
+        })
+    }
+
+    fn code_of(step: &Step) -> OnSiteCode {
+        match step {
+            Step::AskWithCode(code) => *code,
+            other => panic!("no question with a code: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_factory_secret_asks_for_a_nonce_before_each_question() {
+        let (mut enrolment, random, now) =
+            (Enrolment::new(Method::FactorySecret, PACE), Random::seeded(1), Instant::now());
+        assert_eq!(enrolment.next(now, &random), Step::FetchNonce);
+        enrolment.nonce("aa".into());
+        assert_eq!(enrolment.next(now, &random), Step::AskWithNonce("aa".into()));
+        enrolment.answered(waiting(Wait::UnknownHardware, 60), now);
+        assert_eq!(enrolment.next(now, &random), Step::Pause(Duration::from_secs(60)));
+        let later = now + Duration::from_secs(60);
+        assert_eq!(enrolment.next(later, &random), Step::FetchNonce, "a nonce is good once");
+        enrolment.nonce("bb".into());
+        enrolment.next(later, &random);
+        enrolment.answered(Answer::Enrolled(credentials()), later);
+        assert_eq!(enrolment.next(later, &random), Step::Finished(credentials()));
+        assert_eq!(enrolment.code(), None);
+    }
+
+    #[test]
+    fn the_same_code_is_shown_until_it_ends_or_the_cloud_wants_a_new_one() {
+        let (mut enrolment, random, now) =
+            (Enrolment::new(Method::OnSiteCode, PACE), Random::seeded(1), Instant::now());
+        let first = code_of(&enrolment.next(now, &random));
+        enrolment.answered(waiting(Wait::OnSiteCode, 5), now);
+        let soon = now + Duration::from_secs(5);
+        assert_eq!(code_of(&enrolment.next(soon, &random)), first);
+
+        enrolment.answered(waiting(Wait::NewOnSiteCode, 5), soon);
+        let second = code_of(&enrolment.next(soon, &random));
+        assert_ne!(second, first, "told to, it shows a new one and lets the cloud know at once");
+        enrolment.answered(waiting(Wait::NewOnSiteCode, 5), soon);
+        assert_eq!(enrolment.next(soon, &random), Step::Pause(Duration::from_secs(5)).clone());
+
+        let mut old = Enrolment::new(Method::OnSiteCode, PACE);
+        let first = code_of(&old.next(now, &random));
+        old.answered(waiting(Wait::OnSiteCode, 3600), now);
+        assert_eq!(old.next(now, &random), Step::Pause(OnSiteCode::VALID));
+        assert_ne!(code_of(&old.next(now + OnSiteCode::VALID, &random)), first, "15 minutes are over");
+    }
+
+    #[test]
+    fn a_cloud_that_is_away_is_asked_less_and_less_often() {
+        let (mut enrolment, random, mut now) =
+            (Enrolment::new(Method::FactorySecret, PACE), Random::seeded(3), Instant::now());
+        let mut waited = Vec::new();
+        for _ in 0..12 {
+            assert_eq!(enrolment.next(now, &random), Step::FetchNonce);
+            enrolment.failed(None, now, &random);
+            let Step::Pause(pause) = enrolment.next(now, &random) else { panic!("no pause after a failure") };
+            waited.push(pause);
+            now += pause;
+        }
+        assert!(waited[6..].iter().sum::<Duration>() > 2 * waited[..6].iter().sum::<Duration>(), "{waited:?}");
+        enrolment.failed(Some(Duration::from_secs(600)), now, &random);
+        let Step::Pause(pause) = enrolment.next(now, &random) else { panic!("no pause after a wish") };
+        assert!(pause >= Duration::from_secs(600));
+    }
+
+    proptest! {
+        #[test]
+        fn the_cloud_cannot_make_it_hurry_or_sleep_for_ever(seed: u64, answers in proptest::collection::vec((0u8..4, any::<u32>()), 1..30)) {
+            let (mut enrolment, random, mut now) =
+                (Enrolment::new(Method::OnSiteCode, PACE), Random::seeded(seed), Instant::now());
+            let mut asked_at: Vec<Instant> = Vec::new();
+            for (wait, retry) in answers {
+                loop {
+                    match enrolment.next(now, &random) {
+                        Step::Pause(pause) => {
+                            prop_assert!(pause <= LONGEST_PAUSE);
+                            now += pause;
+                        }
+                        Step::AskWithCode(_) => break,
+                        other => prop_assert!(false, "{other:?}"),
+                    }
+                }
+                asked_at.push(now);
+                let wait = [Wait::OnSiteCode, Wait::NewOnSiteCode, Wait::UnknownHardware, Wait::Conflict][usize::from(wait)];
+                enrolment.answered(waiting(wait, retry), now);
+            }
+            for three in asked_at.windows(3) {
+                prop_assert!(three[2] - three[0] >= SHORTEST_PAUSE);
+            }
+        }
+    }
+}

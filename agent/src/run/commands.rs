@@ -1,0 +1,185 @@
+//! Whether a command is carried out. Pure: the device's own rules stand above whatever the cloud asks.
+
+use std::collections::VecDeque;
+
+use gatelodge_proto::{
+    CommandId, Timestamp,
+    payload::{Command, Consent, Order, Outcome},
+};
+
+/// Outcomes remembered, so that a command sent twice is carried out once.
+const REMEMBERED: usize = 128;
+
+/// What became of the latest commands.
+#[derive(Debug, Default)]
+pub struct Ledger(VecDeque<(CommandId, Outcome)>);
+
+impl Ledger {
+    /// What became of a command.
+    pub fn outcome(&self, command: CommandId) -> Option<&Outcome> {
+        self.0.iter().find(|(id, _)| *id == command).map(|(_, outcome)| outcome)
+    }
+
+    /// Remembers an outcome.
+    pub fn note(&mut self, command: CommandId, outcome: Outcome) {
+        if self.0.len() >= REMEMBERED {
+            self.0.pop_front();
+        }
+        self.0.push_back((command, outcome));
+    }
+}
+
+/// What the device stands for when a command comes.
+#[derive(Debug, Clone, Copy)]
+pub struct Stand {
+    /// The ownership epoch.
+    pub epoch: u64,
+    /// The customer's rule.
+    pub consent: Consent,
+    /// The device's own switch.
+    pub remote_access: bool,
+    /// Live sessions.
+    pub sessions: usize,
+}
+
+/// Sessions at a time.
+const SESSIONS: usize = 4;
+
+/// What to do with a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// It was carried out before: say so again.
+    Repeat(Outcome),
+    /// The device will not.
+    Refuse(String),
+    /// Carry it out.
+    Carry,
+}
+
+/// Judges one command.
+pub fn judge(command: &Command, ledger: &Ledger, stand: Stand, now: Timestamp) -> Verdict {
+    if let Some(outcome) = ledger.outcome(command.id) {
+        return Verdict::Repeat(outcome.clone());
+    }
+    let refuse = |reason: String| Verdict::Refuse(reason);
+    match &command.order {
+        // A state carries its own order, (epoch, version), and ending a session is safe at any time.
+        Order::State(_) | Order::StopSession { .. } => Verdict::Carry,
+        Order::OpenSession(_) | Order::RenewOnSiteCode if now > command.deadline => {
+            refuse(format!("late: it was good until {}, the device's clock says {now}", command.deadline))
+        }
+        Order::OpenSession(_) | Order::RenewOnSiteCode if command.epoch != stand.epoch => {
+            refuse(format!("wrong epoch: made in {}, the device is in {}", command.epoch, stand.epoch))
+        }
+        Order::RenewOnSiteCode => Verdict::Carry,
+        Order::OpenSession(_) if !stand.remote_access => {
+            refuse("the device's own switch for remote access is off".into())
+        }
+        Order::OpenSession(_) if stand.consent == Consent::Never => {
+            refuse("the customer allows no remote access".into())
+        }
+        Order::OpenSession(_) if stand.sessions >= SESSIONS => {
+            refuse(format!("the device has {SESSIONS} sessions already"))
+        }
+        Order::OpenSession(_) => Verdict::Carry,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use gatelodge_proto::{
+        Random, SessionId,
+        payload::{DeviceState, EndReason, Life, SessionOrder},
+    };
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
+
+    fn stand() -> Stand {
+        Stand { epoch: 3, consent: Consent::Ask, remote_access: true, sessions: 0 }
+    }
+
+    fn command(order: Order) -> Command {
+        Command {
+            id: CommandId::make(NOW, &Random::seeded(1)),
+            issued_at: NOW,
+            deadline: NOW + Duration::from_secs(30),
+            epoch: 3,
+            order,
+        }
+    }
+
+    fn open() -> Command {
+        let order = SessionOrder { grant: "a.b".parse().unwrap(), relay: "wss://r".into(), ticket: "00".into() };
+        command(Order::OpenSession(Box::new(order)))
+    }
+
+    fn refused(verdict: &Verdict, words: &str) -> bool {
+        matches!(verdict, Verdict::Refuse(reason) if reason.contains(words))
+    }
+
+    #[test]
+    fn a_command_sent_twice_is_carried_out_once_and_answered_twice() {
+        let (mut ledger, command) = (Ledger::default(), open());
+        assert_eq!(judge(&command, &ledger, stand(), NOW), Verdict::Carry);
+        ledger.note(command.id, Outcome::Done);
+        let late = NOW + Duration::from_secs(3600);
+        assert_eq!(judge(&command, &ledger, stand(), late), Verdict::Repeat(Outcome::Done));
+    }
+
+    #[test]
+    fn the_ledger_forgets_the_oldest_only() {
+        let (mut ledger, random) = (Ledger::default(), Random::seeded(1));
+        let ids: Vec<CommandId> = (0..=REMEMBERED).map(|_| CommandId::make(NOW, &random)).collect();
+        for id in &ids {
+            ledger.note(*id, Outcome::Done);
+        }
+        assert_eq!(ledger.outcome(ids[0]), None);
+        assert!(ids[1..].iter().all(|id| ledger.outcome(*id).is_some()));
+    }
+
+    #[test]
+    fn late_and_foreign_commands_are_refused_by_name() {
+        let late = NOW + Duration::from_secs(31);
+        for order in [open().order, Order::RenewOnSiteCode] {
+            let command = command(order);
+            assert!(refused(&judge(&command, &Ledger::default(), stand(), late), "late"));
+            assert_eq!(judge(&command, &Ledger::default(), stand(), command.deadline), Verdict::Carry);
+            let other = Stand { epoch: 4, ..stand() };
+            assert!(refused(&judge(&command, &Ledger::default(), other, NOW), "wrong epoch"));
+        }
+    }
+
+    #[test]
+    fn the_device_s_own_rules_stand_above_the_cloud_s_wish() {
+        let judged = |stand| judge(&open(), &Ledger::default(), stand, NOW);
+        assert!(refused(&judged(Stand { remote_access: false, consent: Consent::Always, ..stand() }), "own switch"));
+        assert!(refused(&judged(Stand { consent: Consent::Never, ..stand() }), "no remote access"));
+        assert!(refused(&judged(Stand { sessions: SESSIONS, ..stand() }), "4 sessions"));
+    }
+
+    #[test]
+    fn states_and_stops_are_never_too_late() {
+        let state = DeviceState {
+            epoch: 9,
+            version: 1,
+            life: Life::Released,
+            customer: None,
+            installer: None,
+            web_address: None,
+            consent: Consent::Never,
+        };
+        let session = SessionId::make(NOW, &Random::seeded(1));
+        let orders = [Order::State(state), Order::StopSession { session, reason: EndReason::Customer }];
+        for order in orders {
+            let other = Stand { epoch: 9, ..stand() };
+            assert_eq!(
+                judge(&command(order), &Ledger::default(), other, NOW + Duration::from_secs(99)),
+                Verdict::Carry
+            );
+        }
+    }
+}

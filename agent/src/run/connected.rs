@@ -1,0 +1,309 @@
+//! One enrolment's time: the link is up or coming up, messages go out until their receipt, orders come in.
+
+use std::time::Duration;
+
+use gatelodge_proto::{
+    Timestamp,
+    enrol::{Credentials, Standing},
+    link::{Event as LinkEvent, Events, Link, Outgoing, Settings, Will},
+    payload::{self, Event, Happening, Placed, Status},
+    topics::{Down, Topic, Up},
+};
+use tokio::{sync::mpsc, time::Instant};
+
+use super::{
+    Agent, Left, PageOrder, RunError,
+    code::CodeDesk,
+    commands::Ledger,
+    offering::Offering,
+    renewal,
+    report::{self, Reporter},
+    sessions::Sessions,
+    standing::Inquiry,
+};
+use crate::{
+    cloud::{CloudError, SwappableCertificate, endpoint_tls},
+    state::{Holding, Leaf, PrivateKey, Registration},
+    status::{LinkState, OnSiteCodeShown, Problem, Stage},
+};
+
+/// The endpoint waits so long before it publishes the will: a short break is no absence.
+const WILL_DELAY: Duration = Duration::from_secs(10);
+
+/// The running state of one enrolment.
+pub(super) struct Connected<'a> {
+    pub(super) agent: &'a mut Agent,
+    pub(super) key: PrivateKey,
+    pub(super) credentials: Credentials,
+    pub(super) certificate: std::sync::Arc<SwappableCertificate>,
+    pub(super) link: Link,
+    pub(super) registration: Registration,
+    pub(super) ledger: Ledger,
+    pub(super) sessions: Sessions,
+    pub(super) codes: CodeDesk,
+    pub(super) renew_at: Timestamp,
+    events: Events,
+    offering: Offering,
+    reporter: Reporter,
+    inquiry: Inquiry,
+    look_at: Instant,
+}
+
+impl<'a> Connected<'a> {
+    pub(super) fn start(agent: &'a mut Agent, key: PrivateKey, credentials: Credentials) -> Result<Self, RunError> {
+        let leaf = Leaf::for_key(&credentials.chain, &key.thumbprint()?, Some(credentials.device))?;
+        let certificate = SwappableCertificate::new(&credentials.chain, &key)?;
+        let tls = endpoint_tls(agent.config.cloud.ca_file.as_deref(), certificate.clone())?;
+        let will = Will {
+            topic: Topic::Up(credentials.device, Up::Status),
+            payload: payload::encode(&Status { online: false, boot_id: agent.boot.id() }).into(),
+            delay: WILL_DELAY,
+        };
+        let mut settings = Settings::device(credentials.mqtt.parse()?, credentials.device, tls, Some(will));
+        settings.pace = agent.pace();
+        let registration = agent.state.registration()?;
+        let (link, events) = Link::open(settings, agent.random.clone());
+        let now = Instant::now();
+        agent.board.update(|status| {
+            status.stage = Stage::Enrolled { device: credentials.device, epoch: credentials.epoch };
+            status.registration = registration.state().cloned();
+            status.certificate_until = Some(leaf.not_after);
+            status.link = LinkState::Idle;
+        });
+        Ok(Self {
+            renew_at: renewal::moment(&leaf, &agent.random),
+            codes: CodeDesk::new(agent.config.enrolment.method, now.into_std()),
+            reporter: Reporter::new(Duration::from_secs(agent.config.report.interval_s)),
+            sessions: Sessions::new(agent.board.clone()),
+            ledger: Ledger::default(),
+            offering: Offering::default(),
+            inquiry: Inquiry::default(),
+            look_at: now,
+            agent,
+            key,
+            credentials,
+            certificate,
+            link,
+            registration,
+            events,
+        })
+    }
+
+    pub(super) async fn run(mut self, orders: &mut mpsc::Receiver<PageOrder>) -> Result<Left, RunError> {
+        let stop = self.agent.stop.clone();
+        loop {
+            self.look()?;
+            self.offer();
+            let wake = self.wake_at();
+            let left = tokio::select! {
+                event = self.events.next() => match event {
+                    Some(event) => self.link_event(event)?,
+                    None => Some(Left::Stopped),
+                },
+                answer = self.inquiry.answer() => self.standing(answer)?,
+                news = self.sessions.next() => {
+                    self.session_news(news)?;
+                    None
+                }
+                Some(PageOrder::StopSession(session)) = orders.recv() => {
+                    self.sessions.stop(session, payload::EndReason::Device);
+                    None
+                }
+                () = tokio::time::sleep_until(wake) => None,
+                () = stop.cancelled() => Some(Left::Stopped),
+            };
+            if let Some(left) = left {
+                self.leave(left).await;
+                return Ok(left);
+            }
+        }
+    }
+
+    /// Everything that time alone brings about.
+    fn look(&mut self) -> Result<(), RunError> {
+        let now = Instant::now();
+        if let Some(code) = self.codes.look(&self.registration, now.into_std(), &self.agent.random) {
+            self.happened(Happening::OnSiteCodeShown { code })?;
+        }
+        self.show_code(now);
+        if now >= self.look_at {
+            self.look_at = now + report::LOOK;
+            let reading = report::read(&self.agent.identity, &self.agent.config, self.epoch(), self.agent.clock.now());
+            if self.reporter.is_due(&reading, now.into_std()) {
+                self.add(Up::Report, reading)?;
+            }
+            if self.agent.clock.now() >= self.renew_at {
+                self.renew_at = self.agent.clock.now() + renewal::PATIENCE;
+                let csr = self.key.request()?;
+                self.add(Up::Renew, payload::Renew { csr })?;
+            }
+        }
+        Ok(())
+    }
+
+    fn wake_at(&self) -> Instant {
+        let now = Instant::now();
+        let offer_at = self.offering.next_at().filter(|_| self.link.is_connected()).map(Instant::from_std);
+        let code_at = self.codes.next_at(now.into_std()).map(Instant::from_std);
+        [offer_at, code_at].into_iter().flatten().fold(self.look_at, Instant::min)
+    }
+
+    fn link_event(&mut self, event: LinkEvent) -> Result<Option<Left>, RunError> {
+        match event {
+            LinkEvent::Connected => {
+                tracing::info!("link is up");
+                self.inquiry.connected();
+                self.offering.begin();
+                let online = Status { online: true, boot_id: self.agent.boot.id() };
+                self.send(Outgoing::json(Topic::Up(self.credentials.device, Up::Status), payload::encode(&online)));
+                let since = self.agent.clock.now();
+                self.agent.board.update(|status| {
+                    status.link = LinkState::Online { since };
+                    status.problem = None;
+                });
+            }
+            LinkEvent::Disconnected { trouble, retry_in } => {
+                tracing::info!(%trouble, ?retry_in, "link is down");
+                self.offline(&trouble.to_string());
+                self.inquiry.failed(&self.agent.cloud, &self.key);
+            }
+            LinkEvent::Refused { refusal, retry_in } => {
+                tracing::warn!(%refusal, ?retry_in, "link is refused");
+                self.offline(&refusal.to_string());
+                self.inquiry.refused(&refusal, &self.agent.cloud, &self.key);
+            }
+            LinkEvent::Message(message) => return self.received(message),
+        }
+        Ok(None)
+    }
+
+    fn offline(&self, reason: &str) {
+        let now = self.agent.clock.now();
+        self.agent.board.update(|status| {
+            let since = match &status.link {
+                LinkState::Offline { since, .. } => *since,
+                LinkState::Idle | LinkState::Online { .. } => now,
+            };
+            status.link = LinkState::Offline { since, reason: reason.to_owned() };
+        });
+    }
+
+    /// The cloud has said what it thinks of the key.
+    fn standing(&mut self, answer: Result<Standing, CloudError>) -> Result<Option<Left>, RunError> {
+        match answer {
+            Ok(Standing::Current { chain }) => {
+                if chain != self.credentials.chain {
+                    self.install(&chain)?;
+                }
+                Ok(None)
+            }
+            Ok(Standing::Released | Standing::Unknown) => Ok(Some(Left::Released)),
+            Ok(Standing::Retired) => Ok(Some(Left::Retired)),
+            Err(error) => {
+                tracing::warn!(%error, "standing is not known");
+                let next = "it is asked again by itself; gatelodge-agent doctor looks at each step of the way";
+                let problem = Problem { what: error.to_string(), next: next.into() };
+                self.agent.board.update(|status| status.problem = Some(problem));
+                Ok(None)
+            }
+        }
+    }
+
+    /// Takes a newer certificate for the same key into use.
+    pub(super) fn install(&mut self, chain: &str) -> Result<(), RunError> {
+        let leaf = match Leaf::for_key(chain, &self.key.thumbprint()?, Some(self.credentials.device)) {
+            Ok(leaf) => leaf,
+            Err(error) => {
+                tracing::warn!(%error, "renewed certificate is not for this device");
+                return Ok(());
+            }
+        };
+        self.credentials.chain = chain.to_owned();
+        self.agent
+            .state
+            .hold(&Holding::Enrolled { key: self.key.clone(), credentials: Box::new(self.credentials.clone()) })?;
+        self.certificate.swap(chain, &self.key)?;
+        self.renew_at = renewal::moment(&leaf, &self.agent.random);
+        self.agent.board.update(|status| status.certificate_until = Some(leaf.not_after));
+        tracing::info!(until = %leaf.not_after, "certificate is renewed");
+        self.link.reconnect();
+        Ok(())
+    }
+
+    /// Puts a message on its way; it is on disk when this returns.
+    pub(super) fn add<T: serde::Serialize>(&mut self, kind: Up, body: T) -> Result<(), RunError> {
+        let position = self.agent.boot.next_position();
+        let topic = Topic::Up(self.credentials.device, kind);
+        let bytes = payload::encode(&Placed { position, body });
+        self.agent.outbox.add(topic, position, bytes).map_err(RunError::Outbox)?;
+        self.count_waiting();
+        Ok(())
+    }
+
+    /// Tells the cloud what happened.
+    pub(super) fn happened(&mut self, what: Happening) -> Result<(), RunError> {
+        let event = Event { at: self.agent.clock.now(), what };
+        self.add(Up::Event, event)
+    }
+
+    /// The ownership epoch, from whichever source knows more.
+    pub(super) fn epoch(&self) -> u64 {
+        self.registration.state().map_or(0, |state| state.epoch).max(self.credentials.epoch)
+    }
+
+    pub(super) fn count_waiting(&self) {
+        let waiting = self.agent.outbox.len();
+        self.agent.board.update(|status| status.waiting_messages = waiting);
+    }
+
+    pub(super) fn show_code(&self, now: Instant) {
+        let until = |shown: crate::enrol::ShownCode| self.agent.clock.now() + shown.remaining(now.into_std());
+        let shown =
+            self.codes.shown().map(|shown| OnSiteCodeShown { code: shown.code.reveal(), valid_until: until(shown) });
+        let known = self.agent.board.status().on_site_code;
+        if known.map(|code| code.code) != shown.as_ref().map(|code| code.code.clone()) {
+            self.agent.board.update(|status| status.on_site_code = shown);
+        }
+    }
+
+    /// Offers what waits, as far as the window goes.
+    fn offer(&mut self) {
+        if !self.link.is_connected() {
+            return;
+        }
+        let now = Instant::now().into_std();
+        let waiting = self.agent.outbox.entries().map(crate::outbox::Entry::correlation);
+        let due = self.offering.due(waiting, now, &self.agent.random);
+        for entry in self.agent.outbox.entries().filter(|entry| due.contains(&entry.correlation())) {
+            if let Some(topic) = entry.topic() {
+                let receipt = Topic::Down(self.credentials.device, Down::Receipt);
+                let message = Outgoing::json(topic, entry.payload.clone()).answered_on(receipt, entry.correlation());
+                self.send(message);
+            }
+        }
+    }
+
+    /// Hands a message to the link in the background; whether it arrives shows in its receipt.
+    fn send(&self, message: Outgoing) {
+        let link = self.link.clone();
+        tokio::spawn(async move {
+            if let Err(error) = link.publish(message).await {
+                tracing::warn!(%error, "message was not taken");
+            }
+        });
+    }
+
+    async fn leave(&mut self, left: Left) {
+        match left {
+            Left::Stopped => {
+                let offline = Status { online: false, boot_id: self.agent.boot.id() };
+                let topic = Topic::Up(self.credentials.device, Up::Status);
+                let farewell = self.link.publish(Outgoing::json(topic, payload::encode(&offline)));
+                let _ = tokio::time::timeout(Duration::from_secs(2), farewell).await;
+            }
+            Left::Released | Left::Retired => self.sessions.stop_all(payload::EndReason::Revoked),
+        }
+        self.link.close().await;
+        self.offline("the agent is not connecting");
+    }
+}

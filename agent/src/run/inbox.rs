@@ -1,0 +1,134 @@
+//! What the cloud sends: receipts, commands, certificates.
+
+use gatelodge_proto::{
+    link::Message,
+    payload::{self, Command, CommandResult, DeviceState, Life, Order, Outcome, Receipt},
+    topics::{Down, Topic, Up},
+};
+use tokio::time::Instant;
+
+use super::{
+    Left, RunError,
+    commands::{Stand, Verdict, judge},
+    connected::Connected,
+    sessions::SessionNews,
+};
+
+impl Connected<'_> {
+    /// Takes one message. What cannot be read is dropped with a word in the log; the cloud sends commands again
+    /// until their result is there.
+    pub(super) fn received(&mut self, message: Message) -> Result<Option<Left>, RunError> {
+        let topic = message.topic.parse::<Topic>();
+        let bytes = message.payload;
+        message.acknowledgement.acknowledge();
+        match topic {
+            Ok(Topic::Down(device, kind)) if device == self.credentials.device => match kind {
+                Down::Receipt => self.receipt(payload::decode(&bytes))?,
+                Down::Command => return self.command(payload::decode(&bytes)),
+                Down::Certificate => match payload::decode::<payload::Certificate>(&bytes) {
+                    Ok(certificate) => self.install(&certificate.chain)?,
+                    Err(error) => tracing::warn!(%error, "certificate cannot be read"),
+                },
+            },
+            Ok(_) | Err(_) => tracing::warn!("message is on a topic that is not ours"),
+        }
+        Ok(None)
+    }
+
+    fn receipt(&mut self, receipt: Result<Receipt, payload::InvalidPayload>) -> Result<(), RunError> {
+        match receipt {
+            Ok(receipt) => {
+                if let Some(reason) = &receipt.parked {
+                    tracing::warn!(reason, "cloud could not use a message");
+                }
+                let correlation = payload::Correlation { boot_id: receipt.boot_id, seq: receipt.seq };
+                self.agent.outbox.receipt(correlation).map_err(RunError::Outbox)?;
+                self.count_waiting();
+            }
+            Err(error) => tracing::warn!(%error, "receipt cannot be read"),
+        }
+        Ok(())
+    }
+
+    fn command(&mut self, command: Result<Command, payload::InvalidPayload>) -> Result<Option<Left>, RunError> {
+        let command = match command {
+            Ok(command) => command,
+            Err(error) => {
+                tracing::warn!(%error, "command cannot be read");
+                return Ok(None);
+            }
+        };
+        let stand = Stand {
+            epoch: self.epoch(),
+            consent: self.registration.consent(),
+            remote_access: self.agent.config.remote_access.enabled,
+            sessions: self.sessions.len(),
+        };
+        let id = command.id;
+        let mut left = None;
+        let outcome = match judge(&command, &self.ledger, stand, self.agent.clock.now()) {
+            Verdict::Repeat(outcome) => outcome,
+            Verdict::Refuse(reason) => {
+                tracing::warn!(command = %id, reason, "command is refused");
+                Outcome::Refused { reason }
+            }
+            Verdict::Carry => match command.order {
+                Order::State(state) => {
+                    left = self.take_state(state)?;
+                    Outcome::Done
+                }
+                Order::OpenSession(order) => match self.open_session(&order) {
+                    Ok(()) => Outcome::Done,
+                    Err(reason) => Outcome::Failed { reason },
+                },
+                Order::StopSession { session, reason } => {
+                    self.sessions.stop(session, reason);
+                    Outcome::Done
+                }
+                Order::RenewOnSiteCode => {
+                    self.renew_code()?;
+                    Outcome::Done
+                }
+            },
+        };
+        if self.ledger.outcome(id).is_none() {
+            self.ledger.note(id, outcome.clone());
+        }
+        self.add(Up::Result, CommandResult { command: id, outcome })?;
+        Ok(left)
+    }
+
+    fn take_state(&mut self, state: DeviceState) -> Result<Option<Left>, RunError> {
+        if !self.registration.accept(state.clone()) {
+            return Ok(None);
+        }
+        self.agent.state.keep_registration(&state)?;
+        tracing::info!(life = state.life.word(), epoch = state.epoch, version = state.version, "registration changed");
+        let (life, consent) = (state.life, state.consent);
+        self.agent.board.update(|status| status.registration = Some(state));
+        if consent == payload::Consent::Never {
+            self.sessions.stop_all(payload::EndReason::Revoked);
+        }
+        Ok(match life {
+            Life::Retired => Some(Left::Retired),
+            Life::Manufactured | Life::Enrolled | Life::Registered | Life::Active | Life::Released => None,
+        })
+    }
+
+    fn renew_code(&mut self) -> Result<(), RunError> {
+        if self.registration.is_open() {
+            let now = Instant::now();
+            let code = self.codes.renew(now.into_std(), &self.agent.random);
+            self.show_code(now);
+            self.happened(payload::Happening::OnSiteCodeShown { code })?;
+        }
+        Ok(())
+    }
+
+    /// What a session process said, passed on to the cloud.
+    pub(super) fn session_news(&mut self, news: SessionNews) -> Result<(), RunError> {
+        match news {
+            SessionNews::Happened(what) => self.happened(what),
+        }
+    }
+}

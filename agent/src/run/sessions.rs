@@ -1,0 +1,198 @@
+//! Live sessions: one `gatelodge-agent session` process each, so that nothing a session does can take the agent down.
+//! What a process says on its standard output goes to the cloud; the end of a process is the end of its session.
+
+use std::{collections::BTreeMap, io, process::Stdio, time::Duration};
+
+use gatelodge_proto::{
+    SessionId,
+    grant::{Grant, GrantKey},
+    payload::{EndReason, Happening, SessionOrder},
+};
+use serde::Serialize;
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
+    process::{Child, ChildStdin, ChildStdout, Command},
+    sync::mpsc,
+};
+
+use super::connected::Connected;
+use crate::status::{Board, LiveSession};
+
+/// A process that was asked to end and has not ended by then is killed.
+const GRACE: Duration = Duration::from_secs(3);
+
+/// What the sessions have to tell.
+#[derive(Debug)]
+pub(super) enum SessionNews {
+    /// For the cloud.
+    Happened(Happening),
+}
+
+/// All live sessions.
+pub(super) struct Sessions {
+    board: Board,
+    live: BTreeMap<SessionId, mpsc::Sender<EndReason>>,
+    said: mpsc::UnboundedReceiver<Said>,
+    say: mpsc::UnboundedSender<Said>,
+}
+
+#[derive(Debug)]
+enum Said {
+    Happened(Happening),
+    /// The process is gone; with what to tell when it went without a word.
+    Gone {
+        session: SessionId,
+        unsaid: Option<Happening>,
+    },
+}
+
+/// What the session process reads from its standard input, one line of JSON.
+#[derive(Debug, Serialize)]
+struct Start<'a> {
+    order: &'a SessionOrder,
+    key: &'a crate::state::PrivateKey,
+    credentials: &'a gatelodge_proto::enrol::Credentials,
+    epoch: u64,
+    services: &'a [gatelodge_proto::payload::Service],
+    ca_file: Option<&'a std::path::Path>,
+}
+
+impl Connected<'_> {
+    /// Starts the process for a session; a sentence when it cannot.
+    pub(super) fn open_session(&mut self, order: &SessionOrder) -> Result<(), String> {
+        let key: GrantKey = self.credentials.grant_key.parse().map_err(|error| format!("{error}"))?;
+        let grant = order.grant.verify(&key).map_err(|error| error.to_string())?;
+        if grant.device != self.credentials.device || grant.epoch != self.epoch() {
+            return Err("the grant is for another device or another owner".into());
+        }
+        let start = Start {
+            order,
+            key: &self.key,
+            credentials: &self.credentials,
+            epoch: self.epoch(),
+            services: &self.agent.config.services,
+            ca_file: self.agent.config.cloud.ca_file.as_deref(),
+        };
+        let line = serde_json::to_vec(&start).map_err(|error| error.to_string())?;
+        self.sessions.open(&grant, line).map_err(|error| format!("the session process does not start: {error}"))
+    }
+}
+
+impl Sessions {
+    pub(super) fn new(board: Board) -> Self {
+        let (say, said) = mpsc::unbounded_channel();
+        Self { board, live: BTreeMap::new(), said, say }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.live.len()
+    }
+
+    fn open(&mut self, grant: &Grant, mut line: Vec<u8>) -> io::Result<()> {
+        let mut child = Command::new(std::env::current_exe()?)
+            .arg("session")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .spawn()?;
+        let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
+            return Err(io::Error::other("its pipes are missing"));
+        };
+        line.push(b'\n');
+        let (stop, stops) = mpsc::channel(1);
+        let session = grant.session;
+        self.live.insert(session, stop);
+        self.board.update(|status| {
+            status.sessions.push(LiveSession {
+                session,
+                technician: grant.technician.name.clone(),
+                organisation: grant.technician.organisation_name.clone(),
+                since: grant.from,
+                until: grant.until,
+                reason: grant.reason.clone(),
+            });
+        });
+        tokio::spawn(watch(session, child, input, output, line, stops, self.say.clone()));
+        Ok(())
+    }
+
+    /// Ends a session; nothing happens when it is not live.
+    pub(super) fn stop(&self, session: SessionId, reason: EndReason) {
+        if let Some(stop) = self.live.get(&session) {
+            let _ = stop.try_send(reason);
+        }
+    }
+
+    pub(super) fn stop_all(&self, reason: EndReason) {
+        for session in self.live.keys() {
+            self.stop(*session, reason);
+        }
+    }
+
+    /// The next thing to tell.
+    pub(super) async fn next(&mut self) -> SessionNews {
+        loop {
+            match self.said.recv().await {
+                Some(Said::Happened(what)) => return SessionNews::Happened(what),
+                Some(Said::Gone { session, unsaid }) => {
+                    self.live.remove(&session);
+                    self.board.update(|status| status.sessions.retain(|live| live.session != session));
+                    if let Some(what) = unsaid {
+                        return SessionNews::Happened(what);
+                    }
+                }
+                // Unreachable while `self.say` lives; nothing to tell is nothing to wait for.
+                None => std::future::pending().await,
+            }
+        }
+    }
+}
+
+/// Follows one process to its end.
+async fn watch(
+    session: SessionId,
+    mut child: Child,
+    mut input: ChildStdin,
+    output: ChildStdout,
+    start: Vec<u8>,
+    mut stops: mpsc::Receiver<EndReason>,
+    say: mpsc::UnboundedSender<Said>,
+) {
+    let _ = input.write_all(&start).await;
+    let mut lines = BufReader::new(output).lines();
+    let mut unsaid = Some(EndReason::RelayLost);
+    let mut killed_at = None;
+    loop {
+        tokio::select! {
+            line = lines.next_line() => match line {
+                Ok(Some(line)) => if let Some(what) = read_line(&line) {
+                    if let Happening::SessionEnded { .. } = what {
+                        unsaid = None;
+                    }
+                    let _ = say.send(Said::Happened(what));
+                },
+                Ok(None) | Err(_) => break,
+            },
+            Some(reason) = stops.recv() => {
+                unsaid = unsaid.map(|_| reason);
+                killed_at = Some(tokio::time::Instant::now() + GRACE);
+                let _ = input.write_all(format!("{}\n", serde_json::json!({ "stop": reason })).as_bytes()).await;
+            }
+            () = at(killed_at) => break,
+        }
+    }
+    let _ = child.kill().await;
+    let unsaid = unsaid.map(|reason| Happening::SessionEnded { session, reason, bytes_up: 0, bytes_down: 0 });
+    let _ = say.send(Said::Gone { session, unsaid });
+}
+
+async fn at(moment: Option<tokio::time::Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn read_line(line: &str) -> Option<Happening> {
+    serde_json::from_str(line).map_err(|error| tracing::warn!(%error, "session said something unreadable")).ok()
+}

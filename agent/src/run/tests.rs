@@ -1,0 +1,1 @@
+//! Placeholder until the far side is in place.
