@@ -6,6 +6,7 @@
 pub mod accounts;
 pub mod activation;
 pub mod audit;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod db;
@@ -18,3 +19,4 @@ pub mod pki;
 pub mod render;
 pub mod sessions;
 pub mod web;
+pub mod wiring;

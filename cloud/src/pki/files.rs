@@ -124,6 +124,14 @@ impl KeyFolder {
     }
 }
 
+/// A secret that the settings name, outside the key folder; refused when other users can read it.
+pub(super) fn read_secret_file(path: &Path) -> Result<Zeroizing<String>, KeyFileError> {
+    let file = File::open(path).map_err(|source| failure(path, "read", source))?;
+    let mode = file.metadata().map_err(|source| failure(path, "read", source))?.permissions().mode();
+    refuse_exposed(path, mode, SECRET_MODE)?;
+    read(file, path).map(Zeroizing::new)
+}
+
 fn make_private(dir: &Path) -> Result<(), KeyFileError> {
     match fs::metadata(dir) {
         Ok(metadata) => refuse_exposed(dir, metadata.permissions().mode(), FOLDER_MODE),

@@ -221,6 +221,11 @@ impl Pki {
     }
 }
 
+/// A secret that the settings name, outside the data folder, like `http.key_file`; refused when other users can read it.
+pub fn read_secret_file(path: &Path) -> Result<Zeroizing<String>, KeyFileError> {
+    files::read_secret_file(path)
+}
+
 impl std::fmt::Debug for Pki {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Pki").field("folder", &self.folder).finish_non_exhaustive()

@@ -1,0 +1,97 @@
+//! The command line of `gatelodge-cloud`: reads arguments and settings, calls one verb, says what came of it.
+
+mod admin;
+mod data_dir;
+mod serve;
+mod term;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+pub use data_dir::{DataDir, DataDirError};
+pub use term::failed;
+
+use crate::config::Config;
+
+/// Registrar, portal, JSON API, device CA and session relay in one program.
+#[derive(Debug, Parser)]
+#[command(
+    name = "gatelodge-cloud",
+    version,
+    after_help = "Examples:\n  gatelodge-cloud config --print-default > /etc/gatelodge/cloud.toml\n  gatelodge-cloud serve\n  gatelodge-cloud import devices inventory.csv --dry-run\n\nExit codes: 0 done, 1 failed, 2 wrong usage, 3 done but some rows were refused."
+)]
+pub struct Cli {
+    /// The configuration file; defaults alone when not given
+    #[arg(long, global = true, env = "GATELODGE_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Run the cloud until it is told to stop
+    Serve,
+    /// Show the settings in force, or the default file with its comments
+    Config {
+        /// Print the default file instead
+        #[arg(long)]
+        print_default: bool,
+    },
+    /// Production batches and their keys
+    Batch {
+        #[command(subcommand)]
+        verb: BatchVerb,
+    },
+    /// The vendor's own users
+    User {
+        #[command(subcommand)]
+        verb: UserVerb,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum BatchVerb {
+    /// Make a batch key for the factory; the same name gives the same key again
+    Make {
+        /// Letters, digits and dashes
+        name: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum UserVerb {
+    /// Add a vendor's administrator; prints a link for the password unless a file gives it
+    Add {
+        /// The e-mail address
+        #[arg(long)]
+        vendor: String,
+        /// The person's name
+        #[arg(long)]
+        name: String,
+        /// Reads the password from this file
+        #[arg(long, value_name = "FILE")]
+        password_file: Option<PathBuf>,
+    },
+}
+
+/// Carries out what the arguments say.
+pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    if let Verb::Config { print_default: true } = cli.verb {
+        term::say(&Config::default_file());
+        return Ok(ExitCode::SUCCESS);
+    }
+    let config = Config::load(cli.config.as_deref(), std::env::vars())?;
+    match cli.verb {
+        Verb::Config { .. } => {
+            term::say(&format!("{config:#?}"));
+            Ok(ExitCode::SUCCESS)
+        }
+        Verb::Serve => serve::serve(config).await,
+        Verb::Batch { verb: BatchVerb::Make { name } } => admin::make_batch(&config, &name),
+        Verb::User { verb: UserVerb::Add { vendor, name, password_file } } => {
+            admin::add_vendor(config, &vendor, &name, password_file.as_deref()).await
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! The tables that know every feature: routes, jobs, device messages; and the node that runs them all.
+
+mod jobs;
+mod node;
+mod routes;
+
+pub use node::{Addresses, Node, StartError, open_kits};

@@ -1,0 +1,204 @@
+//! One running cloud: opens the kits, listens, does the jobs, and stops in order.
+
+use std::{
+    io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use axum::Router;
+use gatelodge_proto::Random;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
+use serde::{Deserialize, Serialize};
+use tokio::net::TcpListener;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{jobs, routes};
+use crate::{
+    clock::Clock,
+    config::{Config, HttpTls},
+    db::{ConnectError, Db},
+    jobs::{Bell, Worker},
+    kits::Kits,
+    mail::{MailSettingsError, Mailer},
+    mqtt::{Endpoint, EndpointError},
+    pki::{self, Names, Pki, PkiError},
+    web::{self, Hardening, ServeError, Serving},
+};
+
+/// The addresses a node listens on, for programs on the same machine.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Addresses {
+    /// Portal, API, enrolment and relay, with TLS.
+    pub https: SocketAddr,
+    /// The portal without TLS, on loopback.
+    pub loopback: Option<SocketAddr>,
+    /// The embedded device endpoint.
+    pub mqtt: Option<SocketAddr>,
+}
+
+/// Why a node did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The database.
+    #[error(transparent)]
+    Database(#[from] ConnectError),
+    /// Keys and certificates.
+    #[error(transparent)]
+    Pki(#[from] PkiError),
+    /// Mail settings.
+    #[error(transparent)]
+    Mail(#[from] MailSettingsError),
+    /// Devices cannot be heard.
+    #[error(transparent)]
+    Endpoint(#[from] EndpointError),
+    /// An address is taken or not ours.
+    #[error("the portal cannot listen on {address}: {}; change `{key}`", listen_reason(.source))]
+    Listen {
+        /// The setting.
+        key: &'static str,
+        /// Its value.
+        address: SocketAddr,
+        /// The reason.
+        #[source]
+        source: io::Error,
+    },
+    /// A certificate or key file of the settings.
+    #[error("{} cannot be used for the portal: {reason}; check `http.cert_file` and `http.key_file`", path.display())]
+    Certificate {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The portal's TLS settings.
+    #[error("the portal's certificate and key do not fit together")]
+    Tls(#[from] rustls::Error),
+    /// The public address is no origin.
+    #[error("`public_url` is no address browsers can use as an origin: {0}")]
+    Origin(String),
+    /// Serving failed at its start.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+}
+
+fn listen_reason(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => "another program does already".to_owned(),
+        io::ErrorKind::AddrNotAvailable => "this machine has no such address".to_owned(),
+        io::ErrorKind::PermissionDenied => "ports below 1024 need a right this user does not have".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+/// Opens database, keys and mail: enough for the verbs of the command line; nothing listens yet.
+pub async fn open_kits(config: Config, clock: Clock, random: Random) -> Result<Kits, StartError> {
+    let db = Db::open(&config.database).await?;
+    let pki = Arc::new(Pki::open(&config.data_dir, &clock, &random, &Names::from_config(&config))?);
+    let mailer = Mailer::open(&config.mail, db.clone(), clock.clone())?;
+    let (config, endpoint, jobs) = (Arc::new(config), Endpoint::new(), Bell::default());
+    Ok(Kits { config, clock, random, db, pki, mailer, endpoint, jobs })
+}
+
+/// A running cloud.
+pub struct Node {
+    kits: Kits,
+    addresses: Addresses,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Node {
+    /// Starts listening and working on `kits`.
+    pub async fn start(kits: Kits) -> Result<Self, StartError> {
+        let http = kits.config.http.clone();
+        let https = listen("http.listen", http.listen).await?;
+        let plain = match http.loopback {
+            Some(address) => Some(listen("http.loopback", address).await?),
+            None => None,
+        };
+        let tls = Serving { tls: Some(Arc::new(tls(&kits)?)), ..Serving::default() };
+        let addresses = Addresses {
+            https: local(&https, "http.listen", http.listen)?,
+            loopback: match (&plain, http.loopback) {
+                (Some(listener), Some(address)) => Some(local(listener, "http.loopback", address)?),
+                _ => None,
+            },
+            mqtt: kits.endpoint.address(),
+        };
+
+        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let secured = dressed(&kits, true)?;
+        spawn(&tasks, web::serve(https, secured, tls, stop.clone()));
+        if let Some(listener) = plain {
+            spawn(&tasks, web::serve(listener, dressed(&kits, false)?, Serving::default(), stop.clone()));
+        }
+        let worker = Worker::new(kits.db.clone(), kits.clock.clone(), kits.jobs.clone(), jobs::handlers(&kits));
+        tasks.spawn(worker.run(stop.clone()));
+        Ok(Self { kits, addresses, stop, tasks })
+    }
+
+    /// Where it listens; ports are those in use.
+    pub const fn addresses(&self) -> &Addresses {
+        &self.addresses
+    }
+
+    /// The kits it works on.
+    pub const fn kits(&self) -> &Kits {
+        &self.kits
+    }
+
+    /// Takes nothing new, finishes what is under way, and closes the database.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+        self.kits.endpoint.stop().await;
+        self.kits.db.close().await;
+    }
+}
+
+fn spawn(tasks: &TaskTracker, serving: impl Future<Output = Result<(), ServeError>> + Send + 'static) {
+    tasks.spawn(async move {
+        if let Err(error) = serving.await {
+            tracing::error!(%error, "the portal stopped serving");
+        }
+    });
+}
+
+fn dressed(kits: &Kits, https: bool) -> Result<Router, StartError> {
+    let public_origin = Some(kits.config.public_url.origin().ascii_serialization());
+    web::portal(routes::routes().with_state(kits.clone()), &Hardening { https, public_origin })
+        .map_err(|error| StartError::Origin(error.to_string()))
+}
+
+async fn listen(key: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|source| StartError::Listen { key, address, source })
+}
+
+fn local(listener: &TcpListener, key: &'static str, address: SocketAddr) -> Result<SocketAddr, StartError> {
+    listener.local_addr().map_err(|source| StartError::Listen { key, address, source })
+}
+
+fn tls(kits: &Kits) -> Result<rustls::ServerConfig, StartError> {
+    let http = &kits.config.http;
+    let (chain, key) = match (http.tls, &http.cert_file, &http.key_file) {
+        (HttpTls::Files, Some(chain), Some(key)) => from_files(chain, key)?,
+        _ => {
+            let own = kits.pki.server_identity()?;
+            (own.chain, own.key)
+        }
+    };
+    Ok(rustls::ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key)?)
+}
+
+fn from_files(chain: &Path, key: &Path) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), StartError> {
+    let bad = |path: &Path, reason: String| StartError::Certificate { path: path.to_owned(), reason };
+    let certificates = CertificateDer::pem_file_iter(chain)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|error| bad(chain, error.to_string()))?;
+    let pem = pki::read_secret_file(key).map_err(PkiError::from)?;
+    let key = PrivateKeyDer::from_pem_slice(pem.as_bytes()).map_err(|error| bad(key, error.to_string()))?;
+    Ok((certificates, key))
+}

@@ -1,0 +1,18 @@
+//! Every route of every feature.
+
+use axum::{Json, Router, extract::State, http::StatusCode, response::IntoResponse, routing::get};
+
+use crate::kits::Kits;
+
+/// The routes, before the layers of the web kit.
+pub(super) fn routes() -> Router<Kits> {
+    Router::new().route("/healthz", get(|| async { "ok\n" })).route("/readyz", get(ready))
+}
+
+/// Whether this node can do its work: the database answers and the registrar hears devices.
+async fn ready(State(kits): State<Kits>) -> impl IntoResponse {
+    let database = kits.db.ping().await.is_ok();
+    let registrar = kits.endpoint.is_connected();
+    let status = if database && registrar { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(serde_json::json!({ "database": database, "registrar": registrar })))
+}
