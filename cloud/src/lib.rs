@@ -1,6 +1,6 @@
 //! Gatelodge's cloud: registrar, portal, JSON API, device CA and session relay in one program.
 //!
-//! `config, clock <- kits <- features <- wiring <- main`: kits know no feature; features know those to their left,
+//! `config, clock <- kits <- features <- wiring <- cli <- main`: kits know no feature; features know those to their left,
 //! by `model` and `service` alone; the tables that know every feature live in `wiring`.
 
 pub mod accounts;
