@@ -1,0 +1,205 @@
+//! The relay: pairs the two legs of a session in memory and passes their ciphertext on.
+//!
+//! It never dials, never decrypts, and never holds more than 256 KiB a direction: it stops reading instead. Who may
+//! join, and what is written down, is its [`Admission`]'s word.
+
+mod direction;
+mod leg;
+mod room;
+#[cfg(test)]
+mod tests;
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    extract::{State, WebSocketUpgrade},
+    http::{HeaderMap, StatusCode, header::ORIGIN},
+    response::{IntoResponse as _, Response},
+    routing::any,
+};
+use futures_util::future::BoxFuture;
+use gatelodge_proto::{
+    Random, SessionId,
+    api::RELAY_PATH,
+    payload::EndReason,
+    session::{
+        Role,
+        relay_frame::{MAX_BYTES, RelayError},
+    },
+};
+
+use self::{
+    direction::GATHERED,
+    room::{Cause, RoomId, Rooms},
+};
+
+/// Whose word the relay follows.
+pub trait Admission: Send + Sync + 'static {
+    /// Takes a join ticket, once. Called before anything is known of the connection but its first frame.
+    fn admit(&self, ticket: String, role: Role) -> BoxFuture<'_, Result<Admitted, RelayError>>;
+
+    /// Writes down what happened. [`Report::Paired`] holds the first byte back until this has answered, and an error
+    /// there ends the session: no audit, no session. Errors of the other reports are logged.
+    fn report(&self, report: Report) -> BoxFuture<'_, Result<(), Unrecorded>>;
+}
+
+/// A ticket was good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Admitted {
+    /// For this session.
+    pub session: SessionId,
+    /// Which may last this long from now on.
+    pub lifetime: Duration,
+}
+
+/// The report could not be written down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the session's audit row could not be written")]
+pub struct Unrecorded;
+
+/// What happened in the relay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Report {
+    /// One end is here.
+    Joined {
+        /// The session.
+        session: SessionId,
+        /// Which end.
+        role: Role,
+    },
+    /// Both ends are here; no byte has flowed yet.
+    Paired {
+        /// The session.
+        session: SessionId,
+    },
+    /// It goes on. Said every [`Settings::report_every`].
+    Bytes {
+        /// The session.
+        session: SessionId,
+        /// What it has carried.
+        carried: Carried,
+    },
+    /// It is over. Said exactly once for each session that anybody joined.
+    Ended {
+        /// The session.
+        session: SessionId,
+        /// Why.
+        reason: EndReason,
+        /// What it has carried.
+        carried: Carried,
+    },
+}
+
+/// Bytes of ciphertext.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Carried {
+    /// Towards the technician.
+    pub up: u64,
+    /// Towards the installation.
+    pub down: u64,
+}
+
+/// A session that somebody has joined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Live {
+    /// Which.
+    pub session: SessionId,
+    /// Whether both ends are here.
+    pub paired: bool,
+    /// What it has carried.
+    pub carried: Carried,
+}
+
+/// Times of the relay.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings {
+    /// HELLO within this after the connection.
+    pub hello_within: Duration,
+    /// The second end within this after the first.
+    pub peer_within: Duration,
+    /// PING a leg this often.
+    pub ping_every: Duration,
+    /// A leg that was not heard for this long is dead.
+    pub dead_after: Duration,
+    /// How often [`Report::Bytes`] is said.
+    pub report_every: Duration,
+    /// Sessions at once.
+    pub max_sessions: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            hello_within: Duration::from_secs(10),
+            peer_within: Duration::from_secs(60),
+            ping_every: Duration::from_secs(15),
+            dead_after: Duration::from_secs(40),
+            report_every: Duration::from_secs(10),
+            max_sessions: 5_000,
+        }
+    }
+}
+
+/// The relay of one node. Clones are the same relay.
+#[derive(Clone)]
+pub struct Relay(Arc<Inner>);
+
+struct Inner {
+    settings: Settings,
+    random: Random,
+    admission: Box<dyn Admission>,
+    rooms: Rooms,
+}
+
+impl Relay {
+    /// A relay without sessions.
+    pub fn new(settings: Settings, random: Random, admission: impl Admission) -> Self {
+        Self(Arc::new(Inner { settings, random, admission: Box::new(admission), rooms: Rooms::default() }))
+    }
+
+    /// The web socket at [`RELAY_PATH`].
+    pub fn routes(&self) -> Router {
+        Router::new().route(RELAY_PATH, any(upgrade)).with_state(self.clone())
+    }
+
+    /// Ends a session now; both ends are told why. False when nobody had joined it.
+    pub fn revoke(&self, session: SessionId, reason: EndReason) -> bool {
+        self.end(session, None, Cause::Word(reason))
+    }
+
+    /// The sessions that somebody has joined.
+    pub fn live(&self) -> Vec<Live> {
+        self.0.rooms.live()
+    }
+
+    fn end(&self, session: SessionId, room: Option<RoomId>, cause: Cause) -> bool {
+        let Some(carried) = self.0.rooms.end(session, room, cause) else { return false };
+        let relay = self.clone();
+        tokio::spawn(async move {
+            relay.tell(Report::Ended { session, reason: cause.reason(), carried }).await;
+        });
+        true
+    }
+
+    async fn tell(&self, report: Report) {
+        if let Err(error) = self.0.admission.report(report).await {
+            tracing::warn!(?report, %error, "a relay report is lost");
+        }
+    }
+}
+
+async fn upgrade(State(relay): State<Relay>, headers: HeaderMap, socket: WebSocketUpgrade) -> Response {
+    // Only browsers send Origin, and no page has business here (cross-site WebSocket hijacking).
+    if headers.contains_key(ORIGIN) {
+        return (StatusCode::FORBIDDEN, "this address is for gatelodge and gatelodge-agent, not for browsers\n")
+            .into_response();
+    }
+    socket
+        .max_message_size(MAX_BYTES)
+        .max_frame_size(MAX_BYTES)
+        .read_buffer_size(16 * 1024)
+        .write_buffer_size(GATHERED)
+        .max_write_buffer_size(4 * MAX_BYTES)
+        .on_upgrade(move |socket| leg::serve(relay, socket))
+}

@@ -1,0 +1,290 @@
+//! The relay over real web sockets on loopback. Who may join is the caller's word, here a list of tickets.
+
+use std::{
+    net::SocketAddr,
+    sync::{Mutex, atomic::AtomicBool},
+};
+
+use bytes::Bytes;
+use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
+use gatelodge_proto::{
+    Timestamp,
+    session::{
+        VERSION,
+        carrier::{RelaySocket, dial},
+        relay_frame::{Hello, PeerLoss, RelayFrame},
+    },
+};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+};
+
+use super::*;
+
+#[derive(Clone, Default)]
+struct Book(Arc<Pages>);
+
+#[derive(Default)]
+struct Pages {
+    tickets: Mutex<Vec<String>>,
+    reports: Mutex<Vec<Report>>,
+    closed: AtomicBool,
+}
+
+impl Book {
+    fn with(tickets: &[&str]) -> Self {
+        let book = Self::default();
+        book.0.tickets.lock().unwrap().extend(tickets.iter().map(ToString::to_string));
+        book
+    }
+
+    fn reports(&self) -> Vec<Report> {
+        self.0.reports.lock().unwrap().clone()
+    }
+
+    async fn ended(&self) -> (EndReason, Carried) {
+        loop {
+            for report in self.reports() {
+                if let Report::Ended { reason, carried, .. } = report {
+                    return (reason, carried);
+                }
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+impl Admission for Book {
+    fn admit(&self, ticket: String, _: Role) -> BoxFuture<'_, Result<Admitted, RelayError>> {
+        let mut tickets = self.0.tickets.lock().unwrap();
+        let found = tickets.iter().position(|known| *known == ticket);
+        let lifetime = Duration::from_millis(if ticket.ends_with("short") { 50 } else { 3_600_000 });
+        let admitted = found.map(|at| {
+            tickets.remove(at);
+            Admitted { session: session(), lifetime }
+        });
+        async move { admitted.ok_or(RelayError::Ticket) }.boxed()
+    }
+
+    fn report(&self, report: Report) -> BoxFuture<'_, Result<(), Unrecorded>> {
+        let unrecorded = self.0.closed.load(std::sync::atomic::Ordering::Relaxed);
+        self.0.reports.lock().unwrap().push(report);
+        async move { if unrecorded { Err(Unrecorded) } else { Ok(()) } }.boxed()
+    }
+}
+
+fn session() -> SessionId {
+    SessionId::make(Timestamp::from_seconds(1_800_000_000), &Random::seeded(7))
+}
+
+async fn relay(settings: Settings, book: &Book) -> (Relay, SocketAddr) {
+    let relay = Relay::new(settings, Random::seeded(1), book.clone());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let routes = relay.routes();
+    tokio::spawn(async move { axum::serve(listener, routes).await.unwrap() });
+    (relay, address)
+}
+
+struct Leg(RelaySocket);
+
+impl Leg {
+    async fn dial(address: SocketAddr) -> Self {
+        let tls = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(rustls::RootCertStore::empty())
+            .with_no_client_auth();
+        Self(dial(&format!("ws://{address}{RELAY_PATH}"), Arc::new(tls)).await.unwrap())
+    }
+
+    async fn hello(address: SocketAddr, role: Role, ticket: &str) -> Self {
+        let mut leg = Self::dial(address).await;
+        let hello = Hello { version: VERSION, role, carrier: 0, ticket: ticket.into(), resume: None };
+        leg.say(RelayFrame::Hello(hello)).await;
+        leg
+    }
+
+    async fn say(&mut self, frame: RelayFrame) {
+        self.0.send(frame.encode()).await.unwrap();
+    }
+
+    /// The next frame that is no WELCOME or PING; none when the relay closed.
+    async fn hear(&mut self) -> Option<RelayFrame> {
+        loop {
+            match RelayFrame::decode(self.0.next().await?.ok()?).unwrap() {
+                Some(RelayFrame::Ping { stamp }) => {
+                    let _ = self.0.send(RelayFrame::Pong { stamp }.encode()).await;
+                }
+                Some(RelayFrame::Welcome(welcome)) => assert_eq!(welcome.max_frame, 65536),
+                frame => return frame,
+            }
+        }
+    }
+}
+
+async fn paired(settings: Settings) -> (Book, Relay, Leg, Leg) {
+    let book = Book::with(&["device", "technician"]);
+    let (relay, address) = relay(settings, &book).await;
+    let mut device = Leg::hello(address, Role::Device, "device").await;
+    let mut technician = Leg::hello(address, Role::Technician, "technician").await;
+    assert_eq!(device.hear().await, Some(RelayFrame::PeerUp { version: VERSION }));
+    assert_eq!(technician.hear().await, Some(RelayFrame::PeerUp { version: VERSION }));
+    (book, relay, device, technician)
+}
+
+fn data(seq: u64, payload: &'static [u8]) -> RelayFrame {
+    RelayFrame::Data { seq, payload: Bytes::from_static(payload) }
+}
+
+#[tokio::test]
+async fn two_ends_meet_and_their_bytes_pass_unchanged_and_counted() {
+    let (book, relay, mut device, mut technician) = paired(Settings::default()).await;
+    let joined = |role| Report::Joined { session: session(), role };
+    assert_eq!(book.reports(), [joined(Role::Device), joined(Role::Technician), Report::Paired { session: session() }]);
+    for frame in [data(0, b"down"), RelayFrame::Ack { next: 0 }, data(4, b"!")] {
+        technician.say(frame.clone()).await;
+        assert_eq!(device.hear().await, Some(frame));
+    }
+    device.say(data(0, b"up")).await;
+    assert_eq!(technician.hear().await, Some(data(0, b"up")));
+    let carried = Carried { up: 2, down: 5 };
+    assert_eq!(relay.live(), [Live { session: session(), paired: true, carried }]);
+
+    technician.say(data(5, b"last")).await;
+    technician.say(RelayFrame::Revoke { reason: EndReason::Technician }).await;
+    assert_eq!(device.hear().await, Some(data(5, b"last")), "what was on the way still arrives");
+    assert_eq!(device.hear().await, Some(RelayFrame::Revoke { reason: EndReason::Technician }));
+    assert_eq!(device.hear().await, None);
+    assert_eq!(book.ended().await, (EndReason::Technician, Carried { up: 2, down: 9 }));
+    assert!(relay.live().is_empty());
+}
+
+#[tokio::test]
+async fn a_ticket_is_good_once_and_a_place_is_taken_once() {
+    let book = Book::with(&["one", "two"]);
+    let (_relay, address) = relay(Settings::default(), &book).await;
+    let mut first = Leg::hello(address, Role::Device, "one").await;
+    for (ticket, code) in [("none", RelayError::Ticket), ("one", RelayError::Ticket)] {
+        let mut leg = Leg::hello(address, Role::Device, ticket).await;
+        assert_eq!(leg.hear().await, Some(RelayFrame::Error { code, retry_ms: 0 }));
+        assert_eq!(leg.hear().await, None);
+    }
+    // The first is in its place once it is welcomed.
+    assert!(matches!(first.0.next().await, Some(Ok(_))));
+    let mut leg = Leg::hello(address, Role::Device, "two").await;
+    assert_eq!(leg.hear().await, Some(RelayFrame::Error { code: RelayError::Taken, retry_ms: 0 }));
+}
+
+#[tokio::test]
+async fn revoking_tells_both_ends_why_and_is_reported_once() {
+    let (book, relay, mut device, mut technician) = paired(Settings::default()).await;
+    assert!(relay.revoke(session(), EndReason::Customer));
+    assert!(!relay.revoke(session(), EndReason::Expired));
+    for leg in [&mut device, &mut technician] {
+        assert_eq!(leg.hear().await, Some(RelayFrame::Revoke { reason: EndReason::Customer }));
+        assert_eq!(leg.hear().await, None);
+    }
+    assert_eq!(book.ended().await.0, EndReason::Customer);
+    assert_eq!(book.reports().iter().filter(|report| matches!(report, Report::Ended { .. })).count(), 1);
+}
+
+#[tokio::test]
+async fn an_end_that_vanishes_is_told_to_the_other() {
+    let (book, _relay, device, mut technician) = paired(Settings::default()).await;
+    drop(device);
+    assert_eq!(technician.hear().await, Some(RelayFrame::PeerDown { loss: PeerLoss::Lost, retry_ms: 0 }));
+    assert_eq!(book.ended().await.0, EndReason::RelayLost);
+}
+
+#[tokio::test]
+async fn an_end_cannot_give_the_customers_reason() {
+    let (book, _relay, mut device, mut technician) = paired(Settings::default()).await;
+    device.say(RelayFrame::Revoke { reason: EndReason::Customer }).await;
+    assert_eq!(technician.hear().await, Some(RelayFrame::Revoke { reason: EndReason::Device }));
+    assert_eq!(book.ended().await.0, EndReason::Device);
+}
+
+#[tokio::test]
+async fn an_end_that_does_not_answer_pings_is_dead() {
+    let times = Settings {
+        ping_every: Duration::from_millis(20),
+        dead_after: Duration::from_millis(400),
+        ..Settings::default()
+    };
+    let (_book, _relay, device, mut technician) = paired(times).await;
+    // The device's connection stays open, and nobody reads from it.
+    let heard = technician.hear().await;
+    assert_eq!(heard, Some(RelayFrame::PeerDown { loss: PeerLoss::Lost, retry_ms: 0 }));
+    drop(device);
+}
+
+#[tokio::test]
+async fn who_stays_alone_is_told_and_so_is_the_cloud() {
+    let book = Book::with(&["one"]);
+    let times = Settings { peer_within: Duration::from_millis(50), ..Settings::default() };
+    let (_relay, address) = relay(times, &book).await;
+    let mut leg = Leg::hello(address, Role::Technician, "one").await;
+    assert_eq!(leg.hear().await, Some(RelayFrame::Revoke { reason: EndReason::NeverJoined }));
+    assert_eq!(book.ended().await.0, EndReason::NeverJoined);
+}
+
+#[tokio::test]
+async fn a_session_ends_with_its_lifetime() {
+    let book = Book::with(&["short"]);
+    let (_relay, address) = relay(Settings::default(), &book).await;
+    let mut leg = Leg::hello(address, Role::Technician, "short").await;
+    assert_eq!(leg.hear().await, Some(RelayFrame::Revoke { reason: EndReason::Expired }));
+}
+
+#[tokio::test]
+async fn without_an_audit_row_no_byte_flows() {
+    let book = Book::with(&["device", "technician"]);
+    let (_relay, address) = relay(Settings::default(), &book).await;
+    book.0.closed.store(true, std::sync::atomic::Ordering::Relaxed);
+    let mut device = Leg::hello(address, Role::Device, "device").await;
+    let mut technician = Leg::hello(address, Role::Technician, "technician").await;
+    for leg in [&mut device, &mut technician] {
+        assert_eq!(leg.hear().await, Some(RelayFrame::Error { code: RelayError::Unavailable, retry_ms: 0 }));
+    }
+}
+
+#[tokio::test]
+async fn bytes_before_the_other_end_is_there_end_the_leg() {
+    let book = Book::with(&["one"]);
+    let (_relay, address) = relay(Settings::default(), &book).await;
+    let mut leg = Leg::hello(address, Role::Technician, "one").await;
+    leg.say(data(0, b"early")).await;
+    assert_eq!(leg.hear().await, None);
+    assert_eq!(book.ended().await.0, EndReason::RelayLost);
+}
+
+#[tokio::test]
+async fn the_first_frame_is_a_hello_of_this_version() {
+    let (_relay, address) = relay(Settings::default(), &Book::default()).await;
+    let hello = Hello { version: 99, role: Role::Device, carrier: 0, ticket: String::new(), resume: None };
+    for (frame, code) in
+        [(RelayFrame::Hello(hello), RelayError::Version), (RelayFrame::Ack { next: 0 }, RelayError::Protocol)]
+    {
+        let mut leg = Leg::dial(address).await;
+        leg.say(frame).await;
+        assert_eq!(leg.hear().await, Some(RelayFrame::Error { code, retry_ms: 0 }));
+    }
+}
+
+#[tokio::test]
+async fn a_browser_has_no_business_here() {
+    let (_relay, address) = relay(Settings::default(), &Book::default()).await;
+    for (origin, status) in [("Origin: https://evil.example\r\n", "403"), ("", "101")] {
+        let mut tcp = TcpStream::connect(address).await.unwrap();
+        let request = format!(
+            "GET {RELAY_PATH} HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n{origin}\r\n"
+        );
+        tcp.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = [0; 12];
+        tcp.read_exact(&mut answer).await.unwrap();
+        assert_eq!(answer, *format!("HTTP/1.1 {status}").as_bytes());
+    }
+}
