@@ -1,11 +1,31 @@
-//! Listens and answers.
+//! Listens and hands requests on. Own accept loop, because every step of a connection needs a limit.
 
-use std::{io, net::SocketAddr};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
+use axum::{
+    Router, middleware,
+    response::Response,
+    routing::{get, post},
+};
 use gatelodge_proto::Random;
-use tokio::sync::mpsc;
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    service::TowerToHyperService,
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{Semaphore, mpsc},
+};
+use tokio_util::task::AbortOnDropHandle;
 
+use super::{guard::guard, pages, pages::Desk};
 use crate::{config::LocalPage, run::PageOrder, status::Board};
+
+/// Browsers open half a dozen; a device has no room for many more.
+const CONNECTIONS: usize = 32;
+const HEADERS_WITHIN: Duration = Duration::from_secs(10);
+const CONNECTION_WITHIN: Duration = Duration::from_secs(60);
+const MAX_BODY: usize = 4 * 1024;
 
 /// The page cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -27,19 +47,87 @@ impl PageError {
     }
 }
 
-/// Serves until the returned guard is dropped.
+/// A served page; it ends with this.
+#[derive(Debug)]
+pub struct Served {
+    /// Where it listens, with the port that the system chose when 0 was configured.
+    pub address: SocketAddr,
+    _task: AbortOnDropHandle<()>,
+}
+
+/// Serves the page.
 pub async fn serve(
     settings: &LocalPage,
     board: Board,
     orders: mpsc::Sender<PageOrder>,
     random: &Random,
-) -> Result<tokio_util::task::AbortOnDropHandle<()>, PageError> {
-    let address = settings.listen;
-    let listener =
-        tokio::net::TcpListener::bind(address).await.map_err(|source| PageError::Listen { address, source })?;
-    let _ = (board, orders, random);
-    let app = axum::Router::new();
-    Ok(tokio_util::task::AbortOnDropHandle::new(tokio::spawn(async move {
-        let _ = axum::serve(listener, app).await;
-    })))
+) -> Result<Served, PageError> {
+    let refused = |source| PageError::Listen { address: settings.listen, source };
+    let listener = TcpListener::bind(settings.listen).await.map_err(refused)?;
+    let address = listener.local_addr().map_err(refused)?;
+    let token = random.bytes::<16>().iter().map(|byte| format!("{byte:02x}")).collect();
+    let task = tokio::spawn(accept(listener, routes(Desk { board, orders, token })));
+    Ok(Served { address, _task: AbortOnDropHandle::new(task) })
+}
+
+fn routes(desk: Desk) -> Router {
+    Router::new()
+        .route("/", get(pages::page))
+        .route("/status.json", get(pages::status))
+        .route("/sessions/{session}/stop", post(pages::stop))
+        .route("/label.svg", get(pages::label))
+        .route("/mark.svg", get(pages::mark))
+        .route("/page.css", get(pages::style))
+        .route("/page.js", get(pages::script))
+        .layer(axum::extract::DefaultBodyLimit::max(MAX_BODY))
+        .layer(middleware::from_fn(guard))
+        .layer(middleware::map_response(harden))
+        .with_state(desk)
+}
+
+async fn accept(listener: TcpListener, routes: Router) {
+    let room = Arc::new(Semaphore::new(CONNECTIONS));
+    loop {
+        let Ok(place) = Arc::clone(&room).acquire_owned().await else { return };
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let routes = routes.clone();
+                tokio::spawn(async move {
+                    let _ = tokio::time::timeout(CONNECTION_WITHIN, connection(stream, routes)).await;
+                    drop(place);
+                });
+            }
+            // Out of file descriptors: the next moment may be better, a tight loop never is.
+            Err(error) => {
+                tracing::warn!(%error, "local page cannot accept");
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        }
+    }
+}
+
+async fn connection(stream: TcpStream, routes: Router) {
+    let _ = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADERS_WITHIN)
+        .max_buf_size(16 * 1024)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes))
+        .await;
+}
+
+async fn harden(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (
+            "content-security-policy",
+            "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; \
+             form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+        ),
+        ("x-content-type-options", "nosniff"),
+        ("referrer-policy", "no-referrer"),
+        ("cache-control", "no-store"),
+    ] {
+        headers.insert(name, axum::http::HeaderValue::from_static(value));
+    }
+    response
 }

@@ -1,0 +1,98 @@
+//! The page's words, in the language the browser asks for.
+
+use std::{borrow::Cow, collections::HashMap};
+
+use fluent_templates::{LanguageIdentifier, Loader as _, fluent_bundle::FluentValue};
+use unic_langid::langid;
+
+fluent_templates::static_loader! {
+    static LOCALES = {
+        locales: "./locales",
+        fallback_language: "en",
+        // The words stand alone or inside our own markup; invisible marks would end up in copied codes.
+        customise: |bundle| bundle.set_use_isolating(false),
+    };
+}
+
+const LANGUAGES: [LanguageIdentifier; 2] = [langid!("en"), langid!("fr")];
+
+/// One language.
+#[derive(Debug, Clone)]
+pub(super) struct Words(LanguageIdentifier);
+
+impl Words {
+    /// The first language of `Accept-Language` (RFC 9110 section 12.5.4) that there is; English otherwise.
+    pub(super) fn accepted(header: Option<&str>) -> Self {
+        let mut wishes: Vec<(f32, &str)> = header
+            .unwrap_or_default()
+            .split(',')
+            .filter_map(|wish| {
+                let mut parts = wish.trim().split(';');
+                let tag = parts.next()?.trim();
+                let weight = parts.find_map(|part| part.trim().strip_prefix("q=")?.parse().ok()).unwrap_or(1.0);
+                (weight > 0.0).then_some((weight, tag))
+            })
+            .collect();
+        wishes.sort_by(|a, b| b.0.total_cmp(&a.0));
+        let spoken = wishes.iter().find_map(|(_, tag)| {
+            let language = tag.split('-').next()?;
+            LANGUAGES.into_iter().find(|one| one.language.as_str().eq_ignore_ascii_case(language))
+        });
+        Self(spoken.unwrap_or(langid!("en")))
+    }
+
+    /// For `<html lang>`.
+    pub(super) fn tag(&self) -> String {
+        self.0.to_string()
+    }
+
+    /// The words for a key.
+    pub(super) fn get(&self, key: &str) -> String {
+        LOCALES.lookup(&self.0, key)
+    }
+
+    /// The words for a key with one value in them.
+    pub(super) fn with(&self, key: &str, name: &'static str, value: impl AsRef<str>) -> String {
+        let values = HashMap::from([(Cow::from(name), FluentValue::from(value.as_ref().to_owned()))]);
+        LOCALES.lookup_with_args(&self.0, key, &values)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_browser_s_first_spoken_wish_wins() {
+        for (header, tag) in [
+            (None, "en"),
+            (Some(""), "en"),
+            (Some("fr-CH, fr;q=0.9, en;q=0.8"), "fr"),
+            (Some("de, en;q=0.5, fr;q=0.7"), "fr"),
+            (Some("fr;q=0, en"), "en"),
+            (Some("xx"), "en"),
+        ] {
+            assert_eq!(Words::accepted(header).tag(), tag, "{header:?}");
+        }
+    }
+
+    #[test]
+    fn both_languages_have_the_same_keys() {
+        let keys = |text: &str| -> Vec<String> {
+            let mut keys: Vec<String> = text
+                .lines()
+                .filter(|line| line.starts_with(|c: char| c.is_ascii_lowercase()))
+                .filter_map(|line| Some(line.split_once(" =")?.0.to_owned()))
+                .collect();
+            keys.sort();
+            keys
+        };
+        let (english, french) =
+            (keys(include_str!("../../locales/en/page.ftl")), keys(include_str!("../../locales/fr/page.ftl")));
+        assert_eq!(english, french);
+        let used = [include_str!("pages.rs"), include_str!("../../templates/page.html")].concat();
+        for key in english {
+            assert!(used.contains(&format!("\"{key}\"")), "{key} is not used");
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! What the page answers.
+
+use askama::Template;
+use axum::{
+    Form, Json,
+    extract::{Path, State},
+    http::{HeaderMap, StatusCode, header},
+    response::{Html, IntoResponse, Redirect, Response},
+};
+use gatelodge_proto::{
+    SessionId, Timestamp,
+    enrol::Wait,
+    payload::{Consent, DeviceState, Life},
+};
+use qrcode::{QrCode, render::svg};
+use serde::Deserialize;
+use time::macros::format_description;
+use tokio::sync::mpsc;
+
+use super::language::Words;
+use crate::{
+    run::PageOrder,
+    status::{Board, LinkState, LiveSession, Stage, Status},
+};
+
+/// What the handlers share.
+#[derive(Debug, Clone)]
+pub(super) struct Desk {
+    pub(super) board: Board,
+    pub(super) orders: mpsc::Sender<PageOrder>,
+    /// Per start of the agent; a form without it was not ours.
+    pub(super) token: String,
+}
+
+#[derive(Template)]
+#[template(path = "page.html")]
+struct Page {
+    words: Words,
+    status: Status,
+    state: String,
+    link: String,
+    consent: String,
+    token: String,
+}
+
+#[derive(Template)]
+#[template(path = "word.html")]
+struct Word {
+    words: Words,
+    line: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Pressed {
+    token: String,
+}
+
+pub(super) async fn page(State(desk): State<Desk>, headers: HeaderMap) -> Response {
+    let words = words(&headers);
+    let status = desk.board.status();
+    render(
+        StatusCode::OK,
+        &Page {
+            state: words.get(state_key(&status)),
+            link: link_line(&words, &status.link),
+            consent: words.get(consent_key(status.registration.as_ref())),
+            token: desk.token,
+            words,
+            status,
+        },
+    )
+}
+
+pub(super) async fn status(State(desk): State<Desk>) -> Json<Status> {
+    Json(desk.board.status())
+}
+
+pub(super) async fn stop(
+    State(desk): State<Desk>,
+    Path(session): Path<SessionId>,
+    headers: HeaderMap,
+    Form(pressed): Form<Pressed>,
+) -> Response {
+    let word = |code, key: &str| {
+        let words = words(&headers);
+        render(code, &Word { line: words.get(key), words })
+    };
+    if pressed.token != desk.token {
+        return word(StatusCode::FORBIDDEN, "token-stale");
+    }
+    if !desk.board.status().sessions.iter().any(|live| live.session == session) {
+        return word(StatusCode::NOT_FOUND, "session-gone");
+    }
+    match desk.orders.try_send(PageOrder::StopSession(session)) {
+        Ok(()) => Redirect::to("/").into_response(),
+        Err(_) => word(StatusCode::ACCEPTED, "stopping"),
+    }
+}
+
+pub(super) async fn label(State(desk): State<Desk>) -> Response {
+    let drawn = desk.board.status().identity.label.and_then(|label| {
+        let code = QrCode::new(label).ok()?;
+        Some(code.render::<svg::Color<'_>>().min_dimensions(168, 168).quiet_zone(true).build())
+    });
+    match drawn {
+        Some(image) => ([(header::CONTENT_TYPE, "image/svg+xml")], image).into_response(),
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
+pub(super) async fn mark() -> Response {
+    ([(header::CONTENT_TYPE, "image/svg+xml")], include_str!("../../assets/mark.svg")).into_response()
+}
+
+pub(super) async fn style() -> Response {
+    ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], include_str!("../../assets/page.css")).into_response()
+}
+
+pub(super) async fn script() -> Response {
+    ([(header::CONTENT_TYPE, "text/javascript; charset=utf-8")], include_str!("../../assets/page.js")).into_response()
+}
+
+impl Page {
+    /// Minutes are enough, and the device's zone is not known to be the reader's.
+    #[expect(clippy::unused_self, reason = "called from the template")]
+    fn time(&self, at: &Timestamp) -> String {
+        let format = format_description!("[year]-[month]-[day] [hour]:[minute] UTC");
+        at.date_time().format(format).unwrap_or_else(|_| at.to_string())
+    }
+
+    #[expect(clippy::unused_self, reason = "called from the template")]
+    fn who(&self, session: &LiveSession) -> String {
+        format!("{} ({})", session.technician, session.organisation)
+    }
+}
+
+fn words(headers: &HeaderMap) -> Words {
+    Words::accepted(headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()))
+}
+
+fn render(code: StatusCode, template: &impl Template) -> Response {
+    match template.render() {
+        Ok(text) => (code, Html(text)).into_response(),
+        Err(error) => {
+            tracing::warn!(%error, "local page cannot be rendered");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+fn state_key(status: &Status) -> &'static str {
+    match &status.stage {
+        Stage::Retired => "state-retired",
+        Stage::Enrolling { wait: None } => "state-enrolling",
+        Stage::Enrolling { wait: Some(Wait::OnSiteCode | Wait::NewOnSiteCode) } => "state-wait-code",
+        Stage::Enrolling { wait: Some(Wait::UnknownHardware) } => "state-wait-hardware",
+        Stage::Enrolling { wait: Some(Wait::Conflict) } => "state-wait-conflict",
+        Stage::Enrolled { .. } => match status.registration.as_ref().map(|state| state.life) {
+            None | Some(Life::Manufactured | Life::Enrolled) => "state-unregistered",
+            Some(Life::Registered) => "state-registered",
+            Some(Life::Active) => "state-active",
+            Some(Life::Released) => "state-released",
+            Some(Life::Retired) => "state-retired",
+        },
+    }
+}
+
+fn consent_key(state: Option<&DeviceState>) -> &'static str {
+    match state.map_or(Consent::Never, |state| state.consent) {
+        Consent::Ask => "consent-ask",
+        Consent::Always => "consent-always",
+        Consent::Never => "consent-never",
+    }
+}
+
+fn link_line(words: &Words, link: &LinkState) -> String {
+    match link {
+        LinkState::Idle => words.get("link-idle"),
+        LinkState::Online { .. } => words.get("link-online"),
+        LinkState::Offline { reason, .. } => words.with("link-offline", "reason", reason),
+    }
+}
