@@ -39,12 +39,6 @@ impl From<&str> for Argument {
     }
 }
 
-impl From<&&str> for Argument {
-    fn from(text: &&str) -> Self {
-        Self::Text((*text).to_owned())
-    }
-}
-
 impl From<String> for Argument {
     fn from(text: String) -> Self {
         Self::Text(text)
@@ -62,11 +56,6 @@ macro_rules! from_number {
         impl From<$number> for Argument {
             fn from(number: $number) -> Self {
                 Self::Number(i64::try_from(number).unwrap_or(i64::MAX))
-            }
-        }
-        impl From<&$number> for Argument {
-            fn from(number: &$number) -> Self {
-                Self::from(*number)
             }
         }
     )*};

@@ -173,6 +173,39 @@ impl Tone {
     }
 }
 
+/// A small value behind any number of references, which templates add as they see fit.
+pub trait Here<T> {
+    /// The value.
+    fn here(&self) -> T;
+}
+
+impl<T, H: Here<T> + ?Sized> Here<T> for &H {
+    fn here(&self) -> T {
+        (**self).here()
+    }
+}
+
+macro_rules! here {
+    ($($type:ty as $target:ty => $value:ident $give:expr),* $(,)?) => {$(
+        impl Here<$target> for $type {
+            fn here(&self) -> $target {
+                let $value = self;
+                $give
+            }
+        }
+    )*};
+}
+here!(
+    Timestamp as Timestamp => value *value,
+    Duration as Duration => value *value,
+    u64 as u64 => value *value,
+    str as Argument => value Argument::from(value),
+    String as Argument => value Argument::from(value.as_str()),
+    u64 as Argument => value Argument::from(*value),
+    u32 as Argument => value Argument::from(*value),
+    usize as Argument => value Argument::from(*value),
+);
+
 /// One entry of the navigation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place {
@@ -209,23 +242,20 @@ impl Page {
     }
 
     /// A sentence with one piece of data.
-    pub fn t1<'a, A>(&self, key: &str, name: &'static str, value: &'a A) -> String
-    where
-        A: ?Sized,
-        &'a A: Into<Argument>,
-    {
-        i18n::say_with(self.language, key, &[(name, value.into())])
+    pub fn t1(&self, key: &str, name: &'static str, value: impl Here<Argument>) -> String {
+        i18n::say_with(self.language, key, &[(name, value.here())])
     }
 
     /// A sentence with two pieces of data.
-    pub fn t2<'a, A, B>(&self, key: &str, first: &'static str, one: &'a A, second: &'static str, other: &'a B) -> String
-    where
-        A: ?Sized,
-        B: ?Sized,
-        &'a A: Into<Argument>,
-        &'a B: Into<Argument>,
-    {
-        i18n::say_with(self.language, key, &[(first, one.into()), (second, other.into())])
+    pub fn t2(
+        &self,
+        key: &str,
+        first: &'static str,
+        one: impl Here<Argument>,
+        second: &'static str,
+        other: impl Here<Argument>,
+    ) -> String {
+        i18n::say_with(self.language, key, &[(first, one.here()), (second, other.here())])
     }
 
     /// A phrase.
@@ -234,28 +264,28 @@ impl Page {
     }
 
     /// A date.
-    pub fn date(&self, at: &Timestamp) -> String {
-        i18n::date(self.language, *at)
+    pub fn date(&self, at: impl Here<Timestamp>) -> String {
+        i18n::date(self.language, at.here())
     }
 
     /// A date and a time.
-    pub fn moment(&self, at: &Timestamp) -> String {
-        i18n::moment(self.language, *at)
+    pub fn moment(&self, at: impl Here<Timestamp>) -> String {
+        i18n::moment(self.language, at.here())
     }
 
     /// How long ago, or in how long.
-    pub fn ago(&self, at: &Timestamp) -> String {
-        i18n::ago(self.language, *at, self.now)
+    pub fn ago(&self, at: impl Here<Timestamp>) -> String {
+        i18n::ago(self.language, at.here(), self.now)
     }
 
     /// A duration.
-    pub fn span(&self, length: &Duration) -> String {
-        i18n::span(self.language, *length)
+    pub fn span(&self, length: impl Here<Duration>) -> String {
+        i18n::span(self.language, length.here())
     }
 
     /// A number of bytes.
-    pub fn bytes(&self, count: &u64) -> String {
-        i18n::bytes(self.language, *count)
+    pub fn bytes(&self, count: impl Here<u64>) -> String {
+        i18n::bytes(self.language, count.here())
     }
 
     /// Where an asset is.

@@ -84,6 +84,8 @@ pub const DISMISS: &str = "/vendor/quarantine/{enrolment}/dismiss";
 pub const MAILBOX: &str = "/vendor/mailbox";
 /// `GET`: one mail.
 pub const MAIL: &str = "/vendor/mailbox/{mail}";
+/// `GET`: its HTML, for the frame on its page.
+pub const MAIL_HTML: &str = "/vendor/mailbox/{mail}/html";
 /// `GET`: everything that happened.
 pub const AUDIT: &str = "/vendor/audit";
 

@@ -103,9 +103,9 @@ impl Fault {
     }
 
     fn words(&self, language: Language) -> (String, String, String) {
-        let say = |part: &str| say(language, &format!("fault-{}-{part}", self.code));
-        let what = self.detail.as_ref().map_or_else(|| say("what"), |detail| detail.say(language));
-        (say("title"), what, say("next"))
+        let part = |part: &str| say(language, &format!("fault-{}-{part}", self.code));
+        let what = self.detail.as_ref().map_or_else(|| part("what"), |detail| detail.say(language));
+        (part("title"), what, part("next"))
     }
 
     fn dressed(&self, visitor: &Visitor, as_problem: bool, request: Option<String>) -> Response {

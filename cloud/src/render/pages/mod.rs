@@ -1,8 +1,28 @@
-//! One struct per page, filled by the feature that owns it. Fields are plain data; the words are in `templates/` and
-//! `locales/`.
+//! One struct per page, filled by the feature that owns it. Fields are plain data of the shared types; the words are
+//! in `templates/` and `locales/`. `...Form` structs are both what a page shows again and what it posts.
 
+mod approve;
+mod customer;
 mod entry;
 mod fault;
+mod home;
+mod installer;
+mod row;
+mod vendor;
 
-pub use entry::{SignIn, SignInForm};
+pub use approve::{ApproveDone, ApproveSignIn, AskedSignIn};
+pub use customer::{
+    Activated, ActivationForm, ActivationLanding, ConfirmActivation, CustomerDevice, History, MyData, MyDataForm,
+    MyDevices, Release, Requests, Sessions,
+};
+pub use entry::{ConfirmEmail, ForgottenPassword, LookInMail, SetPassword, SignIn, SignInForm, SignUp, SignUpForm};
 pub use fault::FaultPage;
+pub use home::{CustomerHome, InstallerHome, VendorHome};
+pub use installer::{
+    AddCustomer, AddDevice, CancelRegistration, CorrectEmail, CustomerForm, DeviceSent, InstallerDevice,
+    InstallerDevices, LabelForm, LinkFacts,
+};
+pub use row::{DeviceFacts, DeviceRow, HistoryRow, ProvenBy, SessionRow, Shown};
+pub use vendor::{
+    Audit, Inventory, InventoryRow, Mail, MailHtml, MailRow, Mailbox, Quarantine, QuarantineRow, Retire, VendorDevice,
+};

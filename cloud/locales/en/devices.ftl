@@ -1,0 +1,254 @@
+### Devices, registration, activation, sessions and what happened.
+
+life-manufactured = Manufactured
+life-enrolled = Enrolled
+life-registered = Registered
+life-active = Active
+life-released = Released
+life-retired = Retired
+state-manufactured = Manufactured, not enrolled yet.
+state-enrolled = Enrolled since { $date }, not registered.
+state-registered = Registered on { $date }, waiting for the customer.
+state-active = Active since { $date }.
+state-released = Released on { $date }.
+state-retired = Retired on { $date }.
+state-online = Online.
+state-offline-since = Offline, last seen { $ago }.
+state-never-seen = Not seen yet.
+state-consent-to-customer-ask = Your installer may enter when you allow it.
+state-consent-to-customer-always = Your installer may enter at any time.
+state-consent-to-customer-never = Nobody may enter.
+state-consent-to-installer-ask = The customer is asked before each session.
+state-consent-to-installer-always = The customer allows sessions at any time.
+state-consent-to-installer-never = The customer allows no sessions.
+presence-online = Online
+presence-offline = Offline, seen { $ago }
+presence-never = Not seen yet
+
+column-device = Device
+column-state = State
+column-presence = Presence
+column-customer = Customer
+column-installer = Installer
+column-services = Services
+column-technician = Technician
+column-when = When
+column-lasted = Open for
+column-bytes = Data
+column-end = Ended by
+column-subject = Subject
+column-recipient = To
+
+search-label = Search for a device
+search-hint = Name, ID code, MAC, customer
+search-button = Search
+filter-label = Filter by state
+filter-all = All
+search-none-title = Nothing fits
+search-none-what = No device fits this search and filter. Try a part of the name or the last four characters of the ID code.
+search-clear = Show all devices
+more-devices = More devices
+older = Older
+
+home-hello = Hello, { $name }
+home-recent = Latest devices
+home-all = All devices
+home-quiet = Nothing waits for you.
+home-live = A session is open now.
+home-asked = Somebody waits for your word.
+home-quarantine = Hardware that is not in the inventory has asked for a certificate.
+home-quarantine-next = Look at the quarantine
+figure-devices = { $count ->
+    [one] device
+   *[other] devices
+}
+figure-waiting = { $count ->
+    [one] waits for its customer
+   *[other] wait for their customer
+}
+figure-offline = active but offline
+figure-live = { $count ->
+    [one] open session
+   *[other] open sessions
+}
+figure-made = { $count ->
+    [one] device made
+   *[other] devices made
+}
+figure-active = { $count ->
+    [one] active at a customer
+   *[other] active at customers
+}
+figure-online = online now
+figure-quarantined = in quarantine
+
+add-device-action = Add device
+devices-none-title = No devices yet
+devices-none-what = Add the first one from its label. Have ID code, MAC address and the customer’s e-mail address at hand.
+my-devices-none-title = No devices yet
+my-devices-none-what = When an installer registers a device for you, a mail with a link comes to you. Open the link to add the device here.
+
+steps-label = Steps
+step-label = Label
+step-customer = Customer
+step-sent = Sent
+add-device-title = Add device
+add-device-lead = Type ID code and MAC as they stand on the label, or paste the label text.
+check-button = Check
+check-fits = ID code and MAC fit: { $product }
+add-customer-title = The customer
+add-customer-lead = The activation link will go to { $email }. Fill in what you know; the customer checks and corrects it. You may also leave it all to the customer.
+save-with-button = Save with this data
+save-without-button = Save without data
+save-hint = Saving sends the mails. Nothing is active until the customer confirms.
+sent-title = The link is on its way
+sent-state = { $name } is registered.
+sent-what = The activation link went to { $email } and is good until { $date }.
+sent-next-title = What happens next
+sent-next-saved = The registration is saved.
+sent-next-customer = The customer opens the link, signs in, checks the data and chooses who may enter.
+sent-next-active = The device becomes active and says so on its local page. You get a mail.
+to-the-device = To the device
+add-another = Add another device
+refused-pair = ID code and MAC do not belong together, or there is no such device. Compare both with the label.
+refused-taken = This device is registered already. If it should be yours, its owner has to release it first.
+refused-retired = This device is retired and cannot be registered. Ask the vendor for a replacement.
+refused-web-address-taken = This web address is in use. Choose another, like { $proposal }.
+refused-not-seen = The device has not reported yet. Connect it, wait until it shows a code, and check again.
+refused-proof = The code does not fit. Read it on the device once more; { $left } tries are left.
+refused-proof-used-up = Too many wrong codes, or the code is too old. Let the device show a new one.
+refused-proof-missing = Type the on-site code that the device shows, or the label secret.
+
+link-title = Waiting for the customer
+link-sent = The activation link went to { $email } { $ago }.
+link-until = It is good until { $date }.
+link-expired = It has expired. Send it again.
+link-resend = Send the link again
+link-correct = Correct the address
+link-cancel = Cancel registration
+correct-title = Correct the customer’s address
+correct-what = A new link goes to the corrected address. The link in the old mail is void at once.
+correct-button = Correct and send
+cancel-title = Cancel registration
+cancel-question = Cancel the registration of { $name }?
+cancel-what = The link sent to { $email } is void at once. The device can then be registered again, by you or by somebody else who has it in hand.
+cancel-button = Cancel the registration
+cancel-keep = Keep it
+
+facts-title = Details
+facts-vendor-title = From the inventory
+fact-product = Product
+fact-serial = Serial number
+fact-firmware = Firmware
+fact-agent = Agent
+fact-addresses = Local addresses
+fact-reported = Last report
+fact-network = Network
+fact-purchased = Purchased on
+fact-proof = Proves itself by
+fact-certificate = Certificate
+fact-organisation = Organisation
+fact-role = Role
+fact-created = Account since
+fact-sign-ins = Sign-ins
+certificate-until = good until { $date }
+proof-factory-secret = factory secret
+proof-on-site-code = on-site code
+
+confirm-title = Confirm your device
+confirm-question = Is { $name } yours?
+confirm-state = { $installer } has registered it for you.
+confirm-compare = Compare the ID code with the label:
+confirm-data-title = Your data
+confirm-data-hint = Filled in by your installer where known. Correct it as you like; only you and your installer see it.
+confirm-consent-title = Who may enter
+confirm-button = Confirm and activate
+consent-heading = Who may enter
+consent-title = May your installer enter the device from afar?
+consent-ask = Ask me each time
+consent-means-ask = You get a request for each session and allow or refuse it. Recommended.
+consent-always = Yes, at any time
+consent-means-always = Your installer’s technicians may enter without asking. You see every session and can stop it.
+consent-never = No, never
+consent-means-never = Nobody enters from afar. A technician has to come to you.
+consent-ground = This rule is kept by the portal and by the device itself. You can change it at any time, and every session is in your history.
+refused-consent-missing = Choose who may enter.
+activated-title = Your device is active.
+activated-name = { $name } is yours
+activated-next-title = What happens now
+activated-next-device = The device is told and shows it on its local page.
+activated-next-installer = { $installer } gets a mail that you have confirmed.
+activated-next-change = On the device’s page you can change who may enter, and see and stop sessions.
+
+release-heading = Release
+release-short = When the device is sold, returned or replaced, give it back here.
+release-open = Release this device
+release-question = Release { $name }?
+release-what = You will no longer reach it, open sessions end at once, and its certificate is void. Your history with it is closed to whoever owns it next.
+release-after = The device itself goes on working. Somebody who has it in hand can have it registered again.
+release-type = To confirm, type { $name }
+release-button = Release { $name }
+release-keep = Keep it
+refused-not-the-name = Type exactly { $name } to confirm.
+web-address-hint-customer = The name under which you reach the device’s own pages.
+
+requests-lead = A technician wants to enter one of your devices. Nothing opens until you allow it.
+requests-none-title = Nobody waits
+requests-none-what = When a technician asks to enter, the request appears here and comes to you by mail.
+to-the-sessions = To the sessions
+session-waiting = Waits for the customer
+session-open = Open
+session-refused = Refused
+session-ended = Ended
+session-who = { $technician } of { $organisation }
+session-until = Open until
+session-length = Length
+session-asked = Asked
+session-allow = Allow
+session-refuse = Refuse
+session-stop = Stop
+sessions-live = Now
+sessions-past = Past sessions
+sessions-none-live = No session is open or waiting.
+sessions-none-past = No session so far.
+sessions-none-installer = No session so far. Open one from your computer:
+end-technician = Technician
+end-customer = Customer
+end-device = Stop on the device
+end-expired = Time was over
+end-idle = Nothing happened
+end-revoked = A right fell away
+end-relay-lost = Connection lost
+end-never-joined = Nobody joined
+end-refused = Device refused
+
+my-data-person = Person
+my-data-account = Account
+my-data-password = Change password
+history-lead = What happened to your devices and your account, newest first.
+history-none = Nothing so far.
+
+inventory-none-title = The inventory is empty
+inventory-none-what = Import devices from a CSV file with ID code, MAC, serial, product, purchase date and proof:
+retire-heading = Retire
+retire-short = Revokes the device for good. Use it for destroyed, stolen or cloned hardware.
+retire-open = Retire this device
+retire-question = Retire { $id } for good?
+retire-what = Its certificate no longer connects, open sessions end at once, and it cannot be enrolled or registered again. This cannot be undone.
+retire-button = Retire for good
+quarantine-lead = Hardware that asked for a certificate and may not have one. Nothing of it can connect.
+quarantine-none-title = The quarantine is empty
+quarantine-none-what = Unknown hardware and two keys for one identity would appear here.
+quarantine-unknown = It is not in the inventory. Import it if it is yours.
+quarantine-conflict = Another key holds this identity. The device that is connected stays; find out which of the two is real.
+quarantine-mismatch = ID code, MAC and serial belong to different devices of the inventory. Compare with the label.
+quarantine-seen = Asked
+quarantine-first = first { $ago }
+quarantine-dismiss = Dismiss
+mailbox-banner = No mail server is set, so mails stay here.
+mailbox-banner-next = Everyone who reads this page can follow the links in them. Set mail.smtp_url to send them instead.
+mailbox-none = No mails so far.
+mail-to = To { $recipient }
+mail-plain = As plain text
+mail-html = As a mail program shows it
+audit-lead = Everything that happened on this cloud, newest first.

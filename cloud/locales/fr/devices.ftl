@@ -1,0 +1,254 @@
+### Appareils, enregistrement, activation, sessions et ce qui s’est passé.
+
+life-manufactured = Fabriqué
+life-enrolled = Enrôlé
+life-registered = Enregistré
+life-active = Actif
+life-released = Rendu
+life-retired = Retiré
+state-manufactured = Fabriqué, pas encore enrôlé.
+state-enrolled = Enrôlé depuis le { $date }, pas enregistré.
+state-registered = Enregistré le { $date }, en attente du client.
+state-active = Actif depuis le { $date }.
+state-released = Rendu le { $date }.
+state-retired = Retiré le { $date }.
+state-online = En ligne.
+state-offline-since = Hors ligne, vu { $ago }.
+state-never-seen = Pas encore vu.
+state-consent-to-customer-ask = Votre installateur peut entrer quand vous l’autorisez.
+state-consent-to-customer-always = Votre installateur peut entrer à tout moment.
+state-consent-to-customer-never = Personne ne peut entrer.
+state-consent-to-installer-ask = Le client est consulté avant chaque session.
+state-consent-to-installer-always = Le client autorise les sessions à tout moment.
+state-consent-to-installer-never = Le client n’autorise aucune session.
+presence-online = En ligne
+presence-offline = Hors ligne, vu { $ago }
+presence-never = Pas encore vu
+
+column-device = Appareil
+column-state = État
+column-presence = Présence
+column-customer = Client
+column-installer = Installateur
+column-services = Services
+column-technician = Technicien
+column-when = Quand
+column-lasted = Durée
+column-bytes = Données
+column-end = Fin par
+column-subject = Objet
+column-recipient = À
+
+search-label = Chercher un appareil
+search-hint = Nom, code ID, MAC, client
+search-button = Chercher
+filter-label = Filtrer par état
+filter-all = Tous
+search-none-title = Aucun résultat
+search-none-what = Aucun appareil ne répond à cette recherche et à ce filtre. Essayez une partie du nom ou les quatre derniers caractères du code ID.
+search-clear = Voir tous les appareils
+more-devices = Plus d’appareils
+older = Plus ancien
+
+home-hello = Bonjour { $name }
+home-recent = Derniers appareils
+home-all = Tous les appareils
+home-quiet = Rien n’attend votre décision.
+home-live = Une session est ouverte en ce moment.
+home-asked = Quelqu’un attend votre réponse.
+home-quarantine = Du matériel absent de l’inventaire a demandé un certificat.
+home-quarantine-next = Voir la quarantaine
+figure-devices = { $count ->
+    [one] appareil
+   *[other] appareils
+}
+figure-waiting = { $count ->
+    [one] attend son client
+   *[other] attendent leur client
+}
+figure-offline = actifs mais hors ligne
+figure-live = { $count ->
+    [one] session ouverte
+   *[other] sessions ouvertes
+}
+figure-made = { $count ->
+    [one] appareil fabriqué
+   *[other] appareils fabriqués
+}
+figure-active = { $count ->
+    [one] actif chez un client
+   *[other] actifs chez des clients
+}
+figure-online = en ligne maintenant
+figure-quarantined = en quarantaine
+
+add-device-action = Ajouter un appareil
+devices-none-title = Pas encore d’appareil
+devices-none-what = Ajoutez le premier d’après son étiquette. Ayez sous la main le code ID, l’adresse MAC et l’adresse e-mail du client.
+my-devices-none-title = Pas encore d’appareil
+my-devices-none-what = Quand un installateur enregistre un appareil pour vous, vous recevez un e-mail avec un lien. Ouvrez ce lien pour que l’appareil apparaisse ici.
+
+steps-label = Étapes
+step-label = Étiquette
+step-customer = Client
+step-sent = Envoyé
+add-device-title = Ajouter un appareil
+add-device-lead = Saisissez le code ID et le MAC comme sur l’étiquette, ou collez le texte de l’étiquette.
+check-button = Vérifier
+check-fits = Le code ID et le MAC vont ensemble : { $product }
+add-customer-title = Le client
+add-customer-lead = Le lien d’activation partira vers { $email }. Remplissez ce que vous savez ; le client vérifie et corrige. Vous pouvez aussi tout lui laisser.
+save-with-button = Enregistrer avec ces données
+save-without-button = Enregistrer sans données
+save-hint = L’enregistrement envoie les e-mails. Rien n’est actif avant la confirmation du client.
+sent-title = Le lien est parti
+sent-state = { $name } est enregistré.
+sent-what = Le lien d’activation est parti vers { $email } et reste valable jusqu’au { $date }.
+sent-next-title = La suite
+sent-next-saved = L’enregistrement est fait.
+sent-next-customer = Le client ouvre le lien, se connecte, vérifie les données et choisit qui peut entrer.
+sent-next-active = L’appareil devient actif et l’affiche sur sa page locale. Vous recevez un e-mail.
+to-the-device = Vers l’appareil
+add-another = Ajouter un autre appareil
+refused-pair = Le code ID et le MAC ne vont pas ensemble, ou l’appareil n’existe pas. Comparez les deux avec l’étiquette.
+refused-taken = Cet appareil est déjà enregistré. S’il doit être à vous, son propriétaire doit d’abord le rendre.
+refused-retired = Cet appareil est retiré et ne peut plus être enregistré. Demandez un remplacement au fabricant.
+refused-web-address-taken = Cette adresse web est prise. Choisissez-en une autre, par exemple { $proposal }.
+refused-not-seen = L’appareil ne s’est pas encore annoncé. Branchez-le, attendez qu’il affiche un code et vérifiez à nouveau.
+refused-proof = Le code ne convient pas. Relisez-le sur l’appareil ; il reste { $left } essais.
+refused-proof-used-up = Trop de codes faux, ou code trop ancien. Faites afficher un nouveau code par l’appareil.
+refused-proof-missing = Saisissez le code sur site affiché par l’appareil, ou le secret de l’étiquette.
+
+link-title = En attente du client
+link-sent = Le lien d’activation est parti vers { $email } { $ago }.
+link-until = Il est valable jusqu’au { $date }.
+link-expired = Il a expiré. Renvoyez-le.
+link-resend = Renvoyer le lien
+link-correct = Corriger l’adresse
+link-cancel = Annuler l’enregistrement
+correct-title = Corriger l’adresse du client
+correct-what = Un nouveau lien part vers l’adresse corrigée. Celui de l’ancien e-mail cesse aussitôt d’être valable.
+correct-button = Corriger et envoyer
+cancel-title = Annuler l’enregistrement
+cancel-question = Annuler l’enregistrement de { $name } ?
+cancel-what = Le lien envoyé à { $email } cesse aussitôt d’être valable. L’appareil pourra être enregistré à nouveau, par vous ou par quelqu’un d’autre qui l’a en main.
+cancel-button = Annuler l’enregistrement
+cancel-keep = Le garder
+
+facts-title = Détails
+facts-vendor-title = D’après l’inventaire
+fact-product = Produit
+fact-serial = Numéro de série
+fact-firmware = Micrologiciel
+fact-agent = Agent
+fact-addresses = Adresses locales
+fact-reported = Dernier rapport
+fact-network = Réseau
+fact-purchased = Acheté le
+fact-proof = Preuve d’identité
+fact-certificate = Certificat
+fact-organisation = Organisation
+fact-role = Rôle
+fact-created = Compte depuis
+fact-sign-ins = Connexions
+certificate-until = valable jusqu’au { $date }
+proof-factory-secret = secret d’usine
+proof-on-site-code = code sur site
+
+confirm-title = Confirmez votre appareil
+confirm-question = { $name } est-il à vous ?
+confirm-state = { $installer } l’a enregistré pour vous.
+confirm-compare = Comparez le code ID avec l’étiquette :
+confirm-data-title = Vos données
+confirm-data-hint = Remplies par votre installateur quand il les connaît. Corrigez-les librement ; vous seul et votre installateur les voyez.
+confirm-consent-title = Qui peut entrer
+confirm-button = Confirmer et activer
+consent-heading = Qui peut entrer
+consent-title = Votre installateur peut-il entrer à distance dans l’appareil ?
+consent-ask = Me demander chaque fois
+consent-means-ask = Vous recevez une demande pour chaque session et l’autorisez ou la refusez. Conseillé.
+consent-always = Oui, à tout moment
+consent-means-always = Les techniciens de votre installateur entrent sans demander. Vous voyez chaque session et pouvez l’arrêter.
+consent-never = Non, jamais
+consent-means-never = Personne n’entre à distance. Un technicien doit venir chez vous.
+consent-ground = Cette règle est tenue par le portail et par l’appareil lui-même. Vous pouvez la changer à tout moment, et chaque session figure dans votre historique.
+refused-consent-missing = Choisissez qui peut entrer.
+activated-title = Votre appareil est actif.
+activated-name = { $name } est à vous
+activated-next-title = Et maintenant
+activated-next-device = L’appareil en est informé et l’affiche sur sa page locale.
+activated-next-installer = { $installer } reçoit un e-mail annonçant votre confirmation.
+activated-next-change = Sur la page de l’appareil, vous pouvez changer qui peut entrer, voir les sessions et les arrêter.
+
+release-heading = Rendre l’appareil
+release-short = Quand l’appareil est vendu, retourné ou remplacé, rendez-le ici.
+release-open = Rendre cet appareil
+release-question = Rendre { $name } ?
+release-what = Vous ne l’atteindrez plus, les sessions ouvertes finissent aussitôt et son certificat n’est plus valable. Votre historique reste fermé au prochain propriétaire.
+release-after = L’appareil lui-même continue de fonctionner. Quelqu’un qui l’a en main peut le faire enregistrer à nouveau.
+release-type = Pour confirmer, saisissez { $name }
+release-button = Rendre { $name }
+release-keep = Le garder
+refused-not-the-name = Saisissez exactement { $name } pour confirmer.
+web-address-hint-customer = Le nom sous lequel vous atteignez les pages de l’appareil.
+
+requests-lead = Un technicien veut entrer dans un de vos appareils. Rien ne s’ouvre sans votre autorisation.
+requests-none-title = Personne n’attend
+requests-none-what = Quand un technicien demande à entrer, la demande paraît ici et vous arrive par e-mail.
+to-the-sessions = Vers les sessions
+session-waiting = Attend le client
+session-open = Ouverte
+session-refused = Refusée
+session-ended = Finie
+session-who = { $technician }, { $organisation }
+session-until = Ouverte jusqu’au
+session-length = Durée
+session-asked = Demandée
+session-allow = Autoriser
+session-refuse = Refuser
+session-stop = Arrêter
+sessions-live = En ce moment
+sessions-past = Sessions passées
+sessions-none-live = Aucune session ouverte ni en attente.
+sessions-none-past = Aucune session jusqu’ici.
+sessions-none-installer = Aucune session jusqu’ici. Ouvrez-en une depuis votre ordinateur :
+end-technician = Technicien
+end-customer = Client
+end-device = Arrêt sur l’appareil
+end-expired = Temps écoulé
+end-idle = Inactivité
+end-revoked = Droit retiré
+end-relay-lost = Connexion perdue
+end-never-joined = Personne n’est venu
+end-refused = Refus de l’appareil
+
+my-data-person = Personne
+my-data-account = Compte
+my-data-password = Changer de mot de passe
+history-lead = Ce qui est arrivé à vos appareils et à votre compte, le plus récent d’abord.
+history-none = Rien jusqu’ici.
+
+inventory-none-title = L’inventaire est vide
+inventory-none-what = Importez des appareils d’un fichier CSV avec code ID, MAC, numéro de série, produit, date d’achat et preuve :
+retire-heading = Retirer
+retire-short = Révoque l’appareil pour de bon : matériel détruit, volé ou copié.
+retire-open = Retirer cet appareil
+retire-question = Retirer { $id } pour de bon ?
+retire-what = Son certificat ne se connecte plus, les sessions ouvertes finissent aussitôt, et il ne pourra plus être enrôlé ni enregistré. C’est sans retour.
+retire-button = Retirer pour de bon
+quarantine-lead = Matériel qui a demandé un certificat et ne peut pas l’avoir. Il ne peut pas se connecter.
+quarantine-none-title = La quarantaine est vide
+quarantine-none-what = Le matériel inconnu et deux clés pour une même identité paraîtraient ici.
+quarantine-unknown = Absent de l’inventaire. Importez-le s’il est à vous.
+quarantine-conflict = Une autre clé tient cette identité. L’appareil connecté reste ; trouvez lequel des deux est le vrai.
+quarantine-mismatch = Le code ID, le MAC et le numéro de série appartiennent à des appareils différents. Comparez avec l’étiquette.
+quarantine-seen = Demandé
+quarantine-first = la première fois { $ago }
+quarantine-dismiss = Écarter
+mailbox-banner = Aucun serveur de messagerie n’est configuré : les e-mails restent ici.
+mailbox-banner-next = Quiconque lit cette page peut suivre leurs liens. Renseignez mail.smtp_url pour les envoyer.
+mailbox-none = Aucun e-mail jusqu’ici.
+mail-to = À { $recipient }
+mail-plain = En texte brut
+mail-html = Comme dans un logiciel de messagerie
+audit-lead = Tout ce qui s’est passé sur ce cloud, le plus récent d’abord.

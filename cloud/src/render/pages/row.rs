@@ -1,0 +1,264 @@
+//! What pages show of devices, sessions and history, and the lines that people repeat on the phone.
+
+use std::time::Duration;
+
+use gatelodge_proto::{
+    DeviceId, SessionId, Timestamp,
+    api::{Presence, SessionState},
+    identity::{IdCode, MacAddress, SerialNumber, WebAddress},
+    payload::{Consent, EndReason, Life},
+};
+
+use crate::{
+    i18n::{Argument, Phrase},
+    render::{Page, Side, Tone},
+};
+
+/// What a state looks like beside its word.
+pub trait Shown {
+    /// Its colour and shape.
+    fn tone(&self) -> Tone;
+}
+
+impl Shown for Life {
+    fn tone(&self) -> Tone {
+        match self {
+            Self::Manufactured | Self::Released => Tone::Quiet,
+            Self::Enrolled => Tone::Info,
+            Self::Registered => Tone::Waits,
+            Self::Active => Tone::Done,
+            Self::Retired => Tone::Refused,
+        }
+    }
+}
+
+impl Shown for SessionState {
+    fn tone(&self) -> Tone {
+        match self {
+            Self::Waiting => Tone::Waits,
+            Self::Open => Tone::Done,
+            Self::Refused => Tone::Refused,
+            Self::Ended => Tone::Quiet,
+        }
+    }
+}
+
+/// One device in a list.
+#[derive(Debug, Clone)]
+pub struct DeviceRow {
+    /// Its id.
+    pub id: DeviceId,
+    /// What to call it: its web address, else its product.
+    pub name: String,
+    /// Its ID code.
+    pub id_code: IdCode,
+    /// The product's name.
+    pub product: String,
+    /// Where it stands.
+    pub life: Life,
+    /// Whether it is there.
+    pub presence: Presence,
+    /// For whom; the e-mail address until the customer has confirmed.
+    pub customer: Option<String>,
+    /// By which installer.
+    pub installer: Option<String>,
+}
+
+/// One device on its own page.
+#[derive(Debug, Clone)]
+pub struct DeviceFacts {
+    /// Its id.
+    pub id: DeviceId,
+    /// What to call it: its web address, else its product.
+    pub name: String,
+    /// The product's name.
+    pub product: String,
+    /// Its ID code.
+    pub id_code: IdCode,
+    /// Its MAC address.
+    pub mac: MacAddress,
+    /// Its serial number.
+    pub serial: SerialNumber,
+    /// Where it stands.
+    pub life: Life,
+    /// Since when.
+    pub life_since: Timestamp,
+    /// Whether it is there.
+    pub presence: Presence,
+    /// Its web address.
+    pub web_address: Option<WebAddress>,
+    /// Where its own web pages are reached, as a URL.
+    pub web_url: Option<String>,
+    /// For whom; the e-mail address until the customer has confirmed.
+    pub customer: Option<String>,
+    /// By which installer.
+    pub installer: Option<String>,
+    /// The consent in force.
+    pub consent: Option<Consent>,
+    /// The firmware it reported.
+    pub firmware: Option<String>,
+    /// The agent's version it reported.
+    pub agent_version: Option<String>,
+    /// Its addresses in its own network.
+    pub addresses: Vec<String>,
+    /// What sessions may reach: `panel-web (tcp 192.168.1.50:80)`.
+    pub services: Vec<String>,
+    /// When it last reported.
+    pub reported_at: Option<Timestamp>,
+}
+
+impl DeviceFacts {
+    /// The line on top: where it stands, whether it is there, who may enter.
+    pub fn state(&self, page: &Page) -> Vec<String> {
+        let since = page.date(&self.life_since);
+        let mut line = vec![page.t1(&format!("state-{}", self.life.word()), "date", since.as_str())];
+        line.push(presence(page, &self.presence));
+        let side = page.who.as_ref().map(|who| who.side);
+        if let (Life::Active, Some(consent)) = (self.life, self.consent) {
+            let key = match side {
+                Some(Side::Installer | Side::Reseller) => format!("state-consent-to-installer-{}", consent.word()),
+                Some(Side::Customer) => format!("state-consent-to-customer-{}", consent.word()),
+                Some(Side::Vendor) | None => return line,
+            };
+            line.push(page.t(&key));
+        }
+        line
+    }
+
+    /// The colour and shape of that line.
+    pub fn tone(&self) -> Tone {
+        match self.life {
+            Life::Active if !self.presence.online => Tone::Waits,
+            life => life.tone(),
+        }
+    }
+}
+
+/// `Online since 12 minutes ago`, as a sentence.
+fn presence(page: &Page, presence: &Presence) -> String {
+    match (presence.online, presence.since) {
+        (true, _) => page.t("state-online"),
+        (false, Some(since)) => page.t1("state-offline-since", "ago", page.ago(&since).as_str()),
+        (false, None) => page.t("state-never-seen"),
+    }
+}
+
+/// Why a session could be opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProvenBy {
+    /// The customer allowed this one.
+    Asked,
+    /// The customer's standing rule.
+    Rule,
+}
+
+/// One session in a list or on a card.
+#[derive(Debug, Clone)]
+pub struct SessionRow {
+    /// Its id.
+    pub id: SessionId,
+    /// The device.
+    pub device: DeviceId,
+    /// What the device is called.
+    pub device_name: String,
+    /// Who asked.
+    pub technician: String,
+    /// For which organisation.
+    pub organisation: String,
+    /// To which services.
+    pub services: Vec<String>,
+    /// Why.
+    pub reason: String,
+    /// For how long.
+    pub minutes: u32,
+    /// Where it stands.
+    pub state: SessionState,
+    /// When it was asked for.
+    pub requested_at: Timestamp,
+    /// From when it was open.
+    pub opened_at: Option<Timestamp>,
+    /// Until when it may last.
+    pub until: Option<Timestamp>,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+    /// Why it ended.
+    pub end_reason: Option<EndReason>,
+    /// Bytes in both directions.
+    pub bytes: u64,
+    /// On which ground it was opened.
+    pub proven_by: Option<ProvenBy>,
+    /// Whether the reader may stop it.
+    pub may_stop: bool,
+    /// Whether the reader may allow or refuse it.
+    pub may_decide: bool,
+}
+
+impl SessionRow {
+    /// How long it was open.
+    pub fn lasted(&self) -> Option<Duration> {
+        self.opened_at.zip(self.ended_at).map(|(from, to)| to.since(from))
+    }
+
+    /// How long it was asked for.
+    pub fn asked(&self) -> Duration {
+        Duration::from_secs(u64::from(self.minutes) * 60)
+    }
+}
+
+/// One thing that happened.
+#[derive(Debug, Clone)]
+pub struct HistoryRow {
+    /// When.
+    pub at: Timestamp,
+    /// Who did it, as named at that moment.
+    pub actor: String,
+    /// What, in a sentence without the actor.
+    pub what: Phrase,
+    /// Colour and shape.
+    pub tone: Tone,
+    /// On which device, when the list is not of one device.
+    pub device: Option<String>,
+}
+
+impl HistoryRow {
+    /// From an audit row: `what` is its stable word, `details` its data. The sentence is the locale key
+    /// `audit-` + the word with dashes, its arguments are the details' texts and whole numbers.
+    pub fn of(at: Timestamp, actor: String, what: &str, details: &serde_json::Value) -> Self {
+        let arguments = NAMED
+            .iter()
+            .filter_map(|name| match details.get(name)? {
+                serde_json::Value::String(text) => Some((*name, Argument::from(text))),
+                serde_json::Value::Number(number) => Some((*name, Argument::from(number.as_i64()?))),
+                _ => None,
+            })
+            .collect();
+        let what = what.replace('_', "-");
+        let ends = |words: &[&str]| words.iter().any(|word| what.ends_with(word));
+        let tone = if ends(&["refused", "failed", "conflict", "retired", "quarantined"]) {
+            Tone::Refused
+        } else if ends(&["registered", "requested", "sent"]) {
+            Tone::Waits
+        } else if ends(&["activated", "opened", "enrolled", "allowed"]) {
+            Tone::Done
+        } else {
+            Tone::Quiet
+        };
+        Self { at, actor, what: Phrase { key: format!("audit-{what}").into(), arguments }, tone, device: None }
+    }
+}
+
+/// The details a sentence of the history may name.
+const NAMED: [&str; 12] = [
+    "email",
+    "consent",
+    "reason",
+    "services",
+    "minutes",
+    "installer",
+    "customer",
+    "web_address",
+    "until",
+    "serial",
+    "target",
+    "count",
+];
