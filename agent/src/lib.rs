@@ -6,6 +6,7 @@ pub mod cloud;
 pub mod config;
 pub mod doctor;
 pub mod enrol;
+mod hex;
 pub mod identity;
 pub mod local_page;
 pub mod outbox;

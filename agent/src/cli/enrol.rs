@@ -18,7 +18,7 @@ use crate::{
     status::{Board, sentence},
 };
 
-pub(super) fn enrol(config: Config) -> Result<ExitCode, Failure> {
+pub(super) fn enrol(config: &Config) -> Result<ExitCode, Failure> {
     log_to_stderr();
     let identity =
         identity::read(&config.identity).map_err(|error| Failure::new(error.to_string(), error.next_step()))?;
@@ -41,7 +41,7 @@ pub(super) fn enrol(config: Config) -> Result<ExitCode, Failure> {
             key
         }
     };
-    let credentials = runtime()?.block_on(ask(&config, &identity, &key))?;
+    let credentials = runtime()?.block_on(ask(config, &identity, &key))?;
     let device = credentials.device;
     state.hold(&Holding::Enrolled { key, credentials: Box::new(credentials) }).map_err(damaged)?;
     say("Enrolled.");

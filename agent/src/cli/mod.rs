@@ -8,7 +8,10 @@ mod run;
 mod status;
 mod term;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use clap::{Parser, Subcommand};
 
@@ -75,11 +78,11 @@ pub fn main() -> ExitCode {
 fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
     let file = arguments.config.or_else(default_file);
     match arguments.verb {
-        Verb::Run => run::run(settings(file)?),
-        Verb::Enrol => enrol::enrol(settings(file)?),
-        Verb::Status { json } => status::status(&settings(file)?, json),
+        Verb::Run => run::run(settings(file.as_deref())?),
+        Verb::Enrol => enrol::enrol(&settings(file.as_deref())?),
+        Verb::Status { json } => status::status(&settings(file.as_deref())?, json),
         Verb::Doctor => check::doctor(file.as_deref()),
-        Verb::Reset { yes } => reset::reset(&settings(file)?, yes),
+        Verb::Reset { yes } => reset::reset(&settings(file.as_deref())?, yes),
         Verb::Config { print_default } => config::config(file.as_deref(), print_default),
     }
 }
@@ -89,8 +92,8 @@ fn default_file() -> Option<PathBuf> {
     path.exists().then_some(path)
 }
 
-fn settings(file: Option<PathBuf>) -> Result<Config, Failure> {
-    crate::config::read(file.as_deref(), environment()).map_err(|error| refused(&error))
+fn settings(file: Option<&Path>) -> Result<Config, Failure> {
+    crate::config::read(file, environment()).map_err(|error| refused(&error))
 }
 
 fn environment() -> impl Iterator<Item = (String, String)> {

@@ -126,7 +126,7 @@ async fn ask(around: Surroundings<'_>, csr: &str, thumbprint: &[u8; 32], proof: 
 fn factory_proof(around: Surroundings<'_>, nonce: String, thumbprint: &[u8; 32]) -> Proof {
     // Without a secret the answer is simply wrong, and the cloud says so in its own words.
     let secret = around.identity.factory_secret.as_ref().map_or(&[0; 32], |secret| secret.bytes());
-    let answer = factory_answer(secret, &nonce, thumbprint).iter().map(|byte| format!("{byte:02x}")).collect();
+    let answer = crate::hex::lower(&factory_answer(secret, &nonce, thumbprint));
     Proof::FactorySecret { nonce, answer }
 }
 

@@ -18,7 +18,8 @@ pub(super) struct Factory {
     pub(super) id_code: Option<IdCode>,
     pub(super) serial: Option<SerialNumber>,
     pub(super) mac: Option<MacAddress>,
-    pub(super) factory_secret: Option<FactorySecret>,
+    #[serde(rename = "factory_secret")]
+    pub(super) secret: Option<FactorySecret>,
 }
 
 /// The device's own secret from the factory: 32 bytes, 64 hexadecimal digits in the file.
@@ -137,9 +138,9 @@ mod tests {
         let printed = read(&settings(None, &["printf", "%s", &json])).unwrap().unwrap();
         for other in [parse(&json, "x").unwrap(), printed] {
             assert_eq!((toml.id_code, &toml.serial, toml.mac), (other.id_code, &other.serial, other.mac));
-            assert_eq!(toml.factory_secret, other.factory_secret);
+            assert_eq!(toml.secret, other.secret);
         }
-        assert_eq!(toml.factory_secret.unwrap().bytes()[1], 0xff);
+        assert_eq!(toml.secret.unwrap().bytes()[1], 0xff);
     }
 
     #[test]

@@ -17,8 +17,7 @@ pub(super) fn serial(root: &Path) -> Option<SerialNumber> {
         return None;
     }
     let digest = Sha256::digest([CONTEXT, id.to_ascii_lowercase().as_bytes()].concat());
-    let hex: String = digest.iter().take(8).map(|byte| format!("{byte:02X}")).collect();
-    format!("M-{hex}").parse().ok()
+    format!("M-{}", crate::hex::lower(&digest[..8]).to_uppercase()).parse().ok()
 }
 
 #[cfg(test)]

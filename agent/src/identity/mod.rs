@@ -121,7 +121,7 @@ pub fn read(settings: &config::Identity) -> Result<Identity, IdentityError> {
         mac_source,
         model: model::read(root),
         firmware: firmware::read(root),
-        factory_secret: factory.factory_secret,
+        factory_secret: factory.secret,
     })
 }
 

@@ -124,7 +124,7 @@ pub(super) async fn script() -> Response {
 impl Page {
     /// Minutes are enough, and the device's zone is not known to be the reader's.
     #[expect(clippy::unused_self, reason = "called from the template")]
-    fn time(&self, at: &Timestamp) -> String {
+    fn time(&self, at: Timestamp) -> String {
         let format = format_description!("[year]-[month]-[day] [hour]:[minute] UTC");
         at.date_time().format(format).unwrap_or_else(|_| at.to_string())
     }

@@ -65,7 +65,7 @@ pub async fn serve(
     let refused = |source| PageError::Listen { address: settings.listen, source };
     let listener = TcpListener::bind(settings.listen).await.map_err(refused)?;
     let address = listener.local_addr().map_err(refused)?;
-    let token = random.bytes::<16>().iter().map(|byte| format!("{byte:02x}")).collect();
+    let token = crate::hex::lower(&random.bytes::<16>());
     let task = tokio::spawn(accept(listener, routes(Desk { board, orders, token })));
     Ok(Served { address, _task: AbortOnDropHandle::new(task) })
 }

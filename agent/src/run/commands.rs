@@ -63,15 +63,12 @@ pub fn judge(command: &Command, ledger: &Ledger, stand: Stand, now: Timestamp) -
     }
     let refuse = |reason: String| Verdict::Refuse(reason);
     match &command.order {
-        // A state carries its own order, (epoch, version), and ending a session is safe at any time.
-        Order::State(_) | Order::StopSession { .. } => Verdict::Carry,
         Order::OpenSession(_) | Order::RenewOnSiteCode if now > command.deadline => {
             refuse(format!("late: it was good until {}, the device's clock says {now}", command.deadline))
         }
         Order::OpenSession(_) | Order::RenewOnSiteCode if command.epoch != stand.epoch => {
             refuse(format!("wrong epoch: made in {}, the device is in {}", command.epoch, stand.epoch))
         }
-        Order::RenewOnSiteCode => Verdict::Carry,
         Order::OpenSession(_) if !stand.remote_access => {
             refuse("the device's own switch for remote access is off".into())
         }
@@ -81,7 +78,8 @@ pub fn judge(command: &Command, ledger: &Ledger, stand: Stand, now: Timestamp) -
         Order::OpenSession(_) if stand.sessions >= SESSIONS => {
             refuse(format!("the device has {SESSIONS} sessions already"))
         }
-        Order::OpenSession(_) => Verdict::Carry,
+        // A state carries its own order, (epoch, version), and ending a session is safe at any time.
+        Order::State(_) | Order::StopSession { .. } | Order::OpenSession(_) | Order::RenewOnSiteCode => Verdict::Carry,
     }
 }
 

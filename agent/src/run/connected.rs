@@ -218,7 +218,7 @@ impl<'a> Connected<'a> {
                 return Ok(());
             }
         };
-        self.credentials.chain = chain.to_owned();
+        chain.clone_into(&mut self.credentials.chain);
         self.agent
             .state
             .hold(&Holding::Enrolled { key: self.key.clone(), credentials: Box::new(self.credentials.clone()) })?;
