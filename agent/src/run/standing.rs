@@ -34,7 +34,7 @@ impl Inquiry {
     /// The way to the endpoint did not hold.
     pub(super) fn failed(&mut self, cloud: &CloudClient, key: &PrivateKey) {
         self.failures += 1;
-        if self.failures % SUSPICIOUS == 0 {
+        if self.failures.is_multiple_of(SUSPICIOUS) {
             self.ask(cloud, key);
         }
     }
