@@ -11,5 +11,6 @@ pub mod identity;
 pub mod local_page;
 pub mod outbox;
 pub mod run;
+pub mod session;
 pub mod state;
 pub mod status;

@@ -61,6 +61,9 @@ enum Verb {
         #[arg(long)]
         print_default: bool,
     },
+    /// Carry out one session order from standard input; the agent starts this by itself
+    #[command(hide = true)]
+    Session,
 }
 
 /// Does what the command line says.
@@ -84,6 +87,10 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
         Verb::Doctor => check::doctor(file.as_deref()),
         Verb::Reset { yes } => reset::reset(&settings(file.as_deref())?, yes),
         Verb::Config { print_default } => config::config(file.as_deref(), print_default),
+        Verb::Session => {
+            log_to_stderr();
+            crate::session::process::main().map_err(|error| Failure::new(error.to_string(), "look at the agent's log"))
+        }
     }
 }
 

@@ -4,4 +4,5 @@ mod client;
 mod trust;
 
 pub use client::{CloudClient, CloudError};
+pub(crate) use trust::provider;
 pub use trust::{SwappableCertificate, TrustError, endpoint_tls, https_tls};

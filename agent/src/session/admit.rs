@@ -1,0 +1,213 @@
+//! Whether a grant is good for this device now, and on which terms. Pure; the cloud's word is one side of it, the
+//! device's own services are the other.
+
+use std::time::Duration;
+
+use gatelodge_proto::{
+    DeviceId, Timestamp,
+    grant::{Grant, SignedGrant},
+    payload::Service,
+    session::inner_frame::Denial,
+};
+
+use super::Start;
+
+/// Clocks of device and cloud may differ by this much.
+const SKEW: Duration = Duration::from_secs(300);
+
+/// What this device knows about itself.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Here<'a> {
+    pub(super) device: DeviceId,
+    pub(super) epoch: u64,
+    pub(super) grant_key: &'a str,
+    pub(super) services: &'a [Service],
+}
+
+impl<'a> Here<'a> {
+    pub(super) fn of(start: &'a Start) -> Self {
+        Self {
+            device: start.credentials.device,
+            epoch: start.epoch,
+            grant_key: &start.credentials.grant_key,
+            services: &start.services,
+        }
+    }
+}
+
+/// What a good grant comes to on this device.
+#[derive(Debug, Clone)]
+pub(super) struct Terms {
+    pub(super) grant: Grant,
+    /// The grant's services that the device lists word for word.
+    pub(super) services: Vec<Service>,
+    /// From receipt to the end.
+    pub(super) lifetime: Duration,
+    pub(super) idle: Duration,
+}
+
+/// Why a grant is not good here.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{sentence}")]
+pub(super) struct Denied {
+    pub(super) code: Denial,
+    sentence: String,
+}
+
+fn denied(code: Denial, sentence: impl Into<String>) -> Denied {
+    Denied { code, sentence: sentence.into() }
+}
+
+/// Checks signature, device, ownership, time and services.
+pub(super) fn admit(grant: &SignedGrant, here: &Here<'_>, now: Timestamp) -> Result<Terms, Denied> {
+    let key = here.grant_key.parse().map_err(|error| denied(Denial::Grant, format!("{error}")))?;
+    let grant = grant.verify(&key).map_err(|error| denied(Denial::Grant, error.to_string()))?;
+    if grant.device != here.device {
+        return Err(denied(Denial::Binding, "the grant is for another device"));
+    }
+    if grant.epoch != here.epoch {
+        return Err(denied(Denial::Binding, "the grant is from another ownership of this device"));
+    }
+    let lifetime = lifetime(&grant, now)?;
+    let services: Vec<Service> =
+        grant.services.iter().filter(|service| here.services.contains(service)).cloned().collect();
+    if services.is_empty() {
+        return Err(denied(
+            Denial::Services,
+            "the device's own settings list none of the services that the session asks for",
+        ));
+    }
+    let idle = Duration::from_secs(u64::from(grant.idle_s.max(1)));
+    Ok(Terms { grant, services, lifetime, idle })
+}
+
+/// A device whose clock is behind counts the signed seconds; one whose clock is right ends on time, whatever came late.
+fn lifetime(grant: &Grant, now: Timestamp) -> Result<Duration, Denied> {
+    let signed = Duration::from_secs(u64::from(grant.lifetime_s));
+    if grant.until <= grant.from || signed > grant.until.since(grant.from) {
+        return Err(denied(Denial::Grant, "the grant's times contradict each other"));
+    }
+    if now + SKEW < grant.from {
+        return Ok(signed);
+    }
+    if now >= grant.until {
+        return Err(denied(Denial::Time, "the time of this session is over, by the device's clock"));
+    }
+    Ok(signed.min(grant.until.since(now)))
+}
+
+impl Terms {
+    /// The grant that the technician shows must be for the session and the key that the cloud ordered.
+    pub(super) fn bound_to(self, ordered: &Self) -> Result<Self, Denied> {
+        let (shown, order) = (&self.grant, &ordered.grant);
+        if shown.session == order.session && shown.key_thumbprint == order.key_thumbprint {
+            Ok(Self { lifetime: self.lifetime.min(ordered.lifetime), ..self })
+        } else {
+            Err(denied(Denial::Binding, "the grant is for another session or another key"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ed25519_dalek::SigningKey;
+    use gatelodge_proto::{
+        OrganisationId, Random, SessionId, UserId,
+        grant::{GrantKey, Technician},
+        payload::{Consent, Protocol},
+    };
+
+    use super::*;
+
+    const FROM: Timestamp = Timestamp::from_seconds(1_800_000_000);
+
+    fn service(name: &str, host: &str, port: u16) -> Service {
+        Service { name: name.parse().unwrap(), protocol: Protocol::Tcp, host: host.into(), port }
+    }
+
+    fn grant() -> Grant {
+        let random = Random::seeded(9);
+        Grant {
+            session: SessionId::make(FROM, &random),
+            device: DeviceId::make(FROM, &random),
+            epoch: 3,
+            technician: Technician {
+                user: UserId::make(FROM, &random),
+                name: "Marc Petit".into(),
+                organisation: OrganisationId::make(FROM, &random),
+                organisation_name: "Petit Alarmes".into(),
+            },
+            key_thumbprint: "00".repeat(32),
+            services: vec![service("panel-web", "192.168.1.50", 80), service("panel", "192.168.1.50", 10001)],
+            from: FROM,
+            until: FROM + Duration::from_secs(3600),
+            lifetime_s: 3600,
+            idle_s: 900,
+            consent: Consent::Ask,
+            reason: "yearly check".into(),
+        }
+    }
+
+    fn key() -> SigningKey {
+        SigningKey::from_bytes(&[5; 32])
+    }
+
+    fn judge(grant: &Grant, own: &[Service], now: Timestamp) -> Result<Terms, Denied> {
+        let text = GrantKey::of(&key()).to_string();
+        let device = self::grant().device;
+        let here = Here { device, epoch: 3, grant_key: &text, services: own };
+        admit(&SignedGrant::sign(grant, &key()), &here, now)
+    }
+
+    fn code(grant: &Grant, own: &[Service], now: Timestamp) -> Denial {
+        judge(grant, own, now).unwrap_err().code
+    }
+
+    #[test]
+    fn only_services_that_both_lists_name_word_for_word_are_left() {
+        let own = [
+            service("panel-web", "192.168.1.50", 80),
+            service("panel", "192.168.1.51", 10001),
+            service("nas", "192.168.1.60", 443),
+        ];
+        let terms = judge(&grant(), &own, FROM).unwrap();
+        assert_eq!(terms.services, [service("panel-web", "192.168.1.50", 80)]);
+        assert_eq!(code(&grant(), &own[1..], FROM), Denial::Services);
+    }
+
+    #[test]
+    fn another_signer_device_or_ownership_is_denied() {
+        let own = grant().services;
+        let other = DeviceId::make(FROM, &Random::seeded(1));
+        assert_eq!(code(&Grant { device: other, ..grant() }, &own, FROM), Denial::Binding);
+        assert_eq!(code(&Grant { epoch: 2, ..grant() }, &own, FROM), Denial::Binding);
+        let forged = SignedGrant::sign(&grant(), &SigningKey::from_bytes(&[6; 32]));
+        let text = GrantKey::of(&key()).to_string();
+        let here = Here { device: grant().device, epoch: 3, grant_key: &text, services: &own };
+        assert_eq!(admit(&forged, &here, FROM).unwrap_err().code, Denial::Grant);
+    }
+
+    #[test]
+    fn time_is_counted_by_the_stricter_of_two_clocks() {
+        let own = grant().services;
+        let at = |seconds| judge(&grant(), &own, FROM + Duration::from_secs(seconds)).map(|terms| terms.lifetime);
+        assert_eq!(at(0), Ok(Duration::from_secs(3600)));
+        assert_eq!(at(600), Ok(Duration::from_secs(3000)), "an order that came late does not last longer");
+        assert_eq!(at(3600).unwrap_err().code, Denial::Time);
+        let year_behind = FROM - Duration::from_secs(365 * 86_400);
+        assert_eq!(judge(&grant(), &own, year_behind).unwrap().lifetime, Duration::from_secs(3600));
+        let longer = Grant { lifetime_s: 9000, ..grant() };
+        assert_eq!(code(&longer, &own, FROM), Denial::Grant);
+    }
+
+    #[test]
+    fn the_grant_shown_is_for_the_ordered_session_and_key() {
+        let own = grant().services;
+        let ordered = judge(&grant(), &own, FROM).unwrap();
+        let shown = |grant: Grant| judge(&grant, &own, FROM).unwrap().bound_to(&ordered);
+        assert!(shown(grant()).is_ok());
+        let other = SessionId::make(FROM, &Random::seeded(1));
+        assert_eq!(shown(Grant { session: other, ..grant() }).unwrap_err().code, Denial::Binding);
+        assert_eq!(shown(Grant { key_thumbprint: "11".repeat(32), ..grant() }).unwrap_err().code, Denial::Binding);
+    }
+}

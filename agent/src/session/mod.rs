@@ -1,0 +1,274 @@
+//! The device's end of one session: joins the relay, meets the technician in TLS, checks the grant, dials targets.
+//!
+//! It runs as its own process, `gatelodge-agent session` (see [`process`]), with this contract:
+//! standard input's first line is a [`Start`] in JSON; each later line is a [`Control`], `{"stop":"device"}`; when the
+//! input closes nobody could press Stop any more, so the session ends. Standard output is one
+//! [`Happening`](gatelodge_proto::payload::Happening) in JSON a line: `session_joined`, `flow_opened` and `flow_closed`
+//! per target, and always one `session_ended` as the last. SIGTERM ends the session with reason `device`.
+//! The process exits with 0 once `session_ended` is said, else with 1 and a sentence on standard error.
+//!
+//! [`run`] is the same without a process. It dials nothing but the relay and targets that the grant and the device's
+//! own services both name.
+
+mod admit;
+mod flows;
+mod order;
+pub mod process;
+mod target;
+
+use std::{
+    sync::{Arc, OnceLock, atomic::Ordering},
+    time::Duration,
+};
+
+use gatelodge_proto::{
+    SessionId, Timestamp,
+    payload::{EndReason, Happening},
+    session::{
+        Ending, Role,
+        carrier::{Carrier, RelaySocket, dial},
+        driver::{Channel, Counters, Driver, Handle, Incoming},
+        handshake,
+        inner_frame::{Accept, InnerFrame},
+        mux::Settings,
+    },
+};
+use tokio::{sync::mpsc, time::Instant};
+use tokio_rustls::TlsStream;
+
+use self::{
+    admit::{Here, Terms, admit},
+    flows::Flows,
+};
+pub use order::{Control, Start};
+
+/// Longest time for the inner handshake.
+const HANDSHAKE_WITHIN: Duration = Duration::from_secs(15);
+/// The technician is warned this long before the end.
+const WARNINGS: [Duration; 2] = [Duration::from_secs(300), Duration::from_secs(60)];
+
+/// Where happenings go. A session that cannot tell what it does, does not do it.
+pub type Events = mpsc::Sender<Happening>;
+
+/// Carries out an order from joining to the end. `stops` ends it. The last event is `session_ended`, except for a grant
+/// that the vendor's cloud did not sign: no session has that end.
+pub async fn run(start: Start, now: Timestamp, mut stops: mpsc::Receiver<EndReason>, events: Events) -> Ending {
+    let session = match start.session() {
+        Ok(session) => session,
+        Err(sentence) => return Ending::because(EndReason::Refused, &sentence),
+    };
+    let counters = OnceLock::new();
+    let ending = live(start, now, &mut stops, &events, &counters).await;
+    if let Some(detail) = &ending.detail {
+        tracing::info!(%session, detail, reason = ending.reason.word(), "the session is over");
+    }
+    let (bytes_up, bytes_down) = carried(counters.get());
+    let _ = events.send(Happening::SessionEnded { session, reason: ending.reason, bytes_up, bytes_down }).await;
+    ending
+}
+
+fn carried(counters: Option<&Arc<Counters>>) -> (u64, u64) {
+    counters
+        .map_or((0, 0), |counters| (counters.sent.load(Ordering::Relaxed), counters.received.load(Ordering::Relaxed)))
+}
+
+async fn live(
+    start: Start,
+    now: Timestamp,
+    stops: &mut mpsc::Receiver<EndReason>,
+    events: &Events,
+    counters: &OnceLock<Arc<Counters>>,
+) -> Ending {
+    let received = Instant::now();
+    let here = Here::of(&start);
+    // Before the first packet: an order that the cloud did not sign, or for somebody else, reaches nobody.
+    let terms = match admit(&start.order.grant, &here, now) {
+        Ok(terms) => terms,
+        Err(denied) => return Ending::because(EndReason::Refused, &denied),
+    };
+    let join = join(&start, &terms);
+    let mut carrier = tokio::select! {
+        joined = join => match joined {
+            Ok(carrier) => carrier,
+            Err(ending) => return ending,
+        },
+        reason = stopped(stops) => return Ending::plain(reason),
+        () = tokio::time::sleep_until(received + terms.lifetime) => return Ending::plain(EndReason::Expired),
+    };
+    let carrier_end = carrier.end();
+    let met = tokio::select! {
+        met = meet(&mut carrier, &start, &here, terms, now) => met,
+        reason = stopped(stops) => Err(Ending::plain(reason)),
+    };
+    let (mut channel, terms) = match met {
+        Ok(met) => met,
+        Err(ending) => {
+            // The relay's word comes first: a handshake also breaks when the session is revoked meanwhile.
+            let ending = carrier_end.get().map_or(ending, |end| end.ending(Role::Device));
+            carrier.leave(ending.reason).await;
+            return ending;
+        }
+    };
+    if let Err(ending) = accept(&mut channel, &terms, events).await {
+        drop(channel);
+        carrier.leave(ending.reason).await;
+        return ending;
+    }
+    let (driver, handle, outlets) = Driver::new(channel, Role::Device, Settings::DEVICE, carrier_end);
+    let _ = counters.set(handle.counters().clone());
+    let flows = Flows::new(terms.clone(), handle.clone(), events.clone());
+    let deadline = received + terms.lifetime;
+    let ending = {
+        let supervise = supervise(&handle, outlets.incoming, &flows, &terms, deadline, stops);
+        tokio::select! {
+            (ending, _) = driver.run() => ending,
+            () = supervise => Ending::plain(EndReason::Refused),
+        }
+    };
+    flows.wind_up().await;
+    carrier.leave(ending.reason).await;
+    ending
+}
+
+async fn stopped(stops: &mut mpsc::Receiver<EndReason>) -> EndReason {
+    // Without anybody to stop it, a session has no business going on.
+    stops.recv().await.unwrap_or(EndReason::Device)
+}
+
+async fn join(start: &Start, terms: &Terms) -> Result<Carrier<RelaySocket>, Ending> {
+    let tls = crate::cloud::https_tls(start.ca_file.as_deref())
+        .map_err(|error| Ending::because(EndReason::RelayLost, &error))?;
+    let socket =
+        dial(&start.order.relay, Arc::new(tls)).await.map_err(|error| Ending::because(EndReason::RelayLost, &error))?;
+    tracing::debug!(session = %terms.grant.session, "joining the relay");
+    Carrier::join(socket, Role::Device, start.order.ticket.clone()).await.map_err(|error| error.ending())
+}
+
+type Met<'a> = (Channel<TlsStream<&'a mut Carrier<RelaySocket>>>, Terms);
+
+/// Inner TLS, then the grant that the technician shows.
+async fn meet<'a>(
+    carrier: &'a mut Carrier<RelaySocket>,
+    start: &Start,
+    here: &Here<'_>,
+    ordered: Terms,
+    now: Timestamp,
+) -> Result<Met<'a>, Ending> {
+    let refused = |error: &dyn std::fmt::Display| Ending::because(EndReason::Refused, &error);
+    let config = handshake::device_side(
+        start.identity().map_err(|error| refused(&error))?,
+        &start.credentials.session_ca,
+        &ordered.grant,
+        crate::cloud::provider(),
+    )
+    .map_err(|error| refused(&error))?;
+    let tls = tokio::time::timeout(HANDSHAKE_WITHIN, handshake::accept(carrier, config))
+        .await
+        .map_err(|_| refused(&"the technician's side did not finish the handshake"))?
+        .map_err(|error| refused(&error))?;
+    let mut channel = Channel::new(tls);
+    let shown = channel.warrant().await.map_err(|error| refused(&error))?;
+    let admitted = admit(&shown.grant, here, now).and_then(|shown| shown.bound_to(&ordered));
+    match admitted {
+        Ok(terms) => Ok((channel, terms)),
+        Err(denied) => {
+            let deny = InnerFrame::Deny { code: denied.code, sentence: denied.to_string() };
+            let _ = channel.say(&deny).await;
+            Err(refused(&denied))
+        }
+    }
+}
+
+/// Tells the cloud, then the technician.
+async fn accept(
+    channel: &mut Channel<TlsStream<&mut Carrier<RelaySocket>>>,
+    terms: &Terms,
+    events: &Events,
+) -> Result<(), Ending> {
+    let joined = Happening::SessionJoined { session: terms.grant.session };
+    if events.send(joined).await.is_err() {
+        return Err(Ending::because(EndReason::Device, &"nobody writes down what the session does"));
+    }
+    let accept = Accept {
+        version: gatelodge_proto::session::VERSION,
+        max_streams: u16::try_from(Settings::DEVICE.max_streams).unwrap_or(u16::MAX),
+        seconds_left: u32::try_from(terms.lifetime.as_secs()).unwrap_or(u32::MAX),
+        services: terms.services.iter().map(|service| service.name.clone()).collect(),
+    };
+    channel.say(&InnerFrame::Accept(accept)).await.map_err(|error| Ending::because(EndReason::RelayLost, &error))
+}
+
+/// Opens targets, and ends the session when it has to. The driver's own end cancels this.
+async fn supervise(
+    handle: &Handle,
+    mut incoming: mpsc::UnboundedReceiver<Incoming>,
+    flows: &Flows,
+    terms: &Terms,
+    deadline: Instant,
+    stops: &mut mpsc::Receiver<EndReason>,
+) {
+    let mut idle = Idle::new(handle.counters(), terms.idle);
+    let mut warnings = WARNINGS
+        .iter()
+        .filter_map(|before| Some((deadline.checked_duration_since(Instant::now() + *before)?, *before)));
+    let mut warning = warnings.next();
+    let begun = Instant::now();
+    let reason = loop {
+        let warn_at = warning.map(|(after, _)| begun + after);
+        tokio::select! {
+            Some(wanted) = incoming.recv() => flows.open(wanted),
+            reason = stopped(stops) => break reason,
+            () = tokio::time::sleep_until(deadline) => break EndReason::Expired,
+            () = tokio::time::sleep_until(idle.next_look()) => if idle.is_over(handle.counters()) {
+                break EndReason::Idle;
+            },
+            () = tokio::time::sleep_until(warn_at.unwrap_or(deadline)), if warn_at.is_some() => {
+                if let Some((_, left)) = warning {
+                    let seconds = u32::try_from(left.as_secs()).unwrap_or(u32::MAX);
+                    handle.tell(InnerFrame::ExpiryWarn { seconds }).await;
+                }
+                warning = warnings.next();
+            }
+        }
+    };
+    handle.end(Ending::plain(reason)).await;
+    // The driver says goodbye and its end ends this.
+    std::future::pending::<()>().await;
+}
+
+/// Whether bytes have flowed lately, looked at only as often as it can matter.
+struct Idle {
+    limit: Duration,
+    seen: u64,
+    since: Instant,
+}
+
+impl Idle {
+    fn new(counters: &Counters, limit: Duration) -> Self {
+        Self { limit, seen: Self::total(counters), since: Instant::now() }
+    }
+
+    fn total(counters: &Counters) -> u64 {
+        counters.sent.load(Ordering::Relaxed) + counters.received.load(Ordering::Relaxed)
+    }
+
+    fn next_look(&self) -> Instant {
+        self.since + self.limit
+    }
+
+    fn is_over(&mut self, counters: &Counters) -> bool {
+        let total = Self::total(counters);
+        let over = total == self.seen;
+        self.seen = total;
+        self.since = Instant::now();
+        over
+    }
+}
+
+impl Start {
+    /// The session the grant names; the grant is checked later, against the grant key.
+    fn session(&self) -> Result<SessionId, String> {
+        let key = self.credentials.grant_key.parse().map_err(|error| format!("{error}"))?;
+        self.order.grant.verify(&key).map(|grant| grant.session).map_err(|error| error.to_string())
+    }
+}

@@ -1,0 +1,65 @@
+//! What the session process is told: its order, and later when to stop.
+
+use std::path::PathBuf;
+
+use gatelodge_proto::{
+    enrol::Credentials,
+    payload::{EndReason, Service, SessionOrder},
+    session::handshake::{HandshakeError, Identity, certificates},
+};
+use serde::{Deserialize, Serialize};
+
+use crate::state::PrivateKey;
+
+/// The first line of the process's input.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Start {
+    /// What the cloud asks.
+    pub order: SessionOrder,
+    /// The device's key.
+    pub key: PrivateKey,
+    /// Its certificate, and whom to trust.
+    pub credentials: Credentials,
+    /// The ownership epoch the agent is in.
+    pub epoch: u64,
+    /// The device's own allow-list.
+    pub services: Vec<Service>,
+    /// Roots for the cloud's HTTPS certificate; public ones when absent.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// A later line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Control {
+    /// End the session.
+    Stop(EndReason),
+}
+
+impl Start {
+    /// Certificate chain and key for the inner TLS.
+    pub(super) fn identity(&self) -> Result<Identity, Unusable> {
+        Ok(Identity { chain: certificates(&self.credentials.chain)?, key: self.key.der()? })
+    }
+}
+
+/// Key or certificate cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unusable {
+    #[error(transparent)]
+    Certificate(#[from] HandshakeError),
+    #[error(transparent)]
+    Key(#[from] crate::state::KeyError),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stop_names_its_reason() {
+        let stop: Control = serde_json::from_str(r#"{"stop":"device"}"#).unwrap();
+        assert_eq!(stop, Control::Stop(EndReason::Device));
+        assert!(serde_json::from_str::<Control>(r#"{"go":"on"}"#).is_err());
+    }
+}

@@ -1,0 +1,103 @@
+//! `gatelodge-agent session`: [`run`] between standard input and output, on its own single-thread runtime.
+
+use std::{io, process::ExitCode};
+
+use gatelodge_proto::payload::{EndReason, Happening};
+use tokio::{
+    io::{AsyncBufRead, AsyncBufReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader},
+    signal::unix::{SignalKind, signal},
+    sync::mpsc,
+};
+
+use super::{Control, Start, run};
+use crate::clock::Clock;
+
+/// The session process cannot do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionProcessError {
+    /// No runtime, or no signal handler.
+    #[error("the session process cannot start: {0}")]
+    Start(#[source] io::Error),
+    /// The first line is no order.
+    #[error("the first line of input is no session order: {0}; this verb is for gatelodge-agent's own use")]
+    Order(String),
+    /// What happened could not be told.
+    #[error("the session's events could not be written: {0}")]
+    Events(#[source] io::Error),
+}
+
+/// Reads an order from standard input and carries it out.
+pub fn main() -> Result<ExitCode, SessionProcessError> {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(SessionProcessError::Start)?;
+    let outcome = runtime.block_on(async {
+        let mut terminate = signal(SignalKind::terminate()).map_err(SessionProcessError::Start)?;
+        let terminated = async move {
+            terminate.recv().await;
+        };
+        let clock = Clock::system();
+        Box::pin(serve(BufReader::new(tokio::io::stdin()), tokio::io::stdout(), terminated, &clock)).await
+    });
+    // A read of standard input cannot be cancelled and must not hold the process.
+    runtime.shutdown_background();
+    outcome.map(|()| ExitCode::SUCCESS)
+}
+
+/// The process without the process: from the first line of `input` to the last event on `output`.
+pub async fn serve(
+    mut input: impl AsyncBufRead + Unpin,
+    mut output: impl AsyncWrite + Unpin,
+    terminated: impl Future<Output = ()>,
+    clock: &Clock,
+) -> Result<(), SessionProcessError> {
+    let mut line = String::new();
+    input.read_line(&mut line).await.map_err(|error| SessionProcessError::Order(error.to_string()))?;
+    let start: Start = serde_json::from_str(&line).map_err(|error| SessionProcessError::Order(error.to_string()))?;
+
+    let (stop, stops) = mpsc::channel(4);
+    let (events, happened) = mpsc::channel(64);
+    let session = run(start, clock.now(), stops, events);
+    let listen = async {
+        let reason = tokio::select! {
+            reason = stop_line(&mut input) => reason,
+            () = terminated => EndReason::Device,
+        };
+        let _ = stop.send(reason).await;
+        std::future::pending::<()>().await;
+    };
+    let (ending, told) = tokio::select! {
+        both = async { tokio::join!(session, write_events(&mut output, happened)) } => both,
+        () = listen => return Ok(()),
+    };
+    tracing::debug!(reason = ending.reason.word(), "the session process is done");
+    told.map_err(SessionProcessError::Events)
+}
+
+/// Waits for the line that stops the session. The end of the input stops it too.
+async fn stop_line(input: &mut (impl AsyncBufRead + Unpin)) -> EndReason {
+    let mut line = String::new();
+    loop {
+        line.clear();
+        match input.read_line(&mut line).await {
+            Ok(0) | Err(_) => return EndReason::Device,
+            Ok(_) => match serde_json::from_str(&line) {
+                Ok(Control::Stop(reason)) => return reason,
+                Err(error) => tracing::warn!(%error, "a control line is not understood"),
+            },
+        }
+    }
+}
+
+/// When the output breaks, the channel closes behind it, and the session ends because it cannot tell what it does.
+async fn write_events(
+    output: &mut (impl AsyncWrite + Unpin),
+    mut happened: mpsc::Receiver<Happening>,
+) -> io::Result<()> {
+    while let Some(what) = happened.recv().await {
+        let mut line = gatelodge_proto::payload::encode(&what);
+        line.push(b'\n');
+        output.write_all(&line).await?;
+        output.flush().await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,194 @@
+//! Where a session may go: the address of a service after name resolution, in one spelling, and never a forbidden one.
+//!
+//! Loopback is reached only when the device's own settings name it as the service's host.
+
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+};
+
+use gatelodge_proto::payload::Service;
+
+/// Why a service has no address to dial.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NoTarget {
+    /// No session may reach the address.
+    #[error("{0} is {1}, which no session may reach")]
+    Forbidden(IpAddr, &'static str),
+    /// The name has no address.
+    #[error("the name has no address")]
+    NoSuchName(#[source] io::Error),
+}
+
+/// Resolves a service of the device's own list, once; the caller pins the answer for the session.
+pub(super) async fn resolve(service: &Service) -> Result<SocketAddr, NoTarget> {
+    let found: Vec<_> =
+        tokio::net::lookup_host((service.host.as_str(), service.port)).await.map_err(NoTarget::NoSuchName)?.collect();
+    let nothing = || NoTarget::NoSuchName(io::ErrorKind::NotFound.into());
+    let first = found.first().copied().ok_or_else(nothing)?;
+    // A name with one forbidden address is not trusted for its others: it may be rebound between two lookups.
+    for address in &found {
+        check(address.ip(), names_loopback(&service.host)).map_err(|why| NoTarget::Forbidden(address.ip(), why))?;
+    }
+    Ok(first)
+}
+
+/// Whether the settings name loopback itself, and not something that happens to resolve to it.
+fn names_loopback(host: &str) -> bool {
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+fn check(address: IpAddr, loopback_declared: bool) -> Result<(), &'static str> {
+    let why = match address {
+        IpAddr::V4(address) => forbidden_v4(address),
+        IpAddr::V6(address) => forbidden_v6(address),
+    };
+    match why {
+        Some(LOOPBACK) if loopback_declared => Ok(()),
+        Some(why) => Err(why),
+        None => Ok(()),
+    }
+}
+
+const LOOPBACK: &str = "the device itself";
+
+/// RFC 6890 and its registry.
+fn forbidden_v4(address: Ipv4Addr) -> Option<&'static str> {
+    match address.octets() {
+        [0, ..] => Some("no address"),
+        [127, ..] => Some(LOOPBACK),
+        [169, 254, ..] => Some("link-local"),
+        [224..=239, ..] => Some("multicast"),
+        [240..=255, ..] => Some("broadcast or reserved"),
+        _ => None,
+    }
+}
+
+/// RFC 4291 and the registries of transition mechanisms: whatever carries an IPv4 address inside would go around the
+/// rules for that address.
+fn forbidden_v6(address: Ipv6Addr) -> Option<&'static str> {
+    match address.segments() {
+        [0, 0, 0, 0, 0, 0, 0, 0] => Some("no address"),
+        [0, 0, 0, 0, 0, 0, 0, 1] => Some(LOOPBACK),
+        [0, 0, 0, 0, 0, 0xffff, ..] => Some("an IPv4 address in disguise (mapped)"),
+        [0, 0, 0, 0, 0xffff, 0, ..] => Some("an IPv4 address in disguise (translated)"),
+        [0, 0, 0, 0, 0, 0, ..] => Some("an IPv4 address in disguise (compatible)"),
+        [0x0064, 0xff9b, ..] => Some("an IPv4 address in disguise (NAT64)"),
+        [0x2002, ..] => Some("an IPv4 address in disguise (6to4)"),
+        [0x2001, 0, ..] => Some("an IPv4 address in disguise (Teredo)"),
+        [0x0100, 0, 0, 0, ..] => Some("the discard prefix"),
+        [0xfe80..=0xfebf, ..] => Some("link-local"),
+        [0xfec0..=0xfeff, ..] => Some("site-local, which is abolished"),
+        [0xff00..=0xffff, ..] => Some("multicast"),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gatelodge_proto::payload::Protocol;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn refusal(address: &str) -> Option<&'static str> {
+        check(address.parse().unwrap(), false).err()
+    }
+
+    #[test]
+    fn forbidden_addresses_in_every_spelling() {
+        for address in [
+            "0.0.0.0",
+            "0.1.2.3",
+            "127.0.0.1",
+            "127.1.2.3",
+            "169.254.0.1",
+            "169.254.169.254",
+            "224.0.0.1",
+            "239.255.255.250",
+            "240.0.0.1",
+            "255.255.255.255",
+            "::",
+            "::1",
+            "::ffff:127.0.0.1",
+            "::ffff:192.168.1.50",
+            "::ffff:7f00:1",
+            "::ffff:0:127.0.0.1",
+            "::127.0.0.1",
+            "::192.168.1.50",
+            "::2",
+            "64:ff9b::7f00:1",
+            "64:ff9b::192.168.1.50",
+            "64:ff9b:1::1",
+            "2002:7f00:1::",
+            "2002:c0a8:132::1",
+            "2001:0:4136:e378::1",
+            "100::1",
+            "fe80::1",
+            "febf::1",
+            "fec0::1",
+            "ff02::1",
+            "ff05::2",
+        ] {
+            assert!(refusal(address).is_some(), "{address}");
+        }
+    }
+
+    #[test]
+    fn ordinary_addresses_of_a_site_and_beyond() {
+        for address in [
+            "192.168.1.50",
+            "10.0.0.7",
+            "172.16.3.4",
+            "100.64.0.9",
+            "8.8.8.8",
+            "223.255.255.1",
+            "1.2.3.4",
+            "fd00::50",
+            "2001:db8::1",
+            "2a00:1450::1",
+            "2003::1",
+        ] {
+            assert_eq!(refusal(address), None, "{address}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_ipv6_spelling_of_an_ipv4_address_passes(octets in any::<[u8; 4]>()) {
+            let v4 = Ipv4Addr::from(octets);
+            let [a, b] = [u16::from_be_bytes([octets[0], octets[1]]), u16::from_be_bytes([octets[2], octets[3]])];
+            for v6 in [
+                v4.to_ipv6_mapped(),
+                Ipv6Addr::new(0, 0, 0, 0, 0, 0, a, b),
+                Ipv6Addr::new(0, 0, 0, 0, 0xffff, 0, a, b),
+                Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, a, b),
+                Ipv6Addr::new(0x2002, a, b, 0, 0, 0, 0, 1),
+            ] {
+                prop_assert!(check(v6.into(), false).is_err(), "{v6}");
+            }
+        }
+    }
+
+    async fn resolved(host: &str) -> Result<SocketAddr, NoTarget> {
+        let service = Service { name: "panel".parse().unwrap(), protocol: Protocol::Tcp, host: host.into(), port: 80 };
+        resolve(&service).await
+    }
+
+    #[tokio::test]
+    async fn loopback_only_when_the_settings_name_it() {
+        assert_eq!(resolved("127.0.0.1").await.unwrap(), "127.0.0.1:80".parse().unwrap());
+        assert!(resolved("::1").await.unwrap().ip().is_loopback());
+        assert!(resolved("localhost").await.unwrap().ip().is_loopback());
+        // Spellings that the system's resolver understands and a reader of the settings may not.
+        for host in ["2130706433", "0x7f.1", "0177.0.0.1", "127.1", "::ffff:127.0.0.1", "0", "localhost."] {
+            let refused = resolved(host).await;
+            assert!(matches!(refused, Err(NoTarget::Forbidden(..) | NoTarget::NoSuchName(_))), "{host}: {refused:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_name_without_address_says_so() {
+        assert!(matches!(resolved("panel.invalid").await, Err(NoTarget::NoSuchName(_))));
+    }
+}
