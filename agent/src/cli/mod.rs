@@ -15,7 +15,7 @@ use std::{
 
 use clap::{Parser, Subcommand};
 
-use crate::config::{Config, ConfigError, DEFAULT_FILE};
+use crate::config::{Config, DEFAULT_FILE, NEXT_STEP, SettingsError};
 use term::Failure;
 
 /// Runs on the device: reports who it is and carries out what its cloud asks, within the device's own rules.
@@ -107,8 +107,8 @@ fn environment() -> impl Iterator<Item = (String, String)> {
     std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
 
-fn refused(error: &ConfigError) -> Failure {
-    Failure::new(error.to_string(), error.next_step())
+fn refused(error: &SettingsError) -> Failure {
+    Failure::new(error.to_string(), NEXT_STEP)
 }
 
 /// One thread is enough for a device, and keeps it small.

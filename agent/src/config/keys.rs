@@ -1,121 +1,67 @@
-//! The table of keys: what exists, of which kind, with which default and which words beside it.
+//! Every key, its default and what it is: the one list behind reading, printing and refusing.
 
-/// What a key holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    Text,
-    Number,
-    Flag,
-    List,
-}
+use gatelodge_proto::settings::Key;
 
-pub(super) struct Key {
-    /// Dotted path.
-    pub(super) path: &'static str,
-    pub(super) kind: Kind,
-    /// TOML text of the default; `None` when the key has none.
-    pub(super) default: Option<&'static str>,
-    /// Shown as an example in place of a default.
-    pub(super) example: &'static str,
-    pub(super) words: &'static str,
-}
-
-const fn key(
-    path: &'static str,
-    kind: Kind,
-    default: Option<&'static str>,
-    example: &'static str,
-    words: &'static str,
-) -> Key {
-    Key { path, kind, default, example, words }
-}
-
-/// All single keys, grouped by section in printing order.
 pub(super) const KEYS: &[Key] = &[
-    key(
+    Key::new(
         "state_dir",
-        Kind::Text,
         Some("\"/var/lib/gatelodge-agent\""),
-        "",
-        "Key, certificate, outbox and registration state. Only the agent's user may read it.",
+        "The folder for key, certificate, outbox and registration. Only the agent's user may read it.",
     ),
-    key("cloud.url", Kind::Text, None, "\"https://cloud.example.com\"", "The vendor's cloud. Must be set."),
-    key(
+    Key::new("cloud.url", None, "The vendor's cloud, like https://cloud.example.com. Must be set."),
+    Key::new(
         "cloud.ca_file",
-        Kind::Text,
         None,
-        "\"/etc/gatelodge/cloud-ca.pem\"",
         "PEM file of the CA that signs the cloud's certificates; without it the public roots hold.",
     ),
-    key(
+    Key::new(
         "identity.factory_file",
-        Kind::Text,
         None,
-        "\"/etc/gatelodge/factory.toml\"",
         "TOML or JSON with id_code, serial, mac and factory_secret, as written at the factory.",
     ),
-    key(
+    Key::new(
         "identity.factory_command",
-        Kind::List,
-        None,
-        "[\"/usr/sbin/factory-data\", \"--json\"]",
-        "A program that prints the factory data, for firmware that keeps them elsewhere.",
+        Some("[]"),
+        "Program and arguments that print the factory data, for firmware that keeps them elsewhere.",
     ),
-    key(
+    Key::new(
         "identity.mac_address",
-        Kind::Text,
         None,
-        "\"02:42:AC:11:00:02\"",
         "The MAC address on the label, when it is not that of the interface with the default route.",
     ),
-    key("identity.root", Kind::Text, Some("\"/\""), "", "Root of the system whose /sys, /proc and /etc are read."),
-    key(
+    Key::new("identity.root", Some("\"/\""), "Root of the system whose /sys, /proc and /etc are read."),
+    Key::new(
         "enrolment.method",
-        Kind::Text,
         Some("\"on_site_code\""),
-        "",
-        "\"on_site_code\": an installer types the code this device shows. \"factory_secret\": the factory data prove it.",
+        "How a new device proves itself: `on_site_code` (an installer types the code this device shows) or `factory_secret` (the factory data prove it).",
     ),
-    key(
+    Key::new(
         "local_page.listen",
-        Kind::Text,
         Some("\"127.0.0.1:7480\""),
-        "",
-        "The device's own page; `gatelodge-agent status` asks it too.",
+        "Where the device's own page listens; `gatelodge-agent status` asks it too.",
     ),
-    key(
+    Key::new(
         "local_page.lan",
-        Kind::Flag,
         Some("false"),
-        "",
         "Must be true before the page may listen on an address that others on the network reach.",
     ),
-    key(
+    Key::new(
         "link.first_retry_ms",
-        Kind::Number,
         Some("30000"),
-        "",
         "After a lost connection the first retry comes at a random moment within this time; later ones double it.",
     ),
-    key("report.interval_s", Kind::Number, Some("86400"), "", "Seconds between two reports when nothing changes."),
-    key(
+    Key::new("report.interval_s", Some("86400"), "Seconds between two reports when nothing changes."),
+    Key::new(
         "remote_access.enabled",
-        Kind::Flag,
         Some("true"),
-        "",
-        "The device's own switch. False: no remote session, whatever the cloud says.",
+        "The device's own switch: false means no remote session, whatever the cloud says.",
     ),
+    Key::new(
+        "services[].name",
+        Some("\"panel-web\""),
+        "What remote sessions may reach through this device; nothing else is ever opened. The name people use.",
+    ),
+    Key::new("services[].protocol", Some("\"tcp\""), "`tcp` or `udp`."),
+    Key::new("services[].host", Some("\"192.168.1.50\""), "Host or address as this device sees it."),
+    Key::new("services[].port", Some("80"), "Its port."),
 ];
-
-/// The keys of one `[[services]]` entry.
-pub(super) const SERVICE_KEYS: &[&str] = &["name", "protocol", "host", "port"];
-
-/// Words and example of the services list.
-pub(super) const SERVICES_WORDS: &str = "\
-# What remote sessions may reach through this device, as seen from it. Nothing else is ever opened.
-# [[services]]
-# name = \"panel-web\"
-# protocol = \"tcp\"
-# host = \"192.168.1.50\"
-# port = 80
-";

@@ -3,7 +3,8 @@
 mod keys;
 mod read;
 
-pub use read::{ConfigError, print_default, read};
+pub use gatelodge_proto::settings::SettingsError;
+pub use read::{print_default, read};
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -13,6 +14,9 @@ use url::Url;
 
 /// Where the settings are read when nothing else is said.
 pub const DEFAULT_FILE: &str = "/etc/gatelodge/agent.toml";
+
+/// What to do about settings that were refused.
+pub const NEXT_STEP: &str = "compare with `gatelodge-agent config --print-default`, or name another file with --config";
 
 /// Everything that can be set.
 #[derive(Debug, Clone, Deserialize)]

@@ -16,7 +16,7 @@ pub(super) fn check(
             let from = file.map_or_else(|| "the environment".into(), |file| file.display().to_string());
             (Finding::good(NAME, format!("read from {from}")), Some(config))
         }
-        Err(error) => (Finding::bad(NAME, error.to_string(), error.next_step()), None),
+        Err(error) => (Finding::bad(NAME, error.to_string(), config::NEXT_STEP), None),
     }
 }
 
