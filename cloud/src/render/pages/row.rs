@@ -110,7 +110,7 @@ pub struct DeviceFacts {
 impl DeviceFacts {
     /// The line on top: where it stands, whether it is there, who may enter.
     pub fn state(&self, page: &Page) -> Vec<String> {
-        let since = page.date(&self.life_since);
+        let since = page.date(self.life_since);
         let mut line = vec![page.t1(&format!("state-{}", self.life.word()), "date", since.as_str())];
         line.push(presence(page, &self.presence));
         let side = page.who.as_ref().map(|who| who.side);
@@ -138,7 +138,7 @@ impl DeviceFacts {
 fn presence(page: &Page, presence: &Presence) -> String {
     match (presence.online, presence.since) {
         (true, _) => page.t("state-online"),
-        (false, Some(since)) => page.t1("state-offline-since", "ago", page.ago(&since).as_str()),
+        (false, Some(since)) => page.t1("state-offline-since", "ago", page.ago(since).as_str()),
         (false, None) => page.t("state-never-seen"),
     }
 }

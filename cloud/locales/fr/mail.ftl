@@ -1,0 +1,56 @@
+### E-mails.
+
+mail-hello = Bonjour,
+mail-hello-name = Bonjour { $name },
+mail-or-copy = Si le bouton ne réagit pas, copiez cette adresse dans votre navigateur :
+mail-life = Le lien est valable { $life } et une seule fois.
+mail-sender = Envoyé par { $sender }. Des questions ? Demandez à votre installateur ou répondez à cet e-mail.
+mail-login = Vous vous connectez avec
+mail-nothing-to-do = Vous n’avez rien à faire.
+mail-why-sign-up = Vous recevez cet e-mail parce que cette adresse a servi à une inscription d’installateur.
+mail-why-forgotten = Vous recevez cet e-mail parce qu’un nouveau mot de passe a été demandé pour cette adresse.
+mail-why-registered = Vous recevez cet e-mail parce qu’un installateur a indiqué cette adresse pour un appareil.
+mail-why-confirmed = Vous recevez cet e-mail parce que vous avez confirmé un appareil.
+mail-why-your-device = Vous recevez cet e-mail parce que votre entreprise a enregistré l’appareil.
+mail-why-ask = Vous recevez cet e-mail parce que vous avez choisi d’être consulté avant chaque session.
+mail-why-released = Vous recevez cet e-mail parce que l’appareil a été rendu depuis votre compte.
+
+mail-confirm-email-subject = Confirmez votre adresse e-mail
+mail-confirm-email-what = Vous avez inscrit { $company } comme installateur. Confirmez que cette adresse est la vôtre et votre compte est prêt.
+mail-confirm-email-nothing = Sans action de votre part, aucun compte n’est créé. Si ce n’était pas vous, ignorez cet e-mail.
+mail-account-exists-subject = Vous avez déjà un compte
+mail-account-exists-what = Quelqu’un, sans doute vous, s’est inscrit à nouveau avec cette adresse. Elle a déjà un compte : rien n’a été modifié.
+mail-account-exists-forgotten = Connectez-vous avec celui-ci. Si vous avez oublié le mot de passe, demandez-en un nouveau sur place.
+mail-account-exists-nothing = Si ce n’était pas vous, ignorez cet e-mail.
+mail-set-password-subject = Définissez un nouveau mot de passe
+mail-set-password-what = Suivez le lien pour choisir un nouveau mot de passe.
+mail-set-password-nothing = Sans action de votre part, l’actuel reste valable. Si ce n’était pas vous, ignorez cet e-mail.
+mail-welcome-subject = Votre accès
+mail-welcome-what = Un compte a été créé pour vous.
+mail-welcome-what-installer = { $installer } a enregistré un appareil pour vous : un compte vous a donc été créé.
+mail-welcome-next = Choisissez d’abord un mot de passe. Un second e-mail contient le lien vers l’appareil.
+mail-welcome-nothing = Sans action de votre part, personne ne peut se connecter avec cette adresse et rien n’est activé.
+
+mail-activation-subject = Confirmez votre { $product } { $name }
+mail-activation-what = { $installer } a enregistré { $name } pour vous. Confirmez qu’il est à vous, vérifiez vos données et choisissez qui peut y entrer à distance.
+mail-activation-next = Rien n’est actif tant que vous ne vous êtes pas connecté et n’avez pas confirmé.
+mail-activation-button = Voir et confirmer
+mail-activation-nothing = Sans action de votre part, l’appareil n’est pas activé. S’il vous est inconnu, ignorez cet e-mail.
+mail-activated-customer-subject = { $name } est actif
+mail-activated-customer-what = Vous avez confirmé { $name }. L’appareil le sait et l’affiche sur sa page locale.
+mail-activated-customer-nothing = Si ce n’était pas vous, ouvrez la page de l’appareil et rendez-le, puis définissez un nouveau mot de passe.
+mail-activated-installer-subject = { $name } est confirmé
+mail-activated-installer-what = Le client a confirmé { $name }. L’appareil est actif maintenant.
+mail-session-subject = { $organisation } demande à entrer dans { $name }
+mail-session-what = { $technician }, de { $organisation }, demande à entrer dans { $name } pendant { $minutes ->
+    [one] { $minutes } minute
+   *[other] { $minutes } minutes
+}.
+mail-session-reason = Motif indiqué
+mail-session-button = Autoriser ou refuser
+mail-session-nothing = Sans action de votre part, personne n’entre.
+mail-released-subject = { $name } est rendu
+mail-released-customer-what = { $name } est rendu. Vous ne l’atteignez plus et son certificat n’est plus valable.
+mail-released-customer-nothing = Si ce n’était pas vous, définissez un nouveau mot de passe et prévenez votre installateur.
+mail-released-installer-what = Le propriétaire a rendu { $name }. Quiconque l’a en main peut le faire enregistrer à nouveau.
+mail-to-your-devices = Vers vos appareils

@@ -1,1 +1,0 @@
-//! Mails as HTML and as plain text of equal content.

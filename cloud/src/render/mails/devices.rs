@@ -1,0 +1,161 @@
+//! Mails about devices and sessions.
+
+use std::time::Duration;
+
+use gatelodge_proto::{identity::IdCode, payload::Consent};
+
+use super::Mail;
+use crate::i18n::Phrase;
+
+/// A device as its people name it.
+#[derive(Debug, Clone)]
+pub struct DeviceNamed {
+    /// What it is called.
+    pub name: String,
+    /// The product's name.
+    pub product: String,
+    /// Its ID code.
+    pub id_code: IdCode,
+    /// Who registered it.
+    pub installer: String,
+}
+
+impl DeviceNamed {
+    fn phrase(&self, key: &'static str) -> Phrase {
+        Phrase::new(key).with("name", &self.name).with("product", &self.product).with("installer", &self.installer)
+    }
+
+    fn facts(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("column-device", format!("{} ({})", self.name, self.product)),
+            ("field-id-code", self.id_code.to_string()),
+            ("column-installer", self.installer.clone()),
+        ]
+    }
+}
+
+/// A session that waits for the customer's word.
+#[derive(Debug, Clone)]
+pub struct SessionAsked {
+    /// Who asks.
+    pub technician: String,
+    /// For which organisation.
+    pub organisation: String,
+    /// Why.
+    pub reason: String,
+    /// To which services.
+    pub services: Vec<String>,
+    /// For how long.
+    pub length: Duration,
+}
+
+impl Mail {
+    /// To the customer: a device waits to be confirmed.
+    pub fn activation_link(name: Option<&str>, device: &DeviceNamed, url: &str, life: Duration) -> Self {
+        Self {
+            subject: device.phrase("mail-activation-subject"),
+            name: name.map(ToOwned::to_owned),
+            what: vec![device.phrase("mail-activation-what"), Phrase::new("mail-activation-next")],
+            facts: device.facts(),
+            button: Phrase::new("mail-activation-button"),
+            url: url.to_owned(),
+            life: Some(life),
+            nothing: Phrase::new("mail-activation-nothing"),
+            why: Phrase::new("mail-why-registered"),
+        }
+    }
+
+    /// To the customer: it is done; `url` is the device's page.
+    pub fn activated_customer(name: &str, device: &DeviceNamed, consent: Consent, url: &str) -> Self {
+        let consent = match consent {
+            Consent::Ask => "state-consent-to-customer-ask",
+            Consent::Always => "state-consent-to-customer-always",
+            Consent::Never => "state-consent-to-customer-never",
+        };
+        Self {
+            subject: device.phrase("mail-activated-customer-subject"),
+            name: Some(name.to_owned()),
+            what: vec![device.phrase("mail-activated-customer-what"), Phrase::new(consent)],
+            facts: device.facts(),
+            button: Phrase::new("to-the-device"),
+            url: url.to_owned(),
+            life: None,
+            nothing: Phrase::new("mail-activated-customer-nothing"),
+            why: Phrase::new("mail-why-confirmed"),
+        }
+    }
+
+    /// To the installer: the customer has confirmed.
+    pub fn activated_installer(name: &str, device: &DeviceNamed, customer: &str, url: &str) -> Self {
+        let mut facts = device.facts();
+        facts.push(("column-customer", customer.to_owned()));
+        Self {
+            subject: device.phrase("mail-activated-installer-subject"),
+            name: Some(name.to_owned()),
+            what: vec![device.phrase("mail-activated-installer-what")],
+            facts,
+            button: Phrase::new("to-the-device"),
+            url: url.to_owned(),
+            life: None,
+            nothing: Phrase::new("mail-nothing-to-do"),
+            why: Phrase::new("mail-why-your-device"),
+        }
+    }
+
+    /// To the customer: somebody asks to enter; `url` is the page of requests.
+    pub fn session_request(name: &str, device: &DeviceNamed, session: &SessionAsked, url: &str) -> Self {
+        let minutes = session.length.as_secs() / 60;
+        let who = |key: &'static str| {
+            device
+                .phrase(key)
+                .with("technician", &session.technician)
+                .with("organisation", &session.organisation)
+                .with("minutes", minutes)
+        };
+        Self {
+            subject: who("mail-session-subject"),
+            name: Some(name.to_owned()),
+            what: vec![who("mail-session-what")],
+            facts: vec![
+                ("mail-session-reason", session.reason.clone()),
+                ("column-device", format!("{} ({})", device.name, device.product)),
+                ("column-services", session.services.join(", ")),
+            ],
+            button: Phrase::new("mail-session-button"),
+            url: url.to_owned(),
+            life: None,
+            nothing: Phrase::new("mail-session-nothing"),
+            why: Phrase::new("mail-why-ask"),
+        }
+    }
+
+    /// To the owner who has released a device; `url` is the list of devices.
+    pub fn released_customer(name: &str, device: &DeviceNamed, url: &str) -> Self {
+        Self {
+            subject: device.phrase("mail-released-subject"),
+            name: Some(name.to_owned()),
+            what: vec![device.phrase("mail-released-customer-what")],
+            facts: device.facts(),
+            button: Phrase::new("mail-to-your-devices"),
+            url: url.to_owned(),
+            life: None,
+            nothing: Phrase::new("mail-released-customer-nothing"),
+            why: Phrase::new("mail-why-released"),
+        }
+    }
+
+    /// To the installer of a device that its owner has released.
+    pub fn released_installer(name: &str, device: &DeviceNamed, url: &str) -> Self {
+        Self {
+            subject: device.phrase("mail-released-subject"),
+            name: Some(name.to_owned()),
+            what: vec![device.phrase("mail-released-installer-what")],
+            facts: device.facts(),
+            button: Phrase::new("mail-to-your-devices"),
+            url: url.to_owned(),
+            life: None,
+            nothing: Phrase::new("mail-nothing-to-do"),
+            why: Phrase::new("mail-why-your-device"),
+        }
+    }
+}
