@@ -30,6 +30,9 @@ use crate::{
 /// The endpoint waits so long before it publishes the will: a short break is no absence.
 const WILL_DELAY: Duration = Duration::from_secs(10);
 
+/// A session process that was told to end has this long; then it is killed.
+const SESSIONS_END_WITHIN: Duration = Duration::from_secs(5);
+
 /// The running state of one enrolment.
 pub(super) struct Connected<'a> {
     pub(super) agent: &'a mut Agent,
@@ -113,7 +116,7 @@ impl<'a> Connected<'a> {
                 () = stop.cancelled() => Some(Left::Stopped),
             };
             if let Some(left) = left {
-                self.leave(left).await;
+                self.leave(left).await?;
                 return Ok(left);
             }
         }
@@ -195,7 +198,9 @@ impl<'a> Connected<'a> {
                 if chain != self.credentials.chain {
                     self.install(&chain)?;
                 }
-                Ok(None)
+                // Renewing goes over the link, which takes no certificate that has ended: ask as at first.
+                let ended = Leaf::read(&self.credentials.chain)?.not_after < self.agent.clock.now();
+                Ok(ended.then_some(Left::Expired))
             }
             Ok(Standing::Released | Standing::Unknown) => Ok(Some(Left::Released)),
             Ok(Standing::Retired) => Ok(Some(Left::Retired)),
@@ -293,17 +298,29 @@ impl<'a> Connected<'a> {
         });
     }
 
-    async fn leave(&mut self, left: Left) {
+    async fn leave(&mut self, left: Left) -> Result<(), RunError> {
+        self.sessions.stop_all(match left {
+            Left::Stopped | Left::Expired => payload::EndReason::Device,
+            Left::Released | Left::Retired => payload::EndReason::Revoked,
+        });
+        while !self.sessions.is_empty() {
+            match tokio::time::timeout(SESSIONS_END_WITHIN, self.sessions.next()).await {
+                Ok(news) => self.session_news(news)?,
+                Err(_) => break,
+            }
+        }
         match left {
             Left::Stopped => {
+                self.offer();
                 let offline = Status { online: false, boot_id: self.agent.boot.id() };
                 let topic = Topic::Up(self.credentials.device, Up::Status);
                 let farewell = self.link.publish(Outgoing::json(topic, payload::encode(&offline)));
                 let _ = tokio::time::timeout(Duration::from_secs(2), farewell).await;
             }
-            Left::Released | Left::Retired => self.sessions.stop_all(payload::EndReason::Revoked),
+            Left::Released | Left::Retired | Left::Expired => {}
         }
         self.link.close().await;
         self.offline("the agent is not connecting");
+        Ok(())
     }
 }

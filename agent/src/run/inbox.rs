@@ -129,6 +129,7 @@ impl Connected<'_> {
     pub(super) fn session_news(&mut self, news: SessionNews) -> Result<(), RunError> {
         match news {
             SessionNews::Happened(what) => self.happened(what),
+            SessionNews::Gone => Ok(()),
         }
     }
 }

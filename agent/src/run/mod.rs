@@ -94,6 +94,8 @@ enum Left {
     Released,
     /// Retired for good.
     Retired,
+    /// The certificate ended while the device was away; owner and key stay.
+    Expired,
 }
 
 /// Everything that outlives one enrolment.
@@ -133,6 +135,7 @@ pub async fn run(
         match agent.one_enrolment(&mut orders).await? {
             Left::Stopped => return Ok(()),
             Left::Released => agent.forget_owner()?,
+            Left::Expired => agent.enrol_again()?,
             Left::Retired => {
                 agent.state.hold(&Holding::Retired)?;
                 agent.outbox.clear().map_err(RunError::Outbox)?;
@@ -190,6 +193,14 @@ impl Agent {
     fn pace(&self) -> Pace {
         let first = self.config.link.first_retry();
         Pace { first, cap: Pace::default().cap.max(first), ..Pace::default() }
+    }
+
+    fn enrol_again(&self) -> Result<(), RunError> {
+        tracing::warn!("certificate has ended: enrolling anew with the same key");
+        match self.state.holding()? {
+            Some(Holding::Enrolled { key, .. }) => Ok(self.state.hold(&Holding::Key { key })?),
+            Some(Holding::Key { .. } | Holding::Retired) | None => Ok(()),
+        }
     }
 
     /// The next owner must see nothing of this one.

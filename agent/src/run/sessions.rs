@@ -6,9 +6,8 @@ use std::{collections::BTreeMap, io, process::Stdio, time::Duration};
 use gatelodge_proto::{
     SessionId,
     grant::{Grant, GrantKey},
-    payload::{EndReason, Happening, SessionOrder},
+    payload::{self, EndReason, Happening, SessionOrder},
 };
-use serde::Serialize;
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
     process::{Child, ChildStdin, ChildStdout, Command},
@@ -16,7 +15,10 @@ use tokio::{
 };
 
 use super::connected::Connected;
-use crate::status::{Board, LiveSession};
+use crate::{
+    session::{Control, Start},
+    status::{Board, LiveSession},
+};
 
 /// A process that was asked to end and has not ended by then is killed.
 const GRACE: Duration = Duration::from_secs(3);
@@ -26,6 +28,8 @@ const GRACE: Duration = Duration::from_secs(3);
 pub(super) enum SessionNews {
     /// For the cloud.
     Happened(Happening),
+    /// One is gone, and everything was told.
+    Gone,
 }
 
 /// All live sessions.
@@ -46,17 +50,6 @@ enum Said {
     },
 }
 
-/// What the session process reads from its standard input, one line of JSON.
-#[derive(Debug, Serialize)]
-struct Start<'a> {
-    order: &'a SessionOrder,
-    key: &'a crate::state::PrivateKey,
-    credentials: &'a gatelodge_proto::enrol::Credentials,
-    epoch: u64,
-    services: &'a [gatelodge_proto::payload::Service],
-    ca_file: Option<&'a std::path::Path>,
-}
-
 impl Connected<'_> {
     /// Starts the process for a session; a sentence when it cannot.
     pub(super) fn open_session(&mut self, order: &SessionOrder) -> Result<(), String> {
@@ -66,12 +59,12 @@ impl Connected<'_> {
             return Err("the grant is for another device or another owner".into());
         }
         let start = Start {
-            order,
-            key: &self.key,
-            credentials: &self.credentials,
+            order: order.clone(),
+            key: self.key.clone(),
+            credentials: self.credentials.clone(),
             epoch: self.epoch(),
-            services: &self.agent.config.services,
-            ca_file: self.agent.config.cloud.ca_file.as_deref(),
+            services: self.agent.config.services.clone(),
+            ca_file: self.agent.config.cloud.ca_file.clone(),
         };
         let line = serde_json::to_vec(&start).map_err(|error| error.to_string())?;
         self.sessions.open(&grant, line).map_err(|error| format!("the session process does not start: {error}"))
@@ -88,7 +81,14 @@ impl Sessions {
         self.live.len()
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.live.is_empty()
+    }
+
     fn open(&mut self, grant: &Grant, mut line: Vec<u8>) -> io::Result<()> {
+        if self.live.contains_key(&grant.session) {
+            return Ok(());
+        }
         let mut child = Command::new(std::env::current_exe()?)
             .arg("session")
             .stdin(Stdio::piped())
@@ -131,19 +131,15 @@ impl Sessions {
 
     /// The next thing to tell.
     pub(super) async fn next(&mut self) -> SessionNews {
-        loop {
-            match self.said.recv().await {
-                Some(Said::Happened(what)) => return SessionNews::Happened(what),
-                Some(Said::Gone { session, unsaid }) => {
-                    self.live.remove(&session);
-                    self.board.update(|status| status.sessions.retain(|live| live.session != session));
-                    if let Some(what) = unsaid {
-                        return SessionNews::Happened(what);
-                    }
-                }
-                // Unreachable while `self.say` lives; nothing to tell is nothing to wait for.
-                None => std::future::pending().await,
+        match self.said.recv().await {
+            Some(Said::Happened(what)) => SessionNews::Happened(what),
+            Some(Said::Gone { session, unsaid }) => {
+                self.live.remove(&session);
+                self.board.update(|status| status.sessions.retain(|live| live.session != session));
+                unsaid.map_or(SessionNews::Gone, SessionNews::Happened)
             }
+            // Unreachable while `self.say` lives; nothing to tell is nothing to wait for.
+            None => std::future::pending().await,
         }
     }
 }
@@ -176,7 +172,7 @@ async fn watch(
             Some(reason) = stops.recv() => {
                 unsaid = unsaid.map(|_| reason);
                 killed_at = Some(tokio::time::Instant::now() + GRACE);
-                let _ = input.write_all(format!("{}\n", serde_json::json!({ "stop": reason })).as_bytes()).await;
+                let _ = input.write_all(&control_line(Control::Stop(reason))).await;
             }
             () = at(killed_at) => break,
         }
@@ -184,6 +180,12 @@ async fn watch(
     let _ = child.kill().await;
     let unsaid = unsaid.map(|reason| Happening::SessionEnded { session, reason, bytes_up: 0, bytes_down: 0 });
     let _ = say.send(Said::Gone { session, unsaid });
+}
+
+fn control_line(control: Control) -> Vec<u8> {
+    let mut line = payload::encode(&control);
+    line.push(b'\n');
+    line
 }
 
 async fn at(moment: Option<tokio::time::Instant>) {
