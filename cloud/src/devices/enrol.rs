@@ -1,0 +1,432 @@
+//! Enrolment: a key that was born on a device gets its certificate, or learns what it waits for. Asking again with
+//! the same key is polling.
+
+use std::time::Duration;
+
+use gatelodge_proto::{
+    DeviceId, EnrolmentId, Timestamp,
+    enrol::{self, Answer, Credentials, Nonce, Proof, Request, Standing, StandingRequest, Wait},
+    payload::Life,
+};
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq as _;
+
+use super::{
+    commands, machine,
+    model::{Certificate, CertificateState, Device, Enrolment, EnrolmentState, ProofKind},
+    store,
+    verify::{self, VerifyError},
+};
+use crate::{
+    accounts::service::{Throttled, throttle},
+    audit::{self, Actor, Entry},
+    db::{DbError, Tx},
+    jobs,
+    kits::Kits,
+    pki::{Csr, InvalidCsr, PkiError, RENEWAL_GRACE},
+};
+
+const NONCE_LIFE: Duration = Duration::from_secs(120);
+/// Keys that may wait in the name of one device at a time.
+const MOST_WAITING: i64 = 8;
+const HOUR: Duration = Duration::from_secs(3600);
+/// Polls of all the devices behind one address.
+const NETWORK_LIMIT: u32 = 6_000;
+/// Polls of everybody; beyond it something is wrong with the fleet.
+const GLOBAL_LIMIT: u32 = 500_000;
+/// Wrong proofs in the name of one device.
+const WRONG_LIMIT: u32 = 20;
+/// An expired certificate within its grace is worth this much before it is renewed again.
+const NEARLY_OVER: Duration = Duration::from_secs(86_400);
+
+/// Why an enrolment was refused. Waiting is no refusal.
+#[derive(Debug, thiserror::Error)]
+pub enum EnrolError {
+    /// The CSR.
+    #[error(transparent)]
+    Csr(#[from] InvalidCsr),
+    /// The proof is not the one this device has to give.
+    #[error("this device proves itself in another way: {0}")]
+    OtherProof(&'static str),
+    /// The answer to the nonce is wrong.
+    #[error("the factory secret does not fit this ID code, MAC and serial")]
+    WrongProof,
+    /// The nonce was never given out, is used or too old.
+    #[error("the nonce is used or too old; ask for a new one")]
+    Nonce,
+    /// The vendor has said no to this key, or its time is over.
+    #[error("this key is not accepted any more; make a new one")]
+    KeyOver,
+    /// Retired.
+    #[error(transparent)]
+    Retired(#[from] machine::Refusal),
+    /// Too many keys claim to be this device.
+    #[error("too many keys wait in the name of this device")]
+    Crowded,
+    /// Too often.
+    #[error(transparent)]
+    Throttled(#[from] Throttled),
+    /// The database.
+    #[error(transparent)]
+    Db(#[from] DbError),
+    /// Signing.
+    #[error(transparent)]
+    Pki(#[from] PkiError),
+}
+
+impl From<VerifyError> for EnrolError {
+    fn from(error: VerifyError) -> Self {
+        match error {
+            VerifyError::Db(error) => Self::Db(error),
+            VerifyError::Pki(error) => Self::Pki(error),
+        }
+    }
+}
+
+/// A nonce for a factory secret.
+pub async fn nonce(kits: &Kits, network: &str) -> Result<Nonce, EnrolError> {
+    limit(kits, network).await?;
+    let now = kits.now();
+    let nonce = hex(&kits.random.bytes::<16>());
+    let mut tx = kits.db.write().await?;
+    store::enrolments::forget_nonces(&mut tx, now).await?;
+    store::enrolments::insert_nonce(&mut tx, &Sha256::digest(&nonce), now + NONCE_LIFE).await?;
+    tx.commit().await?;
+    Ok(Nonce { nonce })
+}
+
+/// A key asks for its certificate.
+pub async fn enrol(kits: &Kits, network: &str, request: &Request) -> Result<Answer, EnrolError> {
+    limit(kits, network).await?;
+    let csr = Csr::parse(&request.csr)?;
+    let now = kits.now();
+    let mut tx = kits.db.write().await?;
+    let outcome = answer(&mut tx, kits, now, network, request, &csr).await;
+    match outcome {
+        // A refusal changes nothing but the nonce, which is used up all the same.
+        Ok(_) | Err(EnrolError::WrongProof) => tx.commit().await?,
+        Err(_) => drop(tx),
+    }
+    if let Err(EnrolError::WrongProof) = &outcome {
+        let names = format!("{}|{}", request.mac, request.serial.folded());
+        throttle(kits, "enrol-wrong", &names, WRONG_LIMIT, HOUR).await??;
+    }
+    kits.jobs.ring();
+    outcome
+}
+
+/// What the cloud thinks of a key whose certificate was refused.
+pub async fn standing(kits: &Kits, network: &str, request: &StandingRequest) -> Result<Standing, EnrolError> {
+    limit(kits, network).await?;
+    let csr = Csr::parse(&request.csr)?;
+    let now = kits.now();
+    let mut tx = kits.db.read().await?;
+    let certificates = store::certificates::by_key(&mut tx, &csr.thumbprint_hex()).await?;
+    let Some(newest) = certificates.first() else { return Ok(Standing::Unknown) };
+    let Some(device) = store::inventory::by_id(&mut tx, newest.device).await? else { return Ok(Standing::Unknown) };
+    if device.life == Life::Retired {
+        return Ok(Standing::Retired);
+    }
+    if newest.epoch != device.epoch {
+        return Ok(Standing::Released);
+    }
+    let good = certificates
+        .into_iter()
+        .find(|certificate| certificate.state == CertificateState::Current && certificate.not_after > now);
+    Ok(good.map_or(Standing::Unknown, |certificate| Standing::Current { chain: certificate.chain }))
+}
+
+async fn limit(kits: &Kits, network: &str) -> Result<(), EnrolError> {
+    throttle(kits, "enrol-network", network, NETWORK_LIMIT, HOUR).await??;
+    throttle(kits, "enrol-everybody", "", GLOBAL_LIMIT, HOUR).await??;
+    Ok(())
+}
+
+async fn answer(
+    tx: &mut Tx,
+    kits: &Kits,
+    now: Timestamp,
+    network: &str,
+    request: &Request,
+    csr: &Csr,
+) -> Result<Answer, EnrolError> {
+    let earlier = store::enrolments::by_key(tx, &csr.thumbprint_hex()).await?;
+    if let Some(earlier) = &earlier {
+        match earlier.state {
+            EnrolmentState::Enrolled => return known_key(tx, kits, now, earlier, csr).await,
+            EnrolmentState::Refused | EnrolmentState::Ended => return Err(EnrolError::KeyOver),
+            EnrolmentState::Waiting | EnrolmentState::Quarantined | EnrolmentState::Conflict => {}
+        }
+    }
+    let mut enrolment = Enrolment {
+        id: earlier.as_ref().map_or_else(|| EnrolmentId::make(now, &kits.random), |earlier| earlier.id),
+        key_thumbprint: csr.thumbprint_hex(),
+        csr: request.csr.clone(),
+        device: None,
+        id_code: request.id_code,
+        mac: request.mac,
+        serial: request.serial.clone(),
+        model: request.model.chars().take(120).collect(),
+        agent_version: request.agent_version.chars().take(60).collect(),
+        proof: match request.proof {
+            Proof::FactorySecret { .. } => ProofKind::FactorySecret,
+            Proof::OnSiteCode { .. } => ProofKind::OnSiteCode,
+        },
+        state: EnrolmentState::Quarantined,
+        reason: Some("unknown".into()),
+        network: network.to_owned(),
+        created_at: earlier.as_ref().map_or(now, |earlier| earlier.created_at),
+        seen_at: now,
+    };
+    let device = match find(tx, request).await? {
+        Named::One(device) => *device,
+        named => {
+            enrolment.reason =
+                Some(if matches!(named, Named::Contradiction) { "contradiction" } else { "unknown" }.into());
+            store::enrolments::put(tx, &enrolment).await?;
+            return Ok(waiting(Wait::UnknownHardware));
+        }
+    };
+    enrolment.device = Some(device.id);
+    store::inventory::lock(tx, device.id).await?;
+    machine::Found::of(device.id, device.epoch, device.life).enrol()?;
+    let taken = live_key(tx, now, &device).await?;
+    match (&request.proof, device.proof) {
+        (Proof::FactorySecret { nonce, answer }, ProofKind::FactorySecret) => {
+            check_secret(tx, kits, now, &device, csr, nonce, answer).await?;
+            if taken {
+                return conflict(tx, kits, now, enrolment).await;
+            }
+            enrolment.state = EnrolmentState::Waiting;
+            store::enrolments::put(tx, &enrolment).await?;
+            let certificate = accept(tx, kits, now, device.id, &enrolment).await?;
+            credentials(tx, kits, &certificate).await
+        }
+        (Proof::OnSiteCode { code }, ProofKind::OnSiteCode) => {
+            if earlier.is_none() && store::enrolments::waiting(tx, device.id).await? >= MOST_WAITING {
+                return Err(EnrolError::Crowded);
+            }
+            enrolment.state = if taken { EnrolmentState::Conflict } else { EnrolmentState::Waiting };
+            enrolment.reason = taken.then(|| "live_key".to_owned());
+            store::enrolments::put(tx, &enrolment).await?;
+            let good = verify::shown_by(tx, now, &kits.random, device.id, &enrolment, *code).await?;
+            if taken {
+                note_conflict(tx, kits, now, device.id, earlier.is_none(), "live_key").await?;
+            }
+            Ok(waiting(match (good, taken) {
+                (false, _) => Wait::NewOnSiteCode,
+                (true, true) => Wait::Conflict,
+                (true, false) => Wait::OnSiteCode,
+            }))
+        }
+        (Proof::FactorySecret { .. }, ProofKind::OnSiteCode) => Err(EnrolError::OtherProof("by an on-site code")),
+        (Proof::OnSiteCode { .. }, ProofKind::FactorySecret) => Err(EnrolError::OtherProof("by its factory secret")),
+    }
+}
+
+/// A key that was accepted before: its certificate again, or the next one when it is at its end.
+async fn known_key(
+    tx: &mut Tx,
+    kits: &Kits,
+    now: Timestamp,
+    enrolment: &Enrolment,
+    csr: &Csr,
+) -> Result<Answer, EnrolError> {
+    let Some(device) = enrolment.device else { return Err(EnrolError::KeyOver) };
+    let Some(device) = store::inventory::by_id(tx, device).await? else { return Err(EnrolError::KeyOver) };
+    machine::Found::of(device.id, device.epoch, device.life).enrol()?;
+    let newest = store::certificates::by_key(tx, &csr.thumbprint_hex()).await?.into_iter().next();
+    let Some(newest) =
+        newest.filter(|newest| newest.state == CertificateState::Current && newest.epoch == device.epoch)
+    else {
+        return Err(EnrolError::KeyOver);
+    };
+    if newest.not_after > now + NEARLY_OVER {
+        return credentials(tx, kits, &newest).await;
+    }
+    if newest.not_after + RENEWAL_GRACE < now {
+        return Err(EnrolError::KeyOver);
+    }
+    let issued = issue(tx, kits, now, &device, csr).await?;
+    note(tx, kits, now, device.id, "device_certificate_renewed", json!({ "expired": newest.not_after <= now })).await?;
+    credentials(tx, kits, &issued).await
+}
+
+enum Named {
+    One(Box<Device>),
+    Nobody,
+    /// Names of different devices, or of one device only in part.
+    Contradiction,
+}
+
+async fn find(tx: &mut Tx, request: &Request) -> Result<Named, DbError> {
+    let id_code = request.id_code.map(|code| code.compact());
+    let found = store::inventory::by_any_name(tx, id_code.as_deref(), request.mac, &request.serial.folded()).await?;
+    let same = |device: &Device| {
+        device.names.mac == request.mac
+            && device.names.serial == request.serial
+            && request.id_code.is_none_or(|code| code == device.names.id_code)
+    };
+    // The same serial under another product is no contradiction: serials are unique within a product only.
+    let others =
+        found.iter().any(|device| device.names.mac == request.mac || request.id_code == Some(device.names.id_code));
+    Ok(match found.into_iter().find(same) {
+        Some(device) => Named::One(Box::new(device)),
+        None if others => Named::Contradiction,
+        None => Named::Nobody,
+    })
+}
+
+/// Whether another key of this ownership can still connect, or be renewed.
+async fn live_key(tx: &mut Tx, now: Timestamp, device: &Device) -> Result<bool, DbError> {
+    let current = store::certificates::current(tx, device.id).await?;
+    Ok(current
+        .iter()
+        .any(|certificate| certificate.epoch == device.epoch && certificate.not_after + RENEWAL_GRACE > now))
+}
+
+async fn check_secret(
+    tx: &mut Tx,
+    kits: &Kits,
+    now: Timestamp,
+    device: &Device,
+    csr: &Csr,
+    nonce: &str,
+    answer: &str,
+) -> Result<(), EnrolError> {
+    if !store::enrolments::use_nonce(tx, now, &Sha256::digest(nonce)).await? {
+        return Err(EnrolError::Nonce);
+    }
+    let key = match device.batch.as_deref() {
+        Some(batch) => kits.pki.batch(batch)?,
+        None => None,
+    };
+    let Some(key) = key else { return Err(EnrolError::WrongProof) };
+    let secret = key.factory_secret(device.names.id_code, &device.names.serial, device.names.mac);
+    let expected = hex(&enrol::factory_answer(&secret, nonce, &csr.thumbprint()));
+    if bool::from(expected.as_bytes().ct_eq(answer.to_ascii_lowercase().as_bytes())) {
+        Ok(())
+    } else {
+        Err(EnrolError::WrongProof)
+    }
+}
+
+/// The newcomer becomes evidence; the live key stays.
+async fn conflict(tx: &mut Tx, kits: &Kits, now: Timestamp, mut enrolment: Enrolment) -> Result<Answer, EnrolError> {
+    let first_time = store::enrolments::by_key(tx, &enrolment.key_thumbprint).await?.is_none();
+    enrolment.state = EnrolmentState::Conflict;
+    enrolment.reason = Some("live_key".into());
+    store::enrolments::put(tx, &enrolment).await?;
+    if let Some(device) = enrolment.device {
+        note_conflict(tx, kits, now, device, first_time, "live_key").await?;
+    }
+    Ok(waiting(Wait::Conflict))
+}
+
+pub(super) async fn note_conflict(
+    tx: &mut Tx,
+    kits: &Kits,
+    now: Timestamp,
+    device: DeviceId,
+    first_time: bool,
+    reason: &str,
+) -> Result<(), DbError> {
+    if first_time {
+        note(tx, kits, now, device, "device_conflict", json!({ "reason": reason })).await?;
+    }
+    Ok(())
+}
+
+/// Accepts a key: it gets a certificate, and every other key of the device loses its own.
+pub(super) async fn accept(
+    tx: &mut Tx,
+    kits: &Kits,
+    now: Timestamp,
+    device: DeviceId,
+    enrolment: &Enrolment,
+) -> Result<Certificate, VerifyError> {
+    let row = store::inventory::by_id(tx, device).await?;
+    let row = row.ok_or_else(|| DbError::Corrupt(format!("an enrolment names the missing device {device}")))?;
+    let csr = Csr::parse(&enrolment.csr).map_err(DbError::corrupt)?;
+    let enrolled = machine::Found::of(row.id, row.epoch, row.life)
+        .enrol()
+        .map_err(|refusal| DbError::Corrupt(format!("{device}: {refusal}")))?;
+    if store::certificates::revoke(tx, now, device).await? > 0 {
+        jobs::enqueue(tx, now, &kits.random, super::jobs::DISCONNECT, &json!({ "device": device }), now).await?;
+    }
+    store::enrolments::end_others(tx, device, Some(enrolment.id), "another_key").await?;
+    store::enrolments::set_state(tx, enrolment.id, EnrolmentState::Enrolled, None).await?;
+    store::inventory::set_life(tx, device, &enrolled).await?;
+    store::inventory::forget_report(tx, device).await?;
+    let certificate = issue(tx, kits, now, &row, &csr).await?;
+    commands::tell_state_again(tx, now, &kits.random, device).await?;
+    note(tx, kits, now, device, "device_enrolled", json!({ "proof": enrolment.proof.word() })).await?;
+    Ok(certificate)
+}
+
+/// Signs a key for a device and puts the certificate on the allow-list.
+pub(super) async fn issue(
+    tx: &mut Tx,
+    kits: &Kits,
+    now: Timestamp,
+    device: &Device,
+    csr: &Csr,
+) -> Result<Certificate, VerifyError> {
+    let issued = kits.pki.sign_device(device.id, csr, now)?;
+    store::certificates::insert(tx, now, (device.id, device.epoch), &csr.thumbprint_hex(), &issued).await?;
+    Ok(Certificate {
+        serial: issued.serial,
+        device: device.id,
+        epoch: device.epoch,
+        key_thumbprint: csr.thumbprint_hex(),
+        chain: issued.chain,
+        state: CertificateState::Current,
+        not_after: issued.not_after,
+        issued_at: now,
+    })
+}
+
+async fn credentials(tx: &mut Tx, kits: &Kits, certificate: &Certificate) -> Result<Answer, EnrolError> {
+    let device = store::inventory::by_id(tx, certificate.device).await?;
+    let epoch = device.map_or(certificate.epoch, |device| device.epoch);
+    Ok(Answer::Enrolled(Box::new(Credentials {
+        device: certificate.device,
+        epoch,
+        chain: certificate.chain.clone(),
+        device_ca: kits.pki.device_ca().to_owned(),
+        session_ca: kits.pki.session_ca().to_owned(),
+        grant_key: kits.pki.grant_public_key().to_string(),
+        mqtt: kits.endpoint.public_address(&kits.config),
+    })))
+}
+
+fn waiting(wait: Wait) -> Answer {
+    let retry_after_s = match wait {
+        Wait::OnSiteCode => 5,
+        Wait::NewOnSiteCode => 2,
+        Wait::UnknownHardware | Wait::Conflict => 60,
+    };
+    Answer::Waiting { wait, retry_after_s }
+}
+
+pub(super) async fn note(
+    tx: &mut Tx,
+    kits: &Kits,
+    now: Timestamp,
+    device: DeviceId,
+    what: &'static str,
+    details: serde_json::Value,
+) -> Result<(), DbError> {
+    let readers = store::lists::readers(tx, device).await?;
+    let entry = Entry { actor: Actor::Cloud, what, device: Some(device), session: None, details, readers };
+    audit::write(tx, now, &kits.random, entry).await
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

@@ -1,0 +1,42 @@
+//! Background work on devices: delivering commands, closing the connections of devices that lost their right.
+
+use std::sync::Arc;
+
+use gatelodge_proto::DeviceId;
+use serde::Deserialize;
+
+use super::commands;
+use crate::{
+    jobs::{Handler, Job, JobError},
+    kits::Kits,
+};
+
+pub(super) const DELIVER: &str = "device_deliver";
+pub(super) const DISCONNECT: &str = "device_disconnect";
+
+#[derive(Deserialize)]
+struct Payload {
+    device: DeviceId,
+}
+
+/// The kinds of job and who does them.
+pub fn jobs(kits: &Kits) -> Vec<(&'static str, Handler)> {
+    let (delivering, disconnecting) = (kits.clone(), kits.clone());
+    let deliver: Handler = Arc::new(move |job| {
+        let kits = delivering.clone();
+        Box::pin(async move { Ok(commands::deliver(&kits, device(job)?).await?) })
+    });
+    let disconnect: Handler = Arc::new(move |job| {
+        let kits = disconnecting.clone();
+        Box::pin(async move {
+            kits.endpoint.disconnect(device(job)?).await;
+            Ok(())
+        })
+    });
+    vec![(DELIVER, deliver), (DISCONNECT, disconnect)]
+}
+
+fn device(job: Job) -> Result<DeviceId, JobError> {
+    let payload: Payload = serde_json::from_value(job.payload).map_err(|error| JobError::Fail(error.to_string()))?;
+    Ok(payload.device)
+}

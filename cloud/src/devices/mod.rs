@@ -1,0 +1,16 @@
+//! Devices: catalogue, inventory, enrolment, certificates, presence, reports and commands. Who owns a device is the
+//! business of `activation`; here a life only changes on request.
+
+pub mod api;
+pub mod catalogue;
+pub mod commands;
+pub mod enrol;
+pub mod import;
+pub mod ingest;
+pub mod jobs;
+pub mod machine;
+pub mod model;
+pub mod presence;
+pub mod service;
+mod store;
+pub mod verify;

@@ -1,0 +1,104 @@
+//! Who is there: leases that the node renews for the devices on its endpoint, ends when they lapse, and connections
+//! that lost their right and are closed.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use futures_util::future::BoxFuture;
+use gatelodge_proto::{CertificateSerial, DeviceId, payload::Life};
+
+use super::{model::CertificateState, store};
+use crate::{db::DbError, kits::Kits, mqtt::Doorkeeper};
+
+/// One and a half keep-alives of 30 s (MQTT 5 section 3.1.2.10).
+pub(super) const LEASE: Duration = Duration::from_secs(45);
+/// How long a device may take to come back before it counts as gone.
+pub(super) const LINGER: Duration = Duration::from_secs(15);
+/// Behind somebody else's broker only the daily report and the last will tell; the lease is the report's.
+const EXTERNAL_LEASE: Duration = Duration::from_secs(26 * 3600);
+/// Revocations of other nodes are found within this.
+const ROUND: Duration = Duration::from_secs(3);
+
+/// The allow-list as the endpoint asks it.
+pub struct AllowList(Kits);
+
+impl AllowList {
+    /// Over this node's database.
+    pub const fn new(kits: Kits) -> Self {
+        Self(kits)
+    }
+
+    async fn look(&self, device: DeviceId, serial: &CertificateSerial) -> Result<bool, DbError> {
+        let now = self.0.now();
+        let mut tx = self.0.db.read().await?;
+        let Some(certificate) = store::certificates::by_serial(&mut tx, serial).await? else { return Ok(false) };
+        let Some(row) = store::inventory::by_id(&mut tx, device).await? else { return Ok(false) };
+        let good = certificate.device == device
+            && certificate.state == CertificateState::Current
+            && certificate.epoch == row.epoch
+            && certificate.not_after > now
+            && row.life != Life::Retired;
+        if !good {
+            return Ok(false);
+        }
+        let current = store::certificates::current(&mut tx, device).await?;
+        drop(tx);
+        if current.iter().any(|other| other.issued_at < certificate.issued_at) {
+            // The renewed certificate has shown itself in use: the old one has done its time.
+            let mut tx = self.0.db.write().await?;
+            store::certificates::supersede(&mut tx, now, &certificate).await?;
+            tx.commit().await?;
+        }
+        Ok(true)
+    }
+}
+
+impl Doorkeeper for AllowList {
+    fn admits<'a>(&'a self, device: DeviceId, serial: &'a CertificateSerial) -> BoxFuture<'a, bool> {
+        Box::pin(async move {
+            self.look(device, serial).await.unwrap_or_else(|error| {
+                tracing::error!(%error, "the allow-list does not answer: nobody gets in");
+                false
+            })
+        })
+    }
+}
+
+/// Keeps presence true until the program ends.
+pub async fn watch(kits: Kits) {
+    let mut round = tokio::time::interval(ROUND);
+    round.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        round.tick().await;
+        if let Err(error) = once(&kits).await {
+            tracing::warn!(%error, "presence could not be looked after");
+        }
+    }
+}
+
+/// One round of [`watch`].
+pub(super) async fn once(kits: &Kits) -> Result<(), DbError> {
+    let now = kits.now();
+    let connected = kits.endpoint.connected();
+    let mut tx = kits.db.write().await?;
+    for device in connected.iter().flatten() {
+        store::presence::extend(&mut tx, *device, now + LEASE).await?;
+    }
+    if connected.is_none() {
+        store::presence::extend_reported(&mut tx, now + LEASE, now - EXTERNAL_LEASE).await?;
+    }
+    store::presence::end_lapsed(&mut tx, now).await?;
+    store::commands::end_late(&mut tx, now).await?;
+    let revoked: BTreeSet<DeviceId> =
+        store::certificates::revoked_since(&mut tx, now - ROUND * 10).await?.into_iter().collect();
+    let mut unwanted = Vec::new();
+    for device in connected.iter().flatten().filter(|device| revoked.contains(device)) {
+        if store::certificates::current(&mut tx, *device).await?.is_empty() {
+            unwanted.push(*device);
+        }
+    }
+    tx.commit().await?;
+    for device in unwanted {
+        kits.endpoint.disconnect(device).await;
+    }
+    Ok(())
+}

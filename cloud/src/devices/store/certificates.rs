@@ -1,0 +1,138 @@
+//! The allow-list.
+
+use gatelodge_proto::{CertificateSerial, DeviceId, Timestamp};
+use uuid::Uuid;
+
+use crate::{
+    change,
+    db::{DbError, Ts, Tx, count},
+    devices::model::{Certificate, CertificateState},
+    pki::Issued,
+    run,
+};
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    serial: String,
+    device_id: Uuid,
+    epoch: i64,
+    key_thumbprint: String,
+    chain: String,
+    state: String,
+    not_after: Ts,
+    issued_at: Ts,
+}
+
+impl TryFrom<Row> for Certificate {
+    type Error = DbError;
+    fn try_from(row: Row) -> Result<Self, DbError> {
+        Ok(Self {
+            serial: row.serial.parse().map_err(DbError::corrupt)?,
+            device: DeviceId::from_uuid(row.device_id),
+            epoch: u64::try_from(row.epoch).map_err(DbError::corrupt)?,
+            key_thumbprint: row.key_thumbprint,
+            chain: row.chain,
+            state: CertificateState::from_word(&row.state)
+                .ok_or_else(|| DbError::Corrupt(format!("`{}` is no state of a certificate", row.state)))?,
+            not_after: row.not_after.into(),
+            issued_at: row.issued_at.into(),
+        })
+    }
+}
+
+pub(in crate::devices) async fn insert(
+    tx: &mut Tx,
+    now: Timestamp,
+    (device, epoch): (DeviceId, u64),
+    key_thumbprint: &str,
+    issued: &Issued,
+) -> Result<(), DbError> {
+    change!(tx, c => sqlx::query(
+        "INSERT INTO certificate (serial, device_id, epoch, key_thumbprint, chain, state, not_before, not_after, issued_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+    )
+    .bind(issued.serial.as_str())
+    .bind(device.uuid())
+    .bind(count(epoch))
+    .bind(key_thumbprint)
+    .bind(&issued.chain)
+    .bind(CertificateState::Current.word())
+    .bind(Ts::from(issued.not_before))
+    .bind(Ts::from(issued.not_after))
+    .bind(Ts::from(now))
+    .execute(c))?;
+    Ok(())
+}
+
+pub(in crate::devices) async fn by_serial(
+    tx: &mut Tx,
+    serial: &CertificateSerial,
+) -> Result<Option<Certificate>, DbError> {
+    let row = run!(tx, c => sqlx::query_as::<_, Row>(
+        "SELECT serial, device_id, epoch, key_thumbprint, chain, state, not_after, issued_at
+         FROM certificate WHERE serial = $1",
+    )
+    .bind(serial.as_str())
+    .fetch_optional(c))?;
+    row.map(Certificate::try_from).transpose()
+}
+
+/// Every certificate of a key, the newest first.
+pub(in crate::devices) async fn by_key(tx: &mut Tx, key_thumbprint: &str) -> Result<Vec<Certificate>, DbError> {
+    let rows = run!(tx, c => sqlx::query_as::<_, Row>(
+        "SELECT serial, device_id, epoch, key_thumbprint, chain, state, not_after, issued_at
+         FROM certificate WHERE key_thumbprint = $1 ORDER BY issued_at DESC, not_after DESC LIMIT 10",
+    )
+    .bind(key_thumbprint)
+    .fetch_all(c))?;
+    rows.into_iter().map(Certificate::try_from).collect()
+}
+
+/// The certificates with which a device may connect, the newest first.
+pub(in crate::devices) async fn current(tx: &mut Tx, device: DeviceId) -> Result<Vec<Certificate>, DbError> {
+    let rows = run!(tx, c => sqlx::query_as::<_, Row>(
+        "SELECT serial, device_id, epoch, key_thumbprint, chain, state, not_after, issued_at
+         FROM certificate WHERE device_id = $1 AND state = $2 ORDER BY issued_at DESC, not_after DESC",
+    )
+    .bind(device.uuid())
+    .bind(CertificateState::Current.word())
+    .fetch_all(c))?;
+    rows.into_iter().map(Certificate::try_from).collect()
+}
+
+/// Ends the certificates of a device that were issued before the one it has just connected with.
+pub(in crate::devices) async fn supersede(tx: &mut Tx, now: Timestamp, by: &Certificate) -> Result<u64, DbError> {
+    change!(tx, c => sqlx::query(
+        "UPDATE certificate SET state = $3, ended_at = $4
+         WHERE device_id = $1 AND serial <> $2 AND state = $5 AND issued_at < $6",
+    )
+    .bind(by.device.uuid())
+    .bind(by.serial.as_str())
+    .bind(CertificateState::Superseded.word())
+    .bind(Ts::from(now))
+    .bind(CertificateState::Current.word())
+    .bind(Ts::from(by.issued_at))
+    .execute(c))
+}
+
+/// Takes every certificate of a device back.
+pub(in crate::devices) async fn revoke(tx: &mut Tx, now: Timestamp, device: DeviceId) -> Result<u64, DbError> {
+    change!(tx, c => sqlx::query(
+        "UPDATE certificate SET state = $2, ended_at = $3 WHERE device_id = $1 AND state <> $2",
+    )
+    .bind(device.uuid())
+    .bind(CertificateState::Revoked.word())
+    .bind(Ts::from(now))
+    .execute(c))
+}
+
+/// Devices that lost a certificate by revocation since `since`.
+pub(in crate::devices) async fn revoked_since(tx: &mut Tx, since: Timestamp) -> Result<Vec<DeviceId>, DbError> {
+    let rows = run!(tx, c => sqlx::query_scalar::<_, Uuid>(
+        "SELECT DISTINCT device_id FROM certificate WHERE state = $1 AND ended_at >= $2",
+    )
+    .bind(CertificateState::Revoked.word())
+    .bind(Ts::from(since))
+    .fetch_all(c))?;
+    Ok(rows.into_iter().map(DeviceId::from_uuid).collect())
+}

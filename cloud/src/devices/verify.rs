@@ -1,0 +1,166 @@
+//! Proof of standing before a device: the code it shows, or the secret in its label's QR.
+
+use gatelodge_proto::{
+    DeviceId, Random, Timestamp,
+    identity::{ClaimSecret, OnSiteCode},
+};
+use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq as _;
+
+use super::{
+    commands, enrol,
+    model::{Enrolment, EnrolmentState},
+    store::{self, codes::Code},
+};
+use crate::{
+    db::{DbError, Tx},
+    kits::Kits,
+    pki::PkiError,
+};
+
+/// What a typed on-site code was worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CodeCheck {
+    /// It is the code the device shows; it is used up now.
+    Right,
+    /// It is not; so many tries are left.
+    Wrong {
+        /// More tries.
+        left: u32,
+    },
+    /// It was wrong too often: every shown code is void, the right one too, until the device shows a new one.
+    Locked,
+    /// The device shows no code, or the one it shows is too old: it has to show a new one.
+    NoneShown,
+}
+
+/// Why a check could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyError {
+    /// The database.
+    #[error(transparent)]
+    Db(#[from] DbError),
+    /// The device's certificate could not be signed, or a batch key not read.
+    #[error(transparent)]
+    Pki(#[from] PkiError),
+}
+
+/// The hash under which a code is kept.
+fn hash(device: DeviceId, code: OnSiteCode) -> Vec<u8> {
+    Sha256::digest(format!("{device}|{}", code.reveal())).to_vec()
+}
+
+/// Checks the code that somebody typed for a device. A right code also enrols the key that showed it. Commit the
+/// transaction whatever the answer is, because wrong tries count; then ring `kits.jobs`.
+pub async fn verify_on_site_code(
+    tx: &mut Tx,
+    kits: &Kits,
+    device: DeviceId,
+    code: OnSiteCode,
+) -> Result<CodeCheck, VerifyError> {
+    let now = kits.now();
+    if !store::inventory::lock(tx, device).await? {
+        return Ok(CodeCheck::NoneShown);
+    }
+    let live: Vec<Code> = live(tx, now, device).await?;
+    if live.is_empty() {
+        return Ok(CodeCheck::NoneShown);
+    }
+    let typed = hash(device, code);
+    let Some(found) = live.iter().find(|shown| bool::from(shown.hash.ct_eq(&typed))) else {
+        let tries = store::codes::count_try(tx, device).await?;
+        if tries < OnSiteCode::TRIES {
+            return Ok(CodeCheck::Wrong { left: OnSiteCode::TRIES - tries });
+        }
+        store::codes::end_all(tx, now, device).await?;
+        if live.iter().any(|shown| shown.enrolment.is_none()) {
+            commands::renew_code(tx, now, &kits.random, device).await?;
+        }
+        return Ok(CodeCheck::Locked);
+    };
+    store::codes::end_all(tx, now, device).await?;
+    store::codes::forget_tries(tx, device).await?;
+    match found.enrolment {
+        Some(enrolment) => {
+            if let Some(enrolment) = store::enrolments::by_id(tx, enrolment).await? {
+                enrol::accept(tx, kits, now, device, &enrolment).await?;
+            }
+        }
+        None => commands::renew_code(tx, now, &kits.random, device).await?,
+    }
+    Ok(CodeCheck::Right)
+}
+
+/// Whether `secret` is the one in the QR of this device's label.
+pub async fn verify_label_secret(
+    tx: &mut Tx,
+    kits: &Kits,
+    device: DeviceId,
+    secret: &ClaimSecret,
+) -> Result<bool, VerifyError> {
+    let Some(row) = store::inventory::by_id(tx, device).await? else { return Ok(false) };
+    let Some(batch) = row.batch.as_deref() else { return Ok(false) };
+    let Some(key) = kits.pki.batch(batch)? else { return Ok(false) };
+    let expected = key.label_secret(row.names.id_code, &row.names.serial, row.names.mac);
+    Ok(expected.reveal().as_bytes().ct_eq(secret.reveal().as_bytes()).into())
+}
+
+async fn live(tx: &mut Tx, now: Timestamp, device: DeviceId) -> Result<Vec<Code>, DbError> {
+    let codes = store::codes::of_device(tx, device).await?;
+    Ok(codes.into_iter().filter(|code| !code.ended && code.expires_at > now).collect())
+}
+
+/// The screen of an enrolled device shows a code.
+pub(super) async fn shown(
+    tx: &mut Tx,
+    now: Timestamp,
+    random: &Random,
+    device: DeviceId,
+    code: OnSiteCode,
+) -> Result<(), DbError> {
+    show(tx, now, random, device, None, code).await.map(|_| ())
+}
+
+/// The screen of a waiting key shows a code. Whether the code is good; a used, locked or old one is not.
+pub(super) async fn shown_by(
+    tx: &mut Tx,
+    now: Timestamp,
+    random: &Random,
+    device: DeviceId,
+    enrolment: &Enrolment,
+    code: OnSiteCode,
+) -> Result<bool, DbError> {
+    if !matches!(enrolment.state, EnrolmentState::Waiting | EnrolmentState::Conflict) {
+        return Ok(false);
+    }
+    show(tx, now, random, device, Some(enrolment), code).await
+}
+
+async fn show(
+    tx: &mut Tx,
+    now: Timestamp,
+    random: &Random,
+    device: DeviceId,
+    enrolment: Option<&Enrolment>,
+    code: OnSiteCode,
+) -> Result<bool, DbError> {
+    let (hash, screen) = (hash(device, code), enrolment.map(|enrolment| enrolment.id));
+    let known = store::codes::of_device(tx, device).await?;
+    if let Some(known) = known.iter().find(|known| known.hash == hash) {
+        return Ok(!known.ended && known.expires_at > now);
+    }
+    if !known.iter().any(|known| !known.ended && known.expires_at > now) {
+        // Tries are counted against the codes that are live; with none left, counting begins anew.
+        store::codes::forget_tries(tx, device).await?;
+    }
+    store::codes::end_of_screen(tx, now, device, screen).await?;
+    let code = Code {
+        id: gatelodge_proto::CommandId::make(now, random).uuid(),
+        enrolment: screen,
+        hash,
+        expires_at: now + OnSiteCode::VALID,
+        ended: false,
+    };
+    store::codes::insert(tx, now, device, &code).await?;
+    Ok(true)
+}
