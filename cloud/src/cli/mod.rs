@@ -2,6 +2,7 @@
 
 mod admin;
 mod data_dir;
+mod inventory;
 mod serve;
 mod term;
 
@@ -12,7 +13,7 @@ use clap::{Parser, Subcommand};
 pub use data_dir::{DataDir, DataDirError};
 pub use term::failed;
 
-use crate::config::Config;
+use crate::{config::Config, devices::service::ProductInput};
 
 /// Registrar, portal, JSON API, device CA and session relay in one program.
 #[derive(Debug, Parser)]
@@ -39,6 +40,16 @@ enum Verb {
         #[arg(long)]
         print_default: bool,
     },
+    /// The vendor's inventory
+    Import {
+        #[command(subcommand)]
+        verb: ImportVerb,
+    },
+    /// The vendor's catalogue
+    Product {
+        #[command(subcommand)]
+        verb: ProductVerb,
+    },
     /// Production batches and their keys
     Batch {
         #[command(subcommand)]
@@ -48,6 +59,39 @@ enum Verb {
     User {
         #[command(subcommand)]
         verb: UserVerb,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum ImportVerb {
+    /// Take devices in from a CSV file: id_code,mac,serial,product,purchased_on,proof,batch
+    Devices {
+        /// The file
+        file: PathBuf,
+        /// Only say what would be done
+        #[arg(long)]
+        dry_run: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum ProductVerb {
+    /// Add a product, or change the one with this reference
+    Add {
+        /// The vendor's reference, like AX-200
+        reference: String,
+        /// The name people know
+        #[arg(long)]
+        name: String,
+        /// Alarm panel, NAS, display
+        #[arg(long, default_value = "")]
+        kind: String,
+        /// Warranty in months
+        #[arg(long, default_value_t = 24)]
+        warranty_months: u32,
+        /// Where the label is, in a sentence
+        #[arg(long, default_value = "")]
+        label_help: String,
     },
 }
 
@@ -89,6 +133,13 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Verb::Serve => serve::serve(config).await,
+        Verb::Import { verb: ImportVerb::Devices { file, dry_run } } => {
+            inventory::import_devices(config, &file, dry_run).await
+        }
+        Verb::Product { verb: ProductVerb::Add { reference, name, kind, warranty_months, label_help } } => {
+            let product = ProductInput { reference, name, kind, warranty_months, label_help };
+            inventory::add_product(config, product).await
+        }
         Verb::Batch { verb: BatchVerb::Make { name } } => admin::make_batch(&config, &name),
         Verb::User { verb: UserVerb::Add { vendor, name, password_file } } => {
             admin::add_vendor(config, &vendor, &name, password_file.as_deref()).await

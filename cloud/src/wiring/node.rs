@@ -14,11 +14,12 @@ use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{jobs, routes};
+use super::{jobs, routes, session_events::ToSessions};
 use crate::{
     clock::Clock,
     config::{Config, HttpTls},
     db::{ConnectError, Db},
+    devices,
     jobs::{Bell, Worker},
     kits::Kits,
     mail::{MailSettingsError, Mailer},
@@ -118,6 +119,7 @@ impl Node {
             Some(address) => Some(listen("http.loopback", address).await?),
             None => None,
         };
+        devices::service::start(&kits, Arc::new(ToSessions)).await?;
         let tls = Serving { tls: Some(Arc::new(tls(&kits)?)), ..Serving::default() };
         let addresses = Addresses {
             https: local(&https, "http.listen", http.listen)?,

@@ -2,11 +2,11 @@
 
 use axum::{Json, Router, extract::State, http::StatusCode, response::IntoResponse, routing::get};
 
-use crate::kits::Kits;
+use crate::{devices, kits::Kits};
 
 /// The routes, before the layers of the web kit.
 pub(super) fn routes() -> Router<Kits> {
-    Router::new().route("/healthz", get(|| async { "ok\n" })).route("/readyz", get(ready))
+    Router::new().route("/healthz", get(|| async { "ok\n" })).route("/readyz", get(ready)).merge(devices::api::routes())
 }
 
 /// Whether this node can do its work: the database answers and the registrar hears devices.

@@ -48,8 +48,3 @@ pub(in crate::devices) async fn park(
     .execute(c))?;
     Ok(())
 }
-
-/// Forgets positions older than any device would offer again.
-pub(in crate::devices) async fn forget(tx: &mut Tx, before: Timestamp) -> Result<u64, DbError> {
-    change!(tx, c => sqlx::query("DELETE FROM device_message WHERE received_at < $1").bind(Ts::from(before)).execute(c))
-}
