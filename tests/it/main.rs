@@ -2,5 +2,6 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a failure here is the failure of a test")]
 
+mod devices;
 mod kits;
 mod tidy;
