@@ -18,6 +18,8 @@ use askama::Template;
 use crate::i18n::{Argument, Language, Phrase, days, say, span};
 
 pub use devices::{DeviceNamed, SessionAsked};
+#[cfg(test)]
+pub(super) use tests::samples;
 
 /// A mail's content, in no language yet.
 #[derive(Debug, Clone)]

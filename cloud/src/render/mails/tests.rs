@@ -8,7 +8,7 @@ use super::*;
 
 const URL: &str = "https://portal.example/activate#t0ken";
 
-pub(in crate::render) fn all() -> Vec<(&'static str, Mail)> {
+pub(in crate::render) fn samples() -> Vec<(&'static str, Mail)> {
     let device = DeviceNamed {
         name: "villa-rosa".into(),
         product: "Sentinel & Co 500".into(),
@@ -51,7 +51,7 @@ fn words(html: &str) -> String {
 
 #[test]
 fn both_parts_say_the_same_in_every_language() {
-    for (name, mail) in all() {
+    for (name, mail) in samples() {
         for language in Language::ALL {
             let letter = mail.render(language, "Sentinel SA");
             let html = words(&letter.html);
@@ -73,7 +73,7 @@ fn both_parts_say_the_same_in_every_language() {
 
 #[test]
 fn the_activation_mail_reads_like_this() {
-    let (_, mail) = all().remove(4);
+    let (_, mail) = samples().remove(4);
     assert_eq!(
         mail.render(Language::En, "Sentinel SA").plain,
         "Hello Rosa Blanc,\n\n\

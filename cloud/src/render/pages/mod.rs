@@ -5,6 +5,8 @@ mod approve;
 mod customer;
 mod entry;
 mod fault;
+#[cfg(test)]
+mod gallery;
 mod home;
 mod installer;
 mod row;
