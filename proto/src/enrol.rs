@@ -18,6 +18,11 @@ pub const NONCE_PATH: &str = "/enrol/v1/nonce";
 /// `POST`: what the cloud thinks of a key; [`StandingRequest`] -> [`Standing`].
 pub const STANDING_PATH: &str = "/enrol/v1/standing";
 
+/// The problem code (RFC 9457) of a key that will never be accepted again: the device makes a new one.
+pub const KEY_OVER: &str = "key_over";
+/// The problem code of a retired device: it stops asking.
+pub const RETIRED: &str = "retired";
+
 /// Asks for a certificate.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -12,7 +12,7 @@ use crate::{
     clock::Clock,
     cloud::CloudClient,
     config::Config,
-    enrol::{self, Surroundings},
+    enrol::{self, Outcome, Surroundings},
     identity::{self, Identity},
     state::{Holding, PrivateKey, StateDir},
     status::{Board, sentence},
@@ -41,19 +41,24 @@ pub(super) fn enrol(config: &Config) -> Result<ExitCode, Failure> {
             key
         }
     };
-    let credentials = runtime()?.block_on(ask(config, &identity, &key))?;
+    let credentials = match runtime()?.block_on(ask(config, &identity, &key))? {
+        Outcome::Enrolled(credentials) => credentials,
+        Outcome::KeyOver => {
+            return Err(Failure::new("the cloud does not accept this key any more", "gatelodge-agent reset"));
+        }
+        Outcome::Retired => {
+            state.hold(&Holding::Retired).map_err(damaged)?;
+            return Err(Failure::new("this device is retired and cannot be enrolled again", "ask the vendor"));
+        }
+    };
     let device = credentials.device;
-    state.hold(&Holding::Enrolled { key, credentials: Box::new(credentials) }).map_err(damaged)?;
+    state.hold(&Holding::Enrolled { key, credentials }).map_err(damaged)?;
     say("Enrolled.");
     field("device", device);
     Ok(ExitCode::SUCCESS)
 }
 
-async fn ask(
-    config: &Config,
-    identity: &Identity,
-    key: &PrivateKey,
-) -> Result<gatelodge_proto::enrol::Credentials, Failure> {
+async fn ask(config: &Config, identity: &Identity, key: &PrivateKey) -> Result<Outcome, Failure> {
     let (clock, random) = (Clock::system(), Random::system());
     let board = Board::new(identity, config, clock.now());
     let cloud = CloudClient::new(&config.cloud.url, config.cloud.ca_file.as_deref())
@@ -69,8 +74,8 @@ async fn ask(
         random: &random,
     };
     tokio::select! {
-        credentials = enrol::enrol(around, key) => {
-            credentials.map_err(|error| Failure::new(error.to_string(), "gatelodge-agent reset makes a new key"))
+        outcome = enrol::enrol(around, key) => {
+            outcome.map_err(|error| Failure::new(error.to_string(), "gatelodge-agent reset makes a new key"))
         }
         () = tell_codes(&board) => Err(Failure::new("the agent stopped by itself", "start it again")),
     }

@@ -2,8 +2,9 @@
 
 use std::{path::Path, time::Duration};
 
+use gatelodge_proto::api::Problem;
 use reqwest::{Client, Response, StatusCode, header};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Serialize, de::DeserializeOwned};
 use url::Url;
 
 use super::{TrustError, https_tls};
@@ -35,6 +36,10 @@ pub enum CloudError {
     Refused {
         /// Its own words.
         reason: String,
+        /// The stable code of the refusal.
+        code: String,
+        /// What it says to do next.
+        next: Option<String>,
         /// When it may be asked again.
         retry_after: Option<Duration>,
     },
@@ -54,13 +59,6 @@ impl CloudError {
             Self::Unreachable { .. } | Self::Answer(_) | Self::Trust(_) => None,
         }
     }
-}
-
-/// What of an RFC 9457 problem a person reads.
-#[derive(Deserialize)]
-struct Problem {
-    title: Option<String>,
-    detail: Option<String>,
 }
 
 impl CloudClient {
@@ -109,10 +107,13 @@ impl CloudClient {
         if status.is_success() {
             return Ok(bytes);
         }
-        let problem: Option<Problem> = serde_json::from_slice(&bytes).ok();
-        let reason =
-            problem.and_then(|problem| problem.detail.or(problem.title)).unwrap_or_else(|| status_words(status));
-        Err(CloudError::Refused { reason, retry_after })
+        Err(match serde_json::from_slice::<Problem>(&bytes) {
+            Ok(Problem { detail: reason, code, next, .. }) => CloudError::Refused { reason, code, next, retry_after },
+            // A proxy on the way, or a page that is no part of the interface.
+            Err(_) => {
+                CloudError::Refused { reason: status_words(status), code: String::new(), next: None, retry_after }
+            }
+        })
     }
 
     fn unreachable(&self, error: &reqwest::Error) -> CloudError {

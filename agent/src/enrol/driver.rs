@@ -5,8 +5,8 @@ use std::time::Duration;
 use gatelodge_proto::{
     Random,
     enrol::{
-        Answer, Credentials, NONCE_PATH, Nonce, PATH, Proof, Request, STANDING_PATH, Standing, StandingRequest,
-        factory_answer,
+        Answer, Credentials, KEY_OVER, NONCE_PATH, Nonce, PATH, Proof, RETIRED, Request, STANDING_PATH, Standing,
+        StandingRequest, factory_answer,
     },
     identity::OnSiteCode,
     link::Pace,
@@ -42,6 +42,17 @@ pub struct Surroundings<'a> {
     pub random: &'a Random,
 }
 
+/// How asking ended.
+#[derive(Debug)]
+pub enum Outcome {
+    /// There is a certificate.
+    Enrolled(Box<Credentials>),
+    /// The cloud will never accept this key again.
+    KeyOver,
+    /// The device is retired for good.
+    Retired,
+}
+
 /// One question failed; it is asked again.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
@@ -53,9 +64,9 @@ enum Failure {
     Endpoint(#[from] gatelodge_proto::link::InvalidEndpoint),
 }
 
-/// Asks until there is a certificate for `key`. Ends early only when the key itself cannot be used; whoever wants to
-/// stop drops the future, since every answer is idempotent on the key.
-pub async fn enrol(around: Surroundings<'_>, key: &PrivateKey) -> Result<Credentials, KeyError> {
+/// Asks until the cloud has the last word on `key`. Whoever wants to stop drops the future, since every answer is
+/// idempotent on the key.
+pub async fn enrol(around: Surroundings<'_>, key: &PrivateKey) -> Result<Outcome, KeyError> {
     let (csr, thumbprint) = (key.request()?, key.thumbprint()?);
     let mut enrolment = Enrolment::new(around.method, around.pace);
     loop {
@@ -64,7 +75,7 @@ pub async fn enrol(around: Surroundings<'_>, key: &PrivateKey) -> Result<Credent
         let outcome = match step {
             Step::Finished(credentials) => {
                 around.board.update(|status| status.on_site_code = None);
-                return Ok(*credentials);
+                return Ok(Outcome::Enrolled(credentials));
             }
             Step::Pause(pause) => {
                 tokio::time::sleep(pause).await;
@@ -88,6 +99,8 @@ pub async fn enrol(around: Surroundings<'_>, key: &PrivateKey) -> Result<Credent
                 around.board.update(|status| status.problem = None);
                 enrolment.answered(answer, now);
             }
+            Err(Failure::Cloud(CloudError::Refused { code, .. })) if code == KEY_OVER => return Ok(Outcome::KeyOver),
+            Err(Failure::Cloud(CloudError::Refused { code, .. })) if code == RETIRED => return Ok(Outcome::Retired),
             Err(failure) => {
                 tracing::warn!(error = %failure, "enrolment question failed");
                 let wish = retry_wish(&failure);
@@ -162,6 +175,7 @@ fn problem(failure: &Failure) -> Problem {
             "check the network and cloud.url; gatelodge-agent doctor looks at each step"
         }
         Failure::Cloud(CloudError::Trust(_)) => "check cloud.ca_file",
+        Failure::Cloud(CloudError::Refused { next: Some(next), .. }) => next,
         Failure::Cloud(CloudError::Refused { .. } | CloudError::Answer(_))
         | Failure::Certificate(_)
         | Failure::Endpoint(_) => {

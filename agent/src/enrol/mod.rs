@@ -3,5 +3,5 @@
 mod driver;
 mod machine;
 
-pub use driver::{Surroundings, ask_standing, enrol};
+pub use driver::{Outcome, Surroundings, ask_standing, enrol};
 pub use machine::{Enrolment, ShownCode, Step};

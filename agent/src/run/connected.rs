@@ -198,9 +198,11 @@ impl<'a> Connected<'a> {
                 if chain != self.credentials.chain {
                     self.install(&chain)?;
                 }
-                // Renewing goes over the link, which takes no certificate that has ended: ask as at first.
-                let ended = Leaf::read(&self.credentials.chain)?.not_after < self.agent.clock.now();
-                Ok(ended.then_some(Left::Expired))
+                Ok(None)
+            }
+            // Renewing goes over the link, which takes no certificate that has ended; enrolling takes its key.
+            Ok(Standing::Unknown) if Leaf::read(&self.credentials.chain)?.not_after < self.agent.clock.now() => {
+                Ok(Some(Left::Expired))
             }
             Ok(Standing::Released | Standing::Unknown) => Ok(Some(Left::Released)),
             Ok(Standing::Retired) => Ok(Some(Left::Retired)),

@@ -14,7 +14,7 @@ pub use commands::{Ledger, Verdict, judge};
 
 use std::io;
 
-use gatelodge_proto::{Random, SessionId, link::Pace};
+use gatelodge_proto::{Random, SessionId, enrol::Credentials, link::Pace};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -22,7 +22,7 @@ use crate::{
     clock::Clock,
     cloud::{CloudClient, CloudError, TrustError},
     config::Config,
-    enrol::{self, Surroundings},
+    enrol::{self, Outcome, Surroundings},
     identity::{self, Identity, IdentityError},
     local_page::{self, PageError},
     outbox::Outbox,
@@ -154,23 +154,25 @@ impl Agent {
                 return Ok(Left::Stopped);
             }
             Some(Holding::Enrolled { key, credentials }) => (key, credentials),
-            Some(Holding::Key { key }) => {
-                let Some(credentials) = self.enrol(&key).await? else { return Ok(Left::Stopped) };
-                (key, credentials)
-            }
+            Some(Holding::Key { key }) => match self.enrol(&key).await? {
+                Ok(credentials) => (key, credentials),
+                Err(left) => return Ok(left),
+            },
             None => {
                 let key = PrivateKey::make()?;
                 // Kept before the first question: after a restart the cloud must meet the same key.
                 self.state.hold(&Holding::Key { key: key.clone() })?;
-                let Some(credentials) = self.enrol(&key).await? else { return Ok(Left::Stopped) };
-                (key, credentials)
+                match self.enrol(&key).await? {
+                    Ok(credentials) => (key, credentials),
+                    Err(left) => return Ok(left),
+                }
             }
         };
         connected::Connected::start(self, key, *credentials)?.run(orders).await
     }
 
-    /// `None` when the program stops first.
-    async fn enrol(&self, key: &PrivateKey) -> Result<Option<Box<gatelodge_proto::enrol::Credentials>>, RunError> {
+    /// Credentials, or why there will be none for this key.
+    async fn enrol(&self, key: &PrivateKey) -> Result<Result<Box<Credentials>, Left>, RunError> {
         self.board.update(|status| status.stage = Stage::Enrolling { wait: None });
         let around = Surroundings {
             cloud: &self.cloud,
@@ -181,13 +183,18 @@ impl Agent {
             clock: &self.clock,
             random: &self.random,
         };
-        let credentials = tokio::select! {
-            credentials = enrol::enrol(around, key) => Box::new(credentials?),
-            () = self.stop.cancelled() => return Ok(None),
+        let outcome = tokio::select! {
+            outcome = enrol::enrol(around, key) => outcome?,
+            () = self.stop.cancelled() => return Ok(Err(Left::Stopped)),
+        };
+        let credentials = match outcome {
+            Outcome::Enrolled(credentials) => credentials,
+            Outcome::KeyOver => return Ok(Err(Left::Released)),
+            Outcome::Retired => return Ok(Err(Left::Retired)),
         };
         self.state.hold(&Holding::Enrolled { key: key.clone(), credentials: credentials.clone() })?;
         tracing::info!(device = %credentials.device, epoch = credentials.epoch, "enrolled");
-        Ok(Some(credentials))
+        Ok(Ok(credentials))
     }
 
     fn pace(&self) -> Pace {
