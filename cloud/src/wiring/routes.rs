@@ -2,11 +2,18 @@
 
 use axum::{Json, Router, extract::State, http::StatusCode, response::IntoResponse, routing::get};
 
-use crate::{devices, kits::Kits};
+use crate::{accounts, devices, kits::Kits};
 
 /// The routes, before the layers of the web kit.
 pub(super) fn routes() -> Router<Kits> {
-    Router::new().route("/healthz", get(|| async { "ok\n" })).route("/readyz", get(ready)).merge(devices::api::routes())
+    let (api, document) = accounts::api::routes().split_for_parts();
+    Router::new()
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .route("/api/openapi.json", get(|| async { Json(document) }))
+        .merge(api)
+        .merge(accounts::portal::routes())
+        .merge(devices::api::routes())
 }
 
 /// Whether this node can do its work: the database answers and the registrar hears devices.
