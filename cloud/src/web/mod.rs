@@ -8,9 +8,11 @@
 //! - [`Fault`] is what a handler returns when there is no page to show: `Err(Fault::not_found())`. It becomes a page
 //!   in the visitor's language, or `application/problem+json` below `/api`, `/enrol` and `/relay`.
 //! - [`flash`] carries one message over a redirect: `(flash("flash-link-sent"), Redirect::to(&path))`.
+//! - [`Call`] reads the JSON body of an API call.
 //! - [`Problem`] is the API's own refusal (RFC 9457).
 
 mod assets;
+mod call;
 mod cookies;
 mod fault;
 mod form;
@@ -22,6 +24,7 @@ mod serve;
 mod tests;
 mod visitor;
 
+pub use call::Call;
 pub use cookies::{clear_cookie, cookie, flash, set_cookie};
 pub use fault::Fault;
 pub use form::Form;

@@ -1,0 +1,35 @@
+//! Bodies of API calls.
+
+use axum::extract::{FromRequest, Request, rejection::JsonRejection};
+use http::StatusCode;
+use serde::de::DeserializeOwned;
+
+use super::Problem;
+
+/// The JSON body of a call, read into `T`. What cannot be read is answered as a problem that says where.
+#[derive(Debug, Clone, Copy)]
+pub struct Call<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Call<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        match axum::Json::<T>::from_request(request, state).await {
+            Ok(axum::Json(body)) => Ok(Self(body)),
+            Err(rejection) => Err(problem(&rejection)),
+        }
+    }
+}
+
+fn problem(rejection: &JsonRejection) -> Problem {
+    let status = match rejection.status() {
+        StatusCode::UNPROCESSABLE_ENTITY => StatusCode::BAD_REQUEST,
+        status => status,
+    };
+    let (title, next) = if status == StatusCode::UNSUPPORTED_MEDIA_TYPE {
+        ("Not JSON", "Send the body with `Content-Type: application/json`.")
+    } else {
+        ("The body does not fit", "Compare the body with the API's document and send it again.")
+    };
+    Problem::new(status, "invalid_body", title, &rejection.body_text()).next(next)
+}
