@@ -149,6 +149,12 @@ impl Registration<Active> {
         Self { state: Active { consent, ..self.state }, ..self }
     }
 
+    /// The customer gives the device's own pages another name.
+    #[must_use]
+    pub fn set_web_address(self, web_address: WebAddress) -> Self {
+        Self { tie: Tie { web_address, ..self.tie }, ..self }
+    }
+
     /// The customer gives the device back.
     pub fn release(self, now: Timestamp) -> Registration<Ended> {
         Registration { tie: self.tie, state: Ended { how: End::Released, at: now } }

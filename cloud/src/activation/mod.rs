@@ -1,8 +1,20 @@
 //! Registration by the installer and activation by the customer: who a device belongs to, from when and until when.
 //! Owns the table `registration`; never issues certificates, never opens sessions.
+//!
+//! The verbs, one file each: [`register`] (check and save), [`amend`] (what the installer repairs before the customer
+//! confirms), [`confirm`], [`rule`] (what the customer changes afterwards), [`release`]. [`service`] is what people read.
 
+pub mod amend;
+pub mod api;
+pub mod confirm;
+pub mod jobs;
 pub mod machine;
 pub mod model;
+mod record;
+pub mod register;
+pub mod release;
+pub mod rule;
+pub mod service;
 mod store;
 
 pub use store::Wanted;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use gatelodge_proto::{
     DeviceId, OrganisationId, RegistrationId, Timestamp, UserId,
     api::FieldProblem,
-    identity::{ClaimSecret, EmailAddress, IdCode, MacAddress, OnSiteCode, WebAddress},
-    payload::{Consent, Life, Service},
+    identity::{ClaimSecret, EmailAddress, IdCode, MacAddress, OnSiteCode, SerialNumber, WebAddress},
+    payload::{Consent, Life, Report},
 };
 use serde::{Deserialize, Serialize};
 
@@ -219,6 +219,17 @@ impl LinkFault {
             Self::Unknown => "link_unknown",
         }
     }
+
+    /// What happened and what to do next.
+    pub const fn sentence(self) -> &'static str {
+        match self {
+            Self::Expired => "this activation link has expired: ask your installer to send it again",
+            Self::Used => "this device is confirmed already: you find it among your devices",
+            Self::Superseded => "this activation link was replaced by a newer one: open the newest mail",
+            Self::Withdrawn => "the installer has taken this registration back: ask them to register the device again",
+            Self::Unknown => "this activation link is not known: open it from the mail once more, in full",
+        }
+    }
 }
 
 /// A registration as its installer or its customer sees it, with the device it ties.
@@ -233,7 +244,7 @@ pub struct RegistrationView {
     /// The device's MAC address.
     pub mac: MacAddress,
     /// Its serial number.
-    pub serial: String,
+    pub serial: SerialNumber,
     /// The product's name.
     pub product: String,
     /// Where the device stands.
@@ -242,8 +253,10 @@ pub struct RegistrationView {
     pub online: bool,
     /// Since when.
     pub presence_since: Option<Timestamp>,
-    /// What the device lets sessions reach.
-    pub services: Vec<Service>,
+    /// What the device last said about itself.
+    pub report: Option<Report>,
+    /// When.
+    pub reported_at: Option<Timestamp>,
     /// The installer.
     pub installer: OrganisationId,
     /// Its name.

@@ -2,7 +2,7 @@
 
 use gatelodge_proto::{
     DeviceId, OrganisationId, RegistrationId, Timestamp, UserId,
-    identity::{EmailAddress, WebAddress},
+    identity::WebAddress,
     payload::{Consent, Life, Report},
 };
 use sqlx::types::Json;
@@ -183,6 +183,15 @@ pub(super) async fn set_email(tx: &mut Tx, registration: &Registration<Open>) ->
     Ok(())
 }
 
+/// Writes another name of the device's own pages. [`DbError::is_taken`] with `web_address` tells who was faster.
+pub(super) async fn set_web_address(tx: &mut Tx, registration: &Registration<Active>) -> Result<(), DbError> {
+    change!(tx, c => sqlx::query("UPDATE registration SET web_address = $2 WHERE id = $1 AND state = 'active'")
+        .bind(registration.tie.id.uuid())
+        .bind(registration.tie.web_address.as_str())
+        .execute(c))?;
+    Ok(())
+}
+
 /// Writes the customer's rule.
 pub(super) async fn set_consent(tx: &mut Tx, registration: &Registration<Active>) -> Result<(), DbError> {
     change!(tx, c => sqlx::query("UPDATE registration SET consent = $2 WHERE id = $1 AND state = 'active'")
@@ -218,6 +227,7 @@ struct ViewRow {
     online: bool,
     presence_since: Option<Ts>,
     report: Option<Json<Report>>,
+    reported_at: Option<Ts>,
     installer_id: Uuid,
     installer_name: String,
     web_address: String,
@@ -240,12 +250,13 @@ impl TryFrom<ViewRow> for RegistrationView {
             device: DeviceId::from_uuid(row.device_id),
             id_code: row.id_code.parse().map_err(DbError::corrupt)?,
             mac: row.mac.parse().map_err(DbError::corrupt)?,
-            serial: row.serial,
+            serial: row.serial.parse().map_err(DbError::corrupt)?,
             product: row.product,
             life: Life::from_word(&row.life).ok_or_else(|| DbError::corrupt("a device has no such life"))?,
             online: row.online,
             presence_since: row.presence_since.map(Timestamp::from),
-            services: row.report.map(|report| report.0.services).unwrap_or_default(),
+            report: row.report.map(|report| report.0),
+            reported_at: row.reported_at.map(Timestamp::from),
             installer: OrganisationId::from_uuid(row.installer_id),
             installer_name: row.installer_name,
             web_address: row.web_address.parse().map_err(DbError::corrupt)?,
@@ -266,7 +277,7 @@ macro_rules! view {
     ($condition:literal) => {
         concat!(
             "SELECT r.id, r.device_id, d.id_code, d.mac, d.serial, p.name AS product, d.life, d.online, \
-             d.presence_since, d.report, r.installer_id, i.name AS installer_name, r.web_address, r.customer_email, \
+             d.presence_since, d.report, d.reported_at, r.installer_id, i.name AS installer_name, r.web_address, r.customer_email, \
              r.customer_user_id, r.customer_data, r.customer_id, k.name AS customer_name, r.consent, r.state, \
              r.registered_at, r.activated_at \
              FROM registration r JOIN device d ON d.id = r.device_id JOIN product p ON p.id = d.product_id \
@@ -359,6 +370,16 @@ pub(super) async fn list_of_installer(
     .collect()
 }
 
+/// How many live registrations an installer has in each state.
+pub(super) async fn count_of_installer(tx: &mut Tx, installer: OrganisationId) -> Result<Vec<(State, u64)>, DbError> {
+    let rows = run!(tx, c => sqlx::query_as::<_, (String, i64)>(
+        "SELECT state, count(*) FROM registration WHERE installer_id = $1 AND state IN ('open', 'active') GROUP BY state",
+    )
+    .bind(installer.uuid())
+    .fetch_all(c))?;
+    rows.into_iter().map(|(word, count)| Ok((state(&word)?, u64::try_from(count).unwrap_or(0)))).collect()
+}
+
 /// A customer's active registrations, the newest first.
 pub(super) async fn list_of_customer(
     tx: &mut Tx,
@@ -396,13 +417,4 @@ pub(super) async fn registered_by(tx: &mut Tx, id: RegistrationId) -> Result<Opt
         .bind(id.uuid())
         .fetch_optional(c))?;
     Ok(user.map(UserId::from_uuid))
-}
-
-/// How many devices wait for their customer's confirmation under this address; for the limit on mails.
-pub(super) async fn count_open_for(tx: &mut Tx, email: &EmailAddress) -> Result<i64, DbError> {
-    run!(tx, c => sqlx::query_scalar::<_, i64>(
-        "SELECT count(*) FROM registration WHERE customer_email_folded = $1 AND state = 'open'",
-    )
-    .bind(email.folded())
-    .fetch_one(c))
 }

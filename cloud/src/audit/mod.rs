@@ -59,7 +59,7 @@ pub struct Entry {
     pub session: Option<SessionId>,
     /// More, for people; arguments of the locale key.
     pub details: Value,
-    /// Who may read it. Fixed for good: a later owner is not among them.
+    /// Who may read it. A later owner is never among them.
     pub readers: Vec<OrganisationId>,
 }
 
@@ -134,4 +134,27 @@ pub async fn read(
     .bind(device.map_or(Uuid::nil(), DeviceId::uuid))
     .bind(limit)
     .fetch_all(c))
+}
+
+/// Lets `with` read what `from` may read of a device since `since`: the history of one registration, which its customer
+/// joins at activation. What happened before, under another owner, stays out.
+pub async fn share(
+    tx: &mut Tx,
+    device: DeviceId,
+    since: Timestamp,
+    from: OrganisationId,
+    with: OrganisationId,
+) -> Result<(), DbError> {
+    change!(tx, c => sqlx::query(
+        "INSERT INTO audit_reader (organisation_id, audit_id)
+         SELECT $1, a.id FROM audit_row a JOIN audit_reader r ON r.audit_id = a.id
+         WHERE a.device_id = $2 AND a.at >= $3 AND r.organisation_id = $4
+         ON CONFLICT DO NOTHING",
+    )
+    .bind(with.uuid())
+    .bind(device.uuid())
+    .bind(Ts::from(since))
+    .bind(from.uuid())
+    .execute(c))?;
+    Ok(())
 }

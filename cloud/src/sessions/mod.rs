@@ -1,8 +1,21 @@
 //! Remote sessions: who may reach which services of which device, asked, allowed, open and over. Owns the tables
 //! `remote_session`, `join_ticket` and `session_flow`; never carries a byte (that is the relay's part) and never
 //! decides for the customer.
+//!
+//! The verbs, one file each: [`request`], [`decide`], [`join`], [`end`]. [`relay`] carries the bytes;
+//! [`carry`] is what it asks and tells, [`ingest`] what the device tells, [`service`] what people read.
 
+pub mod api;
+pub mod carry;
+pub mod decide;
+pub mod end;
+pub mod ingest;
+mod jobs;
+pub mod join;
 pub mod machine;
 pub mod model;
+mod record;
 pub mod relay;
+pub mod request;
+pub mod service;
 mod store;

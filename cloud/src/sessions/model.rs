@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use gatelodge_proto::{
     DeviceId, FlowId, OrganisationId, RegistrationId, SessionId, Timestamp, UserId,
-    api::{SessionState, SessionView},
-    payload::{EndReason, Service, ServiceName},
+    api::SessionView,
+    payload::{Service, ServiceName},
 };
 use sha2::{Digest, Sha256};
 
@@ -137,19 +137,6 @@ pub fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// What a relay learns when a ticket is good.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Admission {
-    /// The session.
-    pub session: SessionId,
-    /// Which end comes.
-    pub side: Side,
-    /// Until when the session may last.
-    pub until: Timestamp,
-    /// Ends without traffic after this.
-    pub idle: Duration,
-}
-
 /// A session with the names that people know its parts by.
 #[derive(Debug, Clone)]
 pub struct NamedSession {
@@ -195,24 +182,9 @@ pub struct Traffic {
     pub down: u64,
 }
 
-/// Whether a session in this state may still carry bytes or come to it.
-pub const fn is_live(state: SessionState) -> bool {
-    matches!(state, SessionState::Waiting | SessionState::Open)
-}
-
 /// The names of services, for people.
 pub fn names(services: &[Service]) -> Vec<ServiceName> {
     services.iter().map(|service| service.name.clone()).collect()
-}
-
-/// Whether a session that ended for this reason was cut short against the technician's will.
-pub const fn was_cut(reason: EndReason) -> bool {
-    match reason {
-        EndReason::Customer | EndReason::Device | EndReason::Revoked | EndReason::RelayLost | EndReason::Refused => {
-            true
-        }
-        EndReason::Technician | EndReason::Expired | EndReason::Idle | EndReason::NeverJoined => false,
-    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,5 @@
 mod jobs;
 mod node;
 mod routes;
-mod session_events;
 
 pub use node::{Addresses, Node, StartError, open_kits};

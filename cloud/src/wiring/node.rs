@@ -14,17 +14,21 @@ use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{jobs, routes, session_events::ToSessions};
+use super::{jobs, routes};
 use crate::{
     clock::Clock,
     config::{Config, HttpTls},
-    db::{ConnectError, Db},
+    db::{ConnectError, Db, DbError},
     devices,
     jobs::{Bell, Worker},
     kits::Kits,
     mail::{MailSettingsError, Mailer},
     mqtt::{Endpoint, EndpointError},
     pki::{self, Names, Pki, PkiError},
+    sessions::{
+        self,
+        relay::{Relay, Settings},
+    },
     web::{self, Hardening, ServeError, Serving},
 };
 
@@ -45,6 +49,9 @@ pub enum StartError {
     /// The database.
     #[error(transparent)]
     Database(#[from] ConnectError),
+    /// Sessions of the run before could not be ended.
+    #[error("the sessions of the run before could not be ended: see the cause and start again")]
+    Recover(#[from] DbError),
     /// Keys and certificates.
     #[error(transparent)]
     Pki(#[from] PkiError),
@@ -119,7 +126,7 @@ impl Node {
             Some(address) => Some(listen("http.loopback", address).await?),
             None => None,
         };
-        devices::service::start(&kits, Arc::new(ToSessions)).await?;
+        devices::service::start(&kits, Arc::new(sessions::ingest::Ear)).await?;
         let tls = Serving { tls: Some(Arc::new(tls(&kits)?)), ..Serving::default() };
         let addresses = Addresses {
             https: local(&https, "http.listen", http.listen)?,
@@ -131,7 +138,12 @@ impl Node {
         };
 
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-        let secured = dressed(&kits, true)?;
+        // What was open when this node stopped is carried by nobody: it ends before anybody can join again.
+        sessions::end::recover(&kits).await?;
+        let relay = Relay::new(Settings::default(), kits.random.clone(), sessions::carry::Rows(kits.clone()));
+        tasks.spawn(sessions::carry::keep(kits.clone(), relay.clone(), stop.clone()));
+        tasks.spawn(sessions::end::watch(kits.clone(), stop.clone()));
+        let secured = dressed(&kits, true)?.merge(relay.routes());
         spawn(&tasks, web::serve(https, secured, tls, stop.clone()));
         if let Some(listener) = plain {
             spawn(&tasks, web::serve(listener, dressed(&kits, false)?, Serving::default(), stop.clone()));

@@ -2,18 +2,16 @@
 
 use axum::{Json, Router, extract::State, http::StatusCode, response::IntoResponse, routing::get};
 
-use crate::{accounts, devices, kits::Kits};
+use crate::{activation, devices, kits::Kits, sessions};
 
 /// The routes, before the layers of the web kit.
 pub(super) fn routes() -> Router<Kits> {
-    let (api, document) = accounts::api::routes().split_for_parts();
     Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
-        .route("/api/openapi.json", get(|| async { Json(document) }))
-        .merge(api)
-        .merge(accounts::portal::routes())
         .merge(devices::api::routes())
+        .merge(activation::api::routes())
+        .merge(sessions::api::routes())
 }
 
 /// Whether this node can do its work: the database answers and the registrar hears devices.

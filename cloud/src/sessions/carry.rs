@@ -1,0 +1,249 @@
+//! What the relay asks and tells about the sessions it carries. A relay holds no right of its own: it admits by
+//! ticket, writes before the first byte, renews the lease of what it carries, and lets go of whatever is over.
+
+use std::{collections::HashMap, time::Duration};
+
+use futures_util::future::BoxFuture;
+use gatelodge_proto::{
+    SessionId, Timestamp,
+    payload::EndReason,
+    session::{Role, relay_frame::RelayError},
+};
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    end::finish,
+    machine::Found,
+    model::{LEASE, LEASE_RENEWAL, Side, Ticket, Traffic},
+    record::record,
+    relay::{Admission, Admitted, Carried, Relay, Report, Unrecorded},
+    store,
+};
+use crate::{audit::Actor, db::DbError, kits::Kits};
+
+/// How often a relay looks whether what it carries still stands.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// The relay's way to the rows.
+#[derive(Debug, Clone)]
+pub struct Rows(pub Kits);
+
+impl Admission for Rows {
+    fn admit(&self, ticket: String, role: Role) -> BoxFuture<'_, Result<Admitted, RelayError>> {
+        Box::pin(async move {
+            let Ok(ticket) = ticket.parse::<Ticket>() else { return Err(RelayError::Ticket) };
+            admit(&self.0, &ticket, role.into()).await.map_err(|refusal| match refusal {
+                NotAdmitted::Ticket => RelayError::Ticket,
+                NotAdmitted::Over => RelayError::Over,
+                NotAdmitted::Database(error) => {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "a join ticket could not be looked up");
+                    RelayError::Unavailable
+                }
+            })
+        })
+    }
+
+    fn report(&self, report: Report) -> BoxFuture<'_, Result<(), Unrecorded>> {
+        Box::pin(async move {
+            take_in(&self.0, report).await.map_err(|error| {
+                tracing::warn!(error = &error as &dyn std::error::Error, "a relay's report could not be written");
+                Unrecorded
+            })
+        })
+    }
+}
+
+impl From<Role> for Side {
+    fn from(role: Role) -> Self {
+        match role {
+            Role::Technician => Self::Technician,
+            Role::Device => Self::Device,
+        }
+    }
+}
+
+impl From<Carried> for Traffic {
+    fn from(carried: Carried) -> Self {
+        Self { up: carried.up, down: carried.down }
+    }
+}
+
+/// Why a ticket opens nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum NotAdmitted {
+    /// Unknown, used, too old, or for the other end.
+    #[error("the join ticket is unknown, used or too old")]
+    Ticket,
+    /// The session is not open.
+    #[error("the session is over")]
+    Over,
+    /// The database failed: nobody is admitted.
+    #[error("the cloud could not look the ticket up")]
+    Database(#[from] DbError),
+}
+
+/// Uses a ticket up and says for which session.
+pub async fn admit(kits: &Kits, ticket: &Ticket, side: Side) -> Result<Admitted, NotAdmitted> {
+    let now = kits.now();
+    let mut tx = kits.db.write().await?;
+    let taken = store::take_ticket(&mut tx, now, ticket).await?;
+    let admitted = match taken {
+        Some((session, known)) if known == side => {
+            let found = store::hold(&mut tx, session).await?;
+            let open = found.and_then(|found| found.open().ok()).filter(|open| open.lapsed(now).is_none());
+            match open {
+                Some(open) => {
+                    store::renew_lease(&mut tx, session, now, now + LEASE).await?;
+                    Ok(Admitted { session, lifetime: open.state.until.since(now) })
+                }
+                None => Err(NotAdmitted::Over),
+            }
+        }
+        Some(_) | None => Err(NotAdmitted::Ticket),
+    };
+    // A ticket that was shown is used up, whatever it opened.
+    tx.commit().await?;
+    admitted
+}
+
+async fn take_in(kits: &Kits, report: Report) -> Result<(), DbError> {
+    match report {
+        Report::Joined { .. } => Ok(()),
+        Report::Paired { session } => begun(kits, session).await,
+        Report::Bytes { session, carried } => {
+            let mut tx = kits.db.write().await?;
+            store::count_bytes(&mut tx, session, carried.into()).await?;
+            tx.commit().await
+        }
+        Report::Ended { session, reason, carried } => ended(kits, session, reason, carried.into()).await,
+    }
+}
+
+/// Both ends are here: written before the first byte. An error means that no byte may flow.
+async fn begun(kits: &Kits, id: SessionId) -> Result<(), DbError> {
+    let mut tx = kits.db.write().await?;
+    let Some(Found::Open(open)) = store::hold(&mut tx, id).await? else {
+        return Err(DbError::Corrupt(format!("session {id} is not open")));
+    };
+    record(&mut tx, kits, &open.ask, Actor::Cloud, "session_opened", json!({})).await?;
+    tx.commit().await
+}
+
+/// The relay let go of a session, for this reason and after this much traffic.
+pub async fn ended(kits: &Kits, id: SessionId, reason: EndReason, traffic: Traffic) -> Result<(), DbError> {
+    let mut tx = kits.db.write().await?;
+    store::count_bytes(&mut tx, id, traffic).await?;
+    if let Some(found @ Found::Open(_)) = store::hold(&mut tx, id).await? {
+        finish(&mut tx, kits, found, reason, Actor::Cloud).await?;
+    }
+    tx.commit().await?;
+    kits.jobs.ring();
+    Ok(())
+}
+
+/// Renews the leases of what a relay carries, takes the byte counts in, and names what is over and why.
+pub async fn supervise(kits: &Kits, carried: &[(SessionId, Traffic)]) -> Result<Vec<(SessionId, EndReason)>, DbError> {
+    let now = kits.now();
+    let (mut over, mut due) = (Vec::new(), Vec::new());
+    let mut tx = kits.db.read().await?;
+    for (id, traffic) in carried {
+        match store::standing(&mut tx, *id).await? {
+            None => over.push((*id, EndReason::Revoked)),
+            Some(store::Standing { over: Some(reason), .. }) => over.push((*id, reason)),
+            Some(standing) if standing.lease_until < now + (LEASE - LEASE_RENEWAL) => due.push((*id, *traffic)),
+            Some(_) => {}
+        }
+    }
+    drop(tx);
+    if !due.is_empty() {
+        let mut tx = kits.db.write().await?;
+        for (id, traffic) in due {
+            store::renew_lease(&mut tx, id, now, now + LEASE).await?;
+            store::count_bytes(&mut tx, id, traffic).await?;
+        }
+        tx.commit().await?;
+    }
+    Ok(over)
+}
+
+/// When each session last carried a byte; pure.
+#[derive(Debug, Default)]
+struct Idleness(HashMap<SessionId, (Traffic, Timestamp)>);
+
+impl Idleness {
+    /// Notes what is carried now; gives the sessions that carried nothing for `limit`.
+    fn note(&mut self, carried: &[(SessionId, Traffic)], limit: Duration, now: Timestamp) -> Vec<SessionId> {
+        self.0.retain(|known, _| carried.iter().any(|(id, _)| id == known));
+        let mut idle = Vec::new();
+        for (id, traffic) in carried {
+            let (before, since) = self.0.entry(*id).or_insert((*traffic, now));
+            if *before != *traffic {
+                (*before, *since) = (*traffic, now);
+            } else if now.since(*since) >= limit {
+                idle.push(*id);
+            }
+        }
+        idle
+    }
+}
+
+/// Keeps a relay to the rows until told to stop: what is over there ends here within a second or two, and what the
+/// rows cannot be asked about for longer than a lease ends on doubt.
+pub async fn keep(kits: Kits, relay: Relay, stop: CancellationToken) {
+    let mut looks = tokio::time::interval(LOOK);
+    looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let limit = Duration::from_secs(u64::from(kits.config.sessions.idle_minutes) * 60);
+    let (mut idleness, mut answered_at) = (Idleness::default(), kits.now());
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = looks.tick() => {}
+        }
+        let now = kits.now();
+        let carried: Vec<_> = relay.live().into_iter().map(|live| (live.session, live.carried.into())).collect();
+        for id in idleness.note(&carried, limit, now) {
+            relay.revoke(id, EndReason::Idle);
+        }
+        match supervise(&kits, &carried).await {
+            Ok(over) => {
+                answered_at = now;
+                for (id, reason) in over {
+                    relay.revoke(id, reason);
+                }
+            }
+            Err(error) if now.since(answered_at) < LEASE => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "sessions are carried on a lease");
+            }
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "sessions end: their rows cannot be read");
+                for (id, _) in carried {
+                    relay.revoke(id, EndReason::RelayLost);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gatelodge_proto::Random;
+
+    use super::*;
+
+    #[test]
+    fn a_session_is_idle_after_the_limit_without_a_byte() {
+        let (start, limit) = (Timestamp::from_seconds(1_800_000_000), Duration::from_secs(900));
+        let id = SessionId::make(start, &Random::seeded(1));
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut idleness = Idleness::default();
+        let none = Traffic::default();
+        let some = Traffic { up: 1, down: 0 };
+        assert!(idleness.note(&[(id, none)], limit, at(0)).is_empty());
+        assert!(idleness.note(&[(id, some)], limit, at(800)).is_empty());
+        assert!(idleness.note(&[(id, some)], limit, at(1699)).is_empty());
+        assert_eq!(idleness.note(&[(id, some)], limit, at(1700)), [id]);
+        assert!(idleness.note(&[], limit, at(1701)).is_empty());
+        assert!(idleness.0.is_empty());
+    }
+}

@@ -1,0 +1,108 @@
+//! What a device tells about its sessions. A device speaks of its own sessions alone, and what it says twice counts
+//! once.
+
+use futures_util::future::BoxFuture;
+use gatelodge_proto::{
+    DeviceId, SessionId, Timestamp,
+    payload::{Event, FlowOutcome, Happening},
+};
+use serde_json::json;
+
+use super::{
+    end::finish,
+    machine::Found,
+    model::Traffic,
+    record::{self, record},
+    store,
+};
+use crate::{
+    db::{DbError, Tx},
+    devices::service::SessionEvents,
+    kits::Kits,
+};
+
+const LONGEST_TARGET: usize = 200;
+
+/// The sessions' ear at the registrar.
+#[derive(Debug, Clone, Copy)]
+pub struct Ear;
+
+impl SessionEvents for Ear {
+    fn happened<'a>(
+        &'a self,
+        tx: &'a mut Tx,
+        kits: &'a Kits,
+        device: DeviceId,
+        event: &'a Event,
+    ) -> BoxFuture<'a, Result<(), DbError>> {
+        Box::pin(take_in(tx, kits, device, event))
+    }
+}
+
+/// Takes an event of `device` in, within the transaction that commits the message. Events that are none of a session's
+/// leave everything as it is.
+pub async fn take_in(tx: &mut Tx, kits: &Kits, device: DeviceId, event: &Event) -> Result<(), DbError> {
+    match &event.what {
+        Happening::OnSiteCodeShown { .. } => Ok(()),
+        Happening::SessionJoined { session } => {
+            let Some(found) = own(tx, device, *session).await? else { return Ok(()) };
+            record(tx, kits, found.ask(), record::device(device), "session_joined", json!({})).await
+        }
+        Happening::FlowOpened { session, flow, target, outcome } => {
+            let Some(found) = own(tx, device, *session).await? else { return Ok(()) };
+            let (target, open) = (plain(target), *outcome == FlowOutcome::Opened);
+            let at = believable(event.at, &found, kits);
+            if !store::open_flow(tx, *session, *flow, &target, word(*outcome), at, open).await? {
+                return Ok(());
+            }
+            let what = if open { "flow_opened" } else { "flow_refused" };
+            let details = json!({ "target": target, "outcome": word(*outcome) });
+            record(tx, kits, found.ask(), record::device(device), what, details).await
+        }
+        Happening::FlowClosed { session, flow, bytes_up, bytes_down, duration_ms } => {
+            let Some(found) = own(tx, device, *session).await? else { return Ok(()) };
+            let traffic = Traffic { up: *bytes_up, down: *bytes_down };
+            let at = believable(event.at, &found, kits);
+            let Some(target) = store::close_flow(tx, *session, *flow, at, traffic).await? else { return Ok(()) };
+            let details = json!({ "target": target, "bytes_up": bytes_up, "bytes_down": bytes_down, "milliseconds": duration_ms });
+            record(tx, kits, found.ask(), record::device(device), "flow_closed", details).await
+        }
+        Happening::SessionEnded { session, reason, bytes_up, bytes_down } => {
+            let Some(found) = own(tx, device, *session).await? else { return Ok(()) };
+            store::count_bytes(tx, *session, Traffic { up: *bytes_up, down: *bytes_down }).await?;
+            finish(tx, kits, found, *reason, record::device(device)).await.map(drop)
+        }
+    }
+}
+
+/// A session of this device.
+async fn own(tx: &mut Tx, device: DeviceId, session: SessionId) -> Result<Option<Found>, DbError> {
+    let found = store::hold(tx, session).await?.filter(|found| found.ask().device == device);
+    if found.is_none() {
+        tracing::warn!(%device, %session, "a device spoke of a session that is not its own");
+    }
+    Ok(found)
+}
+
+/// The device's time where it can be true, else ours: its clock may be wrong.
+fn believable(at: Timestamp, found: &Found, kits: &Kits) -> Timestamp {
+    let now = kits.now();
+    if at >= found.ask().requested_at && at <= now { at } else { now }
+}
+
+/// What a device wrote, short and printable.
+fn plain(target: &str) -> String {
+    target.chars().filter(|c| !c.is_control()).take(LONGEST_TARGET).collect()
+}
+
+const fn word(outcome: FlowOutcome) -> &'static str {
+    match outcome {
+        FlowOutcome::Opened => "opened",
+        FlowOutcome::NotAllowed => "not_allowed",
+        FlowOutcome::Refused => "refused",
+        FlowOutcome::TimedOut => "timed_out",
+        FlowOutcome::Unreachable => "unreachable",
+        FlowOutcome::NoSuchName => "no_such_name",
+        FlowOutcome::Limit => "limit",
+    }
+}

@@ -1,0 +1,160 @@
+//! A technician asks for a session: the customer's rule answers, or the customer is asked.
+
+use gatelodge_proto::{
+    DeviceId, SessionId,
+    api::SessionRequest,
+    payload::{Service, ServiceName},
+};
+
+use super::{
+    decide::{self, OpenRefusal},
+    jobs,
+    machine::{self, Answer},
+    model::{Ask, LIVE_PER_DEVICE, LONGEST_REASON, NamedSession},
+    record::{actor, asked, record},
+    store::{self, Reader},
+};
+use crate::{
+    accounts::rights::InstallerMember,
+    audit::Actor,
+    db::DbError,
+    kits::Kits,
+    pki::{Csr, InvalidCsr},
+};
+
+/// Why no session came of a request.
+#[derive(Debug, thiserror::Error)]
+pub enum RequestRefusal {
+    /// No such device, or it is another installer's: both look the same.
+    #[error("there is no such device among yours")]
+    UnknownDevice,
+    /// The customer has not confirmed the device yet.
+    #[error("the customer has not confirmed this device yet: ask them to follow the link in the activation mail")]
+    NotActive,
+    /// Nothing to reach.
+    #[error("name at least one of the device's services")]
+    NoServices,
+    /// The device does not report this service.
+    #[error("the device has no service `{name}`; it has {known}")]
+    UnknownService {
+        /// The name asked for.
+        name: ServiceName,
+        /// What there is.
+        known: String,
+    },
+    /// No reason, or more than a reason.
+    #[error("say in 1 to {LONGEST_REASON} characters why you need the session; the customer reads it")]
+    Reason,
+    /// Too long or no time at all.
+    #[error("a session lasts 1 to {0} minutes")]
+    Minutes(u32),
+    /// The session's key.
+    #[error(transparent)]
+    Csr(#[from] InvalidCsr),
+    /// The device is busy.
+    #[error("this device has {LIVE_PER_DEVICE} sessions waiting or open already: end one first")]
+    Busy,
+    /// The grant could not be made.
+    #[error(transparent)]
+    Open(#[from] OpenRefusal),
+    /// The database failed.
+    #[error(transparent)]
+    Database(#[from] DbError),
+}
+
+/// A request as it came, read.
+struct Wish {
+    device: DeviceId,
+    services: Vec<ServiceName>,
+    reason: String,
+    minutes: u32,
+    csr: Csr,
+}
+
+impl Wish {
+    fn read(request: SessionRequest, most_minutes: u32) -> Result<Self, RequestRefusal> {
+        let reason = request.reason.trim();
+        if reason.is_empty() || reason.chars().count() > LONGEST_REASON || reason.chars().any(char::is_control) {
+            return Err(RequestRefusal::Reason);
+        }
+        if request.minutes == 0 || request.minutes > most_minutes {
+            return Err(RequestRefusal::Minutes(most_minutes));
+        }
+        let mut services = request.services;
+        services.sort();
+        services.dedup();
+        if services.is_empty() {
+            return Err(RequestRefusal::NoServices);
+        }
+        Ok(Self {
+            device: request.device,
+            services,
+            reason: reason.to_owned(),
+            minutes: request.minutes,
+            csr: Csr::parse(&request.csr)?,
+        })
+    }
+}
+
+/// Asks for a session. The answer's state says what came of it: waiting, open or refused.
+pub async fn request(
+    kits: &Kits,
+    by: &InstallerMember,
+    request: SessionRequest,
+) -> Result<NamedSession, RequestRefusal> {
+    let wish = Wish::read(request, kits.config.sessions.max_minutes)?;
+    let (member, now) = (by.member(), kits.now());
+    let mut tx = kits.db.write().await?;
+    let ground =
+        store::ground(&mut tx, member.organisation_id, wish.device).await?.ok_or(RequestRefusal::UnknownDevice)?;
+    let customer = ground.customer.ok_or(RequestRefusal::NotActive)?;
+    let services = named_services(&wish.services, &ground.services)?;
+    if store::live_on_device(&mut tx, wish.device).await? >= LIVE_PER_DEVICE {
+        return Err(RequestRefusal::Busy);
+    }
+    let ask = Ask {
+        id: SessionId::make(now, &kits.random),
+        device: wish.device,
+        registration: ground.registration,
+        epoch: ground.epoch,
+        technician: member.user_id,
+        installer: member.organisation_id,
+        customer,
+        services,
+        reason: wish.reason,
+        minutes: wish.minutes,
+        csr: wish.csr.pem().to_owned(),
+        key_thumbprint: wish.csr.thumbprint_hex(),
+        requested_at: now,
+    };
+    let id = ask.id;
+    store::insert(&mut tx, &ask).await?;
+    record(&mut tx, kits, &ask, actor(member), "session_requested", asked(&ask)).await?;
+    match machine::answer(ask, ground.consent, now) {
+        Answer::Ask(_) => jobs::enqueue_request_mail(&mut tx, kits, id).await?,
+        Answer::Open(allowed) => decide::open(&mut tx, kits, allowed, ground.consent, Actor::Cloud).await?,
+        Answer::Refuse(refused) => {
+            store::refuse(&mut tx, &refused).await?;
+            record(&mut tx, kits, &refused.ask, Actor::Cloud, "session_refused_by_rule", asked(&refused.ask)).await?;
+        }
+    }
+    let session = store::named(&mut tx, Reader::Installer(member.organisation_id), id)
+        .await?
+        .ok_or(RequestRefusal::UnknownDevice)?;
+    tx.commit().await?;
+    kits.jobs.ring();
+    Ok(session)
+}
+
+fn named_services(wanted: &[ServiceName], reported: &[Service]) -> Result<Vec<Service>, RequestRefusal> {
+    wanted
+        .iter()
+        .map(|name| {
+            reported.iter().find(|service| service.name == *name).cloned().ok_or_else(|| {
+                let known: Vec<_> = reported.iter().map(|service| service.name.as_str()).collect();
+                let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+                RequestRefusal::UnknownService { name: name.clone(), known }
+            })
+        })
+        .collect()
+}

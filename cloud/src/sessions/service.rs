@@ -1,0 +1,90 @@
+//! What people read of sessions: an installer those it asked for, a customer those on its devices.
+
+use std::time::Duration;
+
+use gatelodge_proto::{
+    DeviceId, SessionId,
+    api::{SessionState, SessionView},
+};
+
+use super::{
+    model::{Flow, NamedSession},
+    store::{self, Reader},
+};
+use crate::{
+    accounts::model::{Member, OrganisationKind},
+    db::DbError,
+    kits::Kits,
+};
+
+/// The longest that a reading waits for a change.
+pub const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// Between two looks while a reading waits.
+const LOOK: Duration = Duration::from_millis(400);
+
+/// Which sessions to read.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Wanted {
+    /// On this device alone.
+    pub device: Option<DeviceId>,
+    /// Waiting and open ones alone.
+    pub live: bool,
+    /// Before this one in the list.
+    pub before: Option<SessionId>,
+    /// How many at most.
+    pub limit: i64,
+}
+
+fn reader(member: &Member) -> Option<Reader> {
+    match member.kind {
+        OrganisationKind::Installer => Some(Reader::Installer(member.organisation_id)),
+        OrganisationKind::Customer => Some(Reader::Customer(member.organisation_id)),
+        OrganisationKind::Vendor | OrganisationKind::Reseller => None,
+    }
+}
+
+/// The member's sessions, the newest first.
+pub async fn list(kits: &Kits, member: &Member, wanted: Wanted) -> Result<Vec<NamedSession>, DbError> {
+    let Some(reader) = reader(member) else { return Ok(Vec::new()) };
+    let mut tx = kits.db.read().await?;
+    store::list(&mut tx, reader, wanted.device, wanted.live, wanted.before, wanted.limit).await
+}
+
+/// One session; `None` when there is none or it is somebody else's.
+pub async fn one(kits: &Kits, member: &Member, id: SessionId) -> Result<Option<NamedSession>, DbError> {
+    let Some(reader) = reader(member) else { return Ok(None) };
+    let mut tx = kits.db.read().await?;
+    store::named(&mut tx, reader, id).await
+}
+
+/// One session, once its state differs from `state` or `patience` is over.
+pub async fn once_changed(
+    kits: &Kits,
+    member: &Member,
+    id: SessionId,
+    state: SessionState,
+    patience: Duration,
+) -> Result<Option<NamedSession>, DbError> {
+    let deadline = tokio::time::Instant::now() + patience.min(LONGEST_WAIT);
+    loop {
+        let found = one(kits, member, id).await?;
+        let same = found.as_ref().is_some_and(|session| session.view.state == state);
+        if !same || tokio::time::Instant::now() + LOOK > deadline {
+            return Ok(found);
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// The targets opened in a session, the newest first.
+pub async fn flows(kits: &Kits, session: &SessionView) -> Result<Vec<Flow>, DbError> {
+    let mut tx = kits.db.read().await?;
+    store::flows(&mut tx, session.id).await
+}
+
+/// How many requests wait for the customer's word; for the bell.
+pub async fn waiting(kits: &Kits, member: &Member) -> Result<u32, DbError> {
+    let live = list(kits, member, Wanted { live: true, limit: 100, ..Wanted::default() }).await?;
+    let count = live.iter().filter(|session| session.view.state == SessionState::Waiting).count();
+    Ok(u32::try_from(count).unwrap_or(u32::MAX))
+}
