@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a failure here is the failure of a test")]
 
-mod accounts;
+mod activation;
+mod cast;
 mod devices;
 mod kits;
+mod sessions;
 mod tidy;

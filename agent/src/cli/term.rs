@@ -1,9 +1,5 @@
-//! The only place that prints for people. A reader that has gone, as in `status | head`, is no reason to fail.
-
-use std::{
-    fmt::Display,
-    io::{Write as _, stderr, stdout},
-};
+//! The only place that prints for people.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the one module that talks to the terminal")]
 
 /// Something did not work: what, where, what next.
 #[derive(Debug)]
@@ -25,27 +21,26 @@ impl Failure {
 }
 
 pub(super) fn fail(failure: &Failure) {
-    let mut out = stderr().lock();
-    let _ = writeln!(out, "gatelodge-agent: {}", failure.what);
+    eprintln!("gatelodge-agent: {}", failure.what);
     if let Some(place) = &failure.place {
-        let _ = writeln!(out, "  where   {place}");
+        eprintln!("  where   {place}");
     }
-    let _ = writeln!(out, "  next    {}", failure.next);
+    eprintln!("  next    {}", failure.next);
 }
 
 /// A line of the answer.
-pub(super) fn say(line: impl Display) {
-    let _ = writeln!(stdout(), "{line}");
+pub(super) fn say(line: impl std::fmt::Display) {
+    println!("{line}");
 }
 
 /// A name and a value in two columns.
-pub(super) fn field(name: &str, value: impl Display) {
-    let _ = writeln!(stdout(), "  {name:<14}{value}");
+pub(super) fn field(name: &str, value: impl std::fmt::Display) {
+    println!("  {name:<14}{value}");
 }
 
 /// Asks and reads one line.
 pub(super) fn ask(question: &str) -> String {
-    let _ = write!(stderr(), "{question} ");
+    eprint!("{question} ");
     let mut answer = String::new();
     let _ = std::io::stdin().read_line(&mut answer);
     answer.trim().to_owned()

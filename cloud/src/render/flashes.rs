@@ -35,5 +35,3 @@ pub const DATA_SAVED: &str = "flash-data-saved";
 pub const DEVICE_RETIRED: &str = "flash-device-retired";
 /// A quarantine entry was dismissed.
 pub const DISMISSED: &str = "flash-dismissed";
-/// A browser or program was signed out.
-pub const SIGN_IN_ENDED: &str = "flash-sign-in-ended";

@@ -4,7 +4,4 @@
 mod service;
 mod store;
 
-pub use service::{
-    Browser, COOKIE, PortalSession, begin, end, end_one, end_others, end_within, list, recognise, switch,
-};
-pub(in crate::accounts) use store::end_all;
+pub use service::{Browser, COOKIE, PortalSession, begin, end, end_one, end_others, list, recognise, switch};
