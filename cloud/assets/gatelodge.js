@@ -1,7 +1,8 @@
 // What pages gain where scripts run. Every page works without; nothing here decides anything.
 
 const body = document.body;
-const language = document.documentElement.lang;
+const tag = document.documentElement.lang;
+const language = tag === "en" ? "en-GB" : tag;
 
 // Codes, MACs and serials get a copy button.
 for (const code of document.querySelectorAll("[data-copyable]")) {
@@ -58,6 +59,7 @@ if (form) {
     form.elements.mac.value = grouped(parts[2], 2, ":");
     if (parts[3]) form.elements.proof.value = grouped(parts[3], 4, "-");
     form.elements.label.value = "";
+    form.querySelector("details").open = false;
     (parts[3] ? form.elements.web_address : form.elements.proof).focus();
   };
   form.elements.label.addEventListener("input", fill);

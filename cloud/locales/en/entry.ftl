@@ -17,6 +17,7 @@ field-token = Code from the mail
 field-token-hint = The part of the link after the sign #. It is filled in by itself when your browser allows scripts.
 field-user-code = Code that the program shows
 field-label = Label text
+field-label-open = Paste the label text
 field-label-hint = Paste what your scanner reads from the square code. It fills in ID code, MAC and secret.
 field-id-code = ID code
 field-mac = MAC address

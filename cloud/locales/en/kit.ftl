@@ -117,6 +117,7 @@ theme-dark = Dark
 copy = Copy
 copied = Copied
 optional = optional
+label-before = { $label }:
 form-refused = Please correct this first:
 role-administrator = Administrator
 role-supervisor = Supervisor

@@ -17,6 +17,7 @@ field-token = Code reçu par e-mail
 field-token-hint = La partie du lien après le signe #. Elle se remplit d’elle-même si votre navigateur accepte les scripts.
 field-user-code = Code affiché par le programme
 field-label = Texte de l’étiquette
+field-label-open = Coller le texte de l’étiquette
 field-label-hint = Collez ce que votre lecteur lit dans le code carré. Il remplit le code ID, le MAC et le secret.
 field-id-code = Code ID
 field-mac = Adresse MAC

@@ -117,6 +117,7 @@ theme-dark = Sombre
 copy = Copier
 copied = Copié
 optional = facultatif
+label-before = { $label } :
 form-refused = À corriger d’abord :
 role-administrator = Administrateur
 role-supervisor = Superviseur

@@ -12,5 +12,5 @@ mod tests;
 
 pub use explain::Explain;
 pub use language::{Language, negotiate};
-pub use phrase::{Argument, Phrase, say, say_with};
+pub use phrase::{Argument, Phrase, say, say_if_known, say_with};
 pub use spans::{ago, bytes, date, days, moment, span};

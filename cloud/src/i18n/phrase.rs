@@ -95,6 +95,11 @@ pub fn say(language: Language, key: &str) -> String {
     say_with(language, key, &[])
 }
 
+/// The sentence of `key` in `language`, when there is one.
+pub fn say_if_known(language: Language, key: &str) -> Option<String> {
+    SENTENCES.try_lookup_complete(&language.identifier(), key, None)
+}
+
 /// The sentence of `key` in `language`, with data. An unknown key gives itself between `⟦` and `⟧`, which no
 /// test lets pass.
 pub fn say_with(language: Language, key: &str, arguments: &[(&'static str, Argument)]) -> String {

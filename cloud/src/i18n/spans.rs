@@ -36,13 +36,14 @@ pub fn ago(language: Language, at: Timestamp, now: Timestamp) -> String {
     say_with(language, if past { ago } else { ahead }, &[("count", Argument::from(count))])
 }
 
-/// `45 seconds`, `12 minutes`, `1 h 05 min`.
+/// `45 seconds`, `12 minutes`, `1 h`, `1 h 05 min`.
 pub fn span(language: Language, length: Duration) -> String {
     let seconds = length.as_secs();
     match seconds {
         0..60 => say_with(language, "span-seconds", &[("count", Argument::from(seconds))]),
         60..3_600 => say_with(language, "span-minutes", &[("count", Argument::from(seconds / 60))]),
-        _ => format!("{} h {:02} min", seconds / 3_600, seconds % 3_600 / 60),
+        _ if seconds % 3_600 < 60 => format!("{}\u{a0}h", seconds / 3_600),
+        _ => format!("{}\u{a0}h\u{a0}{:02}\u{a0}min", seconds / 3_600, seconds % 3_600 / 60),
     }
 }
 
@@ -97,7 +98,8 @@ mod tests {
         assert_eq!(ago(Language::Fr, before(7_300), NOON), "il y a 2 heures");
         assert_eq!(ago(Language::En, NOON + Duration::from_secs(7_300), NOON), "in 2 hours");
         assert_eq!(ago(Language::En, before(30 * 86_400), NOON), "3 April 2026");
-        assert_eq!(span(Language::En, Duration::from_secs(3_900)), "1 h 05 min");
+        assert_eq!(span(Language::En, Duration::from_secs(3_900)), "1\u{a0}h\u{a0}05\u{a0}min");
+        assert_eq!(span(Language::En, Duration::from_secs(7_200)), "2\u{a0}h");
     }
 
     #[test]

@@ -263,6 +263,11 @@ impl Page {
         phrase.say(self.language)
     }
 
+    /// The label of a form's field, where its name has one.
+    pub fn label(&self, field: &str) -> Option<String> {
+        i18n::say_if_known(self.language, &format!("field-{}", field.replace('_', "-")))
+    }
+
     /// A date.
     pub fn date(&self, at: impl Here<Timestamp>) -> String {
         i18n::date(self.language, at.here())
@@ -322,7 +327,7 @@ impl Page {
                 places.push(place(paths::SESSIONS, "nav-sessions", "session"));
             }
             Side::Customer => {
-                places.push(place(paths::DEVICES, "nav-my-devices", "devices"));
+                places.push(place(paths::DEVICES, "nav-devices", "devices"));
                 places.push(place(paths::REQUESTS, "nav-requests", "bell"));
                 places.push(place(paths::SESSIONS, "nav-sessions", "session"));
                 places.push(place(paths::HISTORY, "nav-history", "history"));

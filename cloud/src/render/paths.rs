@@ -73,9 +73,9 @@ pub const STOP_SESSION: &str = "/sessions/{session}/stop";
 /// `GET`: every device made.
 pub const INVENTORY: &str = "/vendor/inventory";
 /// `GET`: one device as the vendor sees it.
-pub const VENDOR_DEVICE: &str = "/vendor/devices/{device}";
+pub const VENDOR_DEVICE: &str = "/vendor/inventory/{device}";
 /// `GET` asks, `POST` `typed`: revokes a device for good.
-pub const RETIRE: &str = "/vendor/devices/{device}/retire";
+pub const RETIRE: &str = "/vendor/inventory/{device}/retire";
 /// `GET`: hardware that asked for a certificate and is unknown or in conflict.
 pub const QUARANTINE: &str = "/vendor/quarantine";
 /// `POST`: forgets an entry.

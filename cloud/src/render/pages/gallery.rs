@@ -439,7 +439,7 @@ fn all(language: Language) -> Vec<(&'static str, String)> {
     add(
         "vendor_device",
         VendorDevice {
-            page: vendor("/vendor/devices/x"),
+            page: vendor("/vendor/inventory/x"),
             device: facts(Life::Active, false),
             purchased_on: Some("2026-02-11".into()),
             proof: "on_site_code".into(),
@@ -451,7 +451,7 @@ fn all(language: Language) -> Vec<(&'static str, String)> {
     add(
         "retire",
         Retire {
-            page: vendor("/vendor/devices/x/retire"),
+            page: vendor("/vendor/inventory/x/retire"),
             device: device_id(1),
             id_code: IdCode::make(&random(1)),
             typed: String::new(),
