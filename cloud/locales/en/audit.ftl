@@ -1,4 +1,51 @@
-### What happened, after the name of whoever did it.
+### What happened, before the name of whoever did it.
 
+audit-devices-imported = Imported { $added } devices; { $refused } lines were refused
+audit-device-enrolled = The device enrolled and got its certificate
+audit-device-certificate-renewed = The device renewed its certificate
+audit-device-conflict = Another key asked for this device’s identity
+audit-device-key-approved = Accepted a new key for the device
+audit-device-key-refused = Refused another key for the device
+audit-device-revoked = Revoked the device’s certificates
+audit-device-retired = Retired the device for good
 audit-device-registered = Registered the device for { $email }
-audit-device-activated = Confirmed and activated the device
+audit-device-activated = Confirmed and activated the device; consent: { $consent ->
+    [ask] ask each time
+    [always] at any time
+   *[never] never
+}
+audit-device-released = Released the device
+audit-registration-cancelled = Cancelled the registration for { $email }
+audit-link-sent = Sent the activation link to { $email } again
+audit-email-corrected = Corrected the customer’s address to { $email }
+audit-consent-changed = Changed who may enter: { $consent ->
+    [ask] ask each time
+    [always] at any time
+   *[never] nobody
+}
+audit-web-address-changed = Changed the web address to { $web_address }
+audit-session-requested = Asked for a session to { $services }: { $reason }
+audit-session-allowed = Allowed the session
+audit-session-refused = Refused the session
+audit-session-refused-by-rule = The rule “never” refused a session
+audit-session-opened = The session opened
+audit-session-joined = The device joined the session
+audit-session-ended = The session ended: { $reason ->
+    [technician] by the technician
+    [customer] by the customer
+    [device] by Stop on the device
+    [expired] its time was over
+    [idle] nothing happened
+    [revoked] a right fell away
+    [relay_lost] the connection was lost
+    [never_joined] nobody joined
+   *[refused] the device refused
+}
+audit-flow-opened = Opened { $target }
+audit-flow-refused = Was refused { $target }
+audit-flow-closed = Closed { $target }
+audit-installer-signed-up = { $organisation } signed up as an installer
+audit-password-set = Set a new password
+audit-program-signed-in = Signed in with the program from { $network }
+audit-token-issued = Made the API token { $label }
+audit-other = { $what }

@@ -1,4 +1,51 @@
-### Ce qui s’est passé, après le nom de qui l’a fait.
+### Ce qui s’est passé, avant le nom de qui l’a fait.
 
+audit-devices-imported = { $added } appareils importés ; { $refused } lignes refusées
+audit-device-enrolled = L’appareil s’est enrôlé et a reçu son certificat
+audit-device-certificate-renewed = L’appareil a renouvelé son certificat
+audit-device-conflict = Une autre clé a demandé l’identité de cet appareil
+audit-device-key-approved = Nouvelle clé acceptée pour l’appareil
+audit-device-key-refused = Autre clé refusée pour l’appareil
+audit-device-revoked = Certificats de l’appareil révoqués
+audit-device-retired = Appareil retiré pour de bon
 audit-device-registered = Appareil enregistré pour { $email }
-audit-device-activated = Appareil confirmé et activé
+audit-device-activated = Appareil confirmé et activé ; consentement : { $consent ->
+    [ask] demander chaque fois
+    [always] à tout moment
+   *[never] jamais
+}
+audit-device-released = Appareil rendu
+audit-registration-cancelled = Enregistrement pour { $email } annulé
+audit-link-sent = Lien d’activation renvoyé à { $email }
+audit-email-corrected = Adresse du client corrigée en { $email }
+audit-consent-changed = Qui peut entrer a changé : { $consent ->
+    [ask] demander chaque fois
+    [always] à tout moment
+   *[never] personne
+}
+audit-web-address-changed = Adresse web changée en { $web_address }
+audit-session-requested = Session demandée vers { $services } : { $reason }
+audit-session-allowed = Session autorisée
+audit-session-refused = Session refusée
+audit-session-refused-by-rule = La règle « jamais » a refusé une session
+audit-session-opened = La session s’est ouverte
+audit-session-joined = L’appareil a rejoint la session
+audit-session-ended = La session est finie : { $reason ->
+    [technician] par le technicien
+    [customer] par le client
+    [device] par l’arrêt sur l’appareil
+    [expired] temps écoulé
+    [idle] inactivité
+    [revoked] un droit a été retiré
+    [relay_lost] connexion perdue
+    [never_joined] personne n’est venu
+   *[refused] refus de l’appareil
+}
+audit-flow-opened = { $target } ouvert
+audit-flow-refused = { $target } refusé
+audit-flow-closed = { $target } fermé
+audit-installer-signed-up = { $organisation } s’est inscrit comme installateur
+audit-password-set = Nouveau mot de passe défini
+audit-program-signed-in = Connexion avec le programme depuis { $network }
+audit-token-issued = Jeton d’API { $label } créé
+audit-other = { $what }

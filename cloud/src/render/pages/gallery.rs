@@ -125,14 +125,30 @@ fn session(seed: u64, state: SessionState) -> SessionRow {
 }
 
 fn history() -> Vec<HistoryRow> {
-    let row = |minutes, what: &str| {
-        HistoryRow::of(ago(minutes), "Marc Petit".into(), what, &json!({"email": "rosa@example.com", "consent": "ask"}))
-    };
-    AUDITED.iter().zip(1..).map(|(what, place)| row(place * 700, what)).collect()
+    let details = json!({
+        "added": 3, "consent": "ask", "email": "rosa@example.com", "label": "CRM", "network": "192.0.2.7",
+        "organisation": "Petit Alarmes", "reason": "relay_lost", "refused": 1, "services": "panel-web",
+        "target": "tcp panel:80", "web_address": "villa-rosa",
+    });
+    AUDITED
+        .iter()
+        .zip(1..)
+        .map(|(what, place)| HistoryRow::of(ago(place * 700), "Marc Petit".into(), what, &details))
+        .collect()
 }
 
-/// What the services write into the audit trail.
-const AUDITED: [&str; 2] = ["device_registered", "device_activated"];
+/// What the services write into the audit trail, and a word of a later version.
+const AUDITED: [&str; 9] = [
+    "device_registered",
+    "device_activated",
+    "session_requested",
+    "session_allowed",
+    "session_ended",
+    "device_conflict",
+    "devices_imported",
+    "web_address_changed",
+    "something_later",
+];
 
 fn label() -> LabelForm {
     LabelForm {
@@ -586,6 +602,24 @@ fn the_gallery_is_written_where_it_is_wanted() {
         for (name, mail) in crate::render::mails::samples() {
             let letter = mail.render(language, "Sentinel SA");
             std::fs::write(folder.join(format!("mail_{name}-{language}.html")), letter.html).unwrap();
+        }
+    }
+}
+
+/// Every `audit-` sentence names only details that [`HistoryRow::of`] hands on.
+#[test]
+fn the_history_is_told_with_the_details_there_are() {
+    let sentences = include_str!("../../../locales/en/audit.ftl");
+    for key in sentences.lines().filter_map(|line| line.strip_prefix("audit-")?.split_once(" =").map(|(key, _)| key)) {
+        let details = json!({
+            "added": 3, "consent": "ask", "email": "rosa@example.com", "label": "CRM", "network": "192.0.2.7",
+            "organisation": "Petit Alarmes", "reason": "idle", "refused": 1, "services": "panel-web",
+            "target": "tcp panel:80", "web_address": "villa-rosa", "what": "other",
+        });
+        let row = HistoryRow::of(NOW, "Ada".into(), &key.replace('-', "_"), &details);
+        for language in Language::ALL {
+            let said = row.what.say(language);
+            assert!(key == "other" || !said.contains("{$") && !said.contains('⟦'), "{key} {language}: {said}");
         }
     }
 }

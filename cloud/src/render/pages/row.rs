@@ -10,7 +10,7 @@ use gatelodge_proto::{
 };
 
 use crate::{
-    i18n::{Argument, Phrase},
+    i18n::{self, Argument, Language, Phrase},
     render::{Page, Side, Tone},
 };
 
@@ -232,33 +232,43 @@ impl HistoryRow {
                 _ => None,
             })
             .collect();
-        let what = what.replace('_', "-");
-        let ends = |words: &[&str]| words.iter().any(|word| what.ends_with(word));
-        let tone = if ends(&["refused", "failed", "conflict", "retired", "quarantined"]) {
-            Tone::Refused
-        } else if ends(&["registered", "requested", "sent"]) {
-            Tone::Waits
-        } else if ends(&["activated", "opened", "enrolled", "allowed"]) {
-            Tone::Done
+        let key = format!("audit-{}", what.replace('_', "-"));
+        let what_happened = if i18n::say_if_known(Language::En, &key).is_some() {
+            Phrase { key: key.into(), arguments }
         } else {
-            Tone::Quiet
+            Phrase::new("audit-other").with("what", what.replace('_', " "))
         };
-        Self { at, actor, what: Phrase { key: format!("audit-{what}").into(), arguments }, tone, device: None }
+        Self { at, actor, what: what_happened, tone: tone(what), device: None }
+    }
+}
+
+/// The colour and shape of what happened.
+fn tone(what: &str) -> Tone {
+    let ends = |words: &[&str]| words.iter().any(|word| what.ends_with(word));
+    if ends(&["refused", "by_rule", "conflict", "retired", "revoked"]) {
+        Tone::Refused
+    } else if ends(&["registered", "requested", "link_sent"]) {
+        Tone::Waits
+    } else if ends(&["activated", "allowed", "enrolled", "session_opened", "approved"]) {
+        Tone::Done
+    } else {
+        Tone::Quiet
     }
 }
 
 /// The details a sentence of the history may name.
-const NAMED: [&str; 12] = [
-    "email",
+const NAMED: [&str; 13] = [
+    "added",
     "consent",
-    "reason",
-    "services",
+    "email",
+    "label",
     "minutes",
-    "installer",
-    "customer",
-    "web_address",
-    "until",
-    "serial",
+    "network",
+    "organisation",
+    "outcome",
+    "reason",
+    "refused",
+    "services",
     "target",
-    "count",
+    "web_address",
 ];
