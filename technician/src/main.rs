@@ -1,2 +1,2 @@
-//! Placeholder.
+//! `gatelodge`: see `--help`.
 fn main() {}

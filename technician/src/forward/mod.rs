@@ -1,0 +1,255 @@
+//! The technician's end of one session: joins the relay, meets the device in TLS, shows the grant, and carries each
+//! connection to a local port to one of the device's services. Binds local addresses only; decides nothing.
+
+mod key;
+mod listen;
+mod spec;
+
+use std::{sync::Arc, time::Duration};
+
+use gatelodge_proto::{
+    FlowId, Random,
+    api::Join,
+    payload::{EndReason, ServiceName},
+    session::{
+        Ending, Role, VERSION,
+        carrier::{Carrier, DialError, JoinError, RelaySocket, dial},
+        driver::{Channel, Counters, Driver, Handle, Notice, OpenFailure, Unaccepted},
+        handshake::{self, Identity},
+        inner_frame::{Accept, Class, Open, Target, Warrant},
+        mux::Settings,
+        pump,
+    },
+};
+use tokio::{net::TcpStream, sync::mpsc};
+use tokio_util::task::TaskTracker;
+
+pub use self::{
+    key::{KeyError, SessionKey},
+    listen::{BindError, Listener, bind},
+    spec::{Forward, InvalidForward},
+};
+use crate::{clock::Clock, tls::provider};
+
+/// Longest time for the inner handshake.
+const HANDSHAKE_WITHIN: Duration = Duration::from_secs(15);
+
+/// What a session is made of.
+pub struct Session {
+    /// From the cloud.
+    pub join: Join,
+    /// Whose CSR the cloud certified.
+    pub key: SessionKey,
+    /// Open local ports.
+    pub listeners: Vec<Listener>,
+    /// Trusts the cloud's HTTPS certificate.
+    pub tls: Arc<rustls::ClientConfig>,
+    /// For flow ids.
+    pub clock: Clock,
+    /// For flow ids.
+    pub random: Random,
+}
+
+/// What happens in a running session.
+#[derive(Debug)]
+pub enum Update {
+    /// The relay took the ticket and the device is there; the handshake begins.
+    Meeting,
+    /// The device accepted: ports carry bytes from now on.
+    Joined {
+        /// What may be opened.
+        services: Vec<ServiceName>,
+        /// Seconds left, by the device's count.
+        seconds_left: u32,
+        /// What the session carries, for the live line.
+        counters: Arc<Counters>,
+    },
+    /// A connection to a local port reached its service.
+    FlowOpened {
+        /// The service.
+        service: ServiceName,
+        /// The device's side has the same id.
+        flow: FlowId,
+    },
+    /// A connection to a local port did not reach its service.
+    FlowFailed {
+        /// The service.
+        service: ServiceName,
+        /// The device's side has the same id.
+        flow: FlowId,
+        /// Why.
+        failure: OpenFailure,
+    },
+    /// A connection is over.
+    FlowClosed {
+        /// The service.
+        service: ServiceName,
+        /// The device's side has the same id.
+        flow: FlowId,
+        /// Bytes towards the technician.
+        bytes_up: u64,
+        /// Bytes towards the installation.
+        bytes_down: u64,
+    },
+    /// The session ends in so many seconds.
+    ExpiryWarn(u32),
+}
+
+/// The session did not come up.
+#[derive(Debug, thiserror::Error)]
+pub enum ForwardError {
+    /// The relay cannot be reached.
+    #[error(transparent)]
+    Dial(#[from] DialError),
+    /// The relay did not join the two ends.
+    #[error(transparent)]
+    Join(#[from] JoinError),
+    /// Certificates or key of the session cannot be used.
+    #[error(transparent)]
+    Material(#[from] handshake::HandshakeError),
+    /// Whoever answered is not the device, or does not take this key.
+    #[error("what answered is not this device, or it did not take this session's key")]
+    Handshake(#[source] std::io::Error),
+    /// The device said no.
+    #[error("the device refuses: {0}")]
+    Unaccepted(#[source] Unaccepted),
+    /// The session was ended while it came up.
+    #[error("the session ended before it began ({})", .0.reason.word())]
+    Ended(Ending),
+}
+
+impl ForwardError {
+    /// The same as an end of the session.
+    pub fn reason(&self) -> EndReason {
+        match self {
+            Self::Dial(_) => EndReason::RelayLost,
+            Self::Join(error) => error.ending().reason,
+            Self::Ended(ending) => ending.reason,
+            Self::Material(_) | Self::Handshake(_) | Self::Unaccepted(_) => EndReason::Refused,
+        }
+    }
+}
+
+/// Runs a session until it ends; `stop` ends it from this side.
+pub async fn run(
+    session: Session,
+    stop: impl Future<Output = ()>,
+    updates: mpsc::UnboundedSender<Update>,
+) -> Result<Ending, ForwardError> {
+    let mut stop = std::pin::pin!(stop);
+    let socket = dial(&session.join.relay, session.tls.clone()).await?;
+    let mut carrier = tokio::select! {
+        joined = Carrier::join(socket, Role::Technician, session.join.ticket.clone()) => joined?,
+        () = &mut stop => return Ok(Ending::plain(EndReason::Technician)),
+    };
+    let _ = updates.send(Update::Meeting);
+    let carrier_end = carrier.end();
+    let met = tokio::select! {
+        met = meet(&mut carrier, &session) => met,
+        () = &mut stop => Err(ForwardError::Ended(Ending::plain(EndReason::Technician))),
+    };
+    let (channel, accept) = match met {
+        Ok(met) => met,
+        Err(error) => {
+            // The relay's word comes first: a handshake also breaks when the session is revoked meanwhile.
+            let error = carrier_end.get().map_or(error, |end| ForwardError::Ended(end.ending(Role::Technician)));
+            carrier.leave(error.reason()).await;
+            return Err(error);
+        }
+    };
+    let (driver, handle, outlets) = Driver::new(channel, Role::Technician, Settings::TECHNICIAN, carrier_end);
+    let _ = updates.send(Update::Joined {
+        services: accept.services,
+        seconds_left: accept.seconds_left,
+        counters: handle.counters().clone(),
+    });
+    let flows = TaskTracker::new();
+    let ports = Ports {
+        handle: handle.clone(),
+        updates: updates.clone(),
+        clock: session.clock,
+        random: session.random.clone(),
+        flows: flows.clone(),
+    };
+    let supervise = async {
+        tokio::join!(ports.serve(&session.listeners), tell(outlets.notices, &updates), async {
+            (&mut stop).await;
+            handle.end(Ending::plain(EndReason::Technician)).await;
+        })
+    };
+    let ending = tokio::select! {
+        (ending, _) = driver.run() => ending,
+        _ = supervise => Ending::plain(EndReason::Technician),
+    };
+    flows.close();
+    let _ = tokio::time::timeout(Duration::from_secs(1), flows.wait()).await;
+    carrier.leave(ending.reason).await;
+    Ok(ending)
+}
+
+type Met<'a> = (Channel<tokio_rustls::TlsStream<&'a mut Carrier<RelaySocket>>>, Accept);
+
+async fn meet<'a>(carrier: &'a mut Carrier<RelaySocket>, session: &Session) -> Result<Met<'a>, ForwardError> {
+    let join = &session.join;
+    let identity = Identity { chain: handshake::certificates(&join.chain)?, key: session.key.der() };
+    let config = handshake::technician_side(identity, &join.device_ca, join.device, provider())?;
+    let tls = tokio::time::timeout(HANDSHAKE_WITHIN, handshake::connect(carrier, config))
+        .await
+        .map_err(|late| ForwardError::Handshake(late.into()))?
+        .map_err(ForwardError::Handshake)?;
+    let mut channel = Channel::new(tls);
+    let warrant = Warrant { grant: join.grant.clone(), consent: bytes::Bytes::new() };
+    let accept = channel.present(warrant).await.map_err(ForwardError::Unaccepted)?;
+    tracing::debug!(version = accept.version, own = VERSION, "the device accepted");
+    Ok((channel, accept))
+}
+
+/// Passes on what the device says about the session.
+async fn tell(mut notices: mpsc::UnboundedReceiver<Notice>, updates: &mpsc::UnboundedSender<Update>) {
+    while let Some(Notice::ExpiryWarn(seconds)) = notices.recv().await {
+        let _ = updates.send(Update::ExpiryWarn(seconds));
+    }
+    std::future::pending::<()>().await;
+}
+
+/// The local ports of a session.
+#[derive(Clone)]
+struct Ports {
+    handle: Handle,
+    updates: mpsc::UnboundedSender<Update>,
+    clock: Clock,
+    random: Random,
+    flows: TaskTracker,
+}
+
+impl Ports {
+    /// Takes connections until the session ends.
+    async fn serve(&self, listeners: &[Listener]) {
+        let each = listeners.iter().map(|listener| async {
+            loop {
+                let tcp = listener.accept().await;
+                let (ports, service) = (self.clone(), listener.service.clone());
+                self.flows.spawn(async move { ports.carry(tcp, service).await });
+            }
+        });
+        futures_util::future::join_all(each).await;
+    }
+
+    async fn carry(&self, tcp: TcpStream, service: ServiceName) {
+        let flow = FlowId::make(self.clock.now(), &self.random);
+        let target = Target::Service(service.clone());
+        let stream = match self.handle.open(Open { flow, target, class: Class::Interactive, credit: 0 }).await {
+            Ok(stream) => stream,
+            Err(failure) => {
+                // A closed port looks closed here as well as there.
+                let _ = tcp.set_zero_linger();
+                let _ = self.updates.send(Update::FlowFailed { service, flow, failure });
+                return;
+            }
+        };
+        let _ = self.updates.send(Update::FlowOpened { service: service.clone(), flow });
+        let totals = pump(tcp, stream).await;
+        let (bytes_up, bytes_down) = (totals.received, totals.sent);
+        let _ = self.updates.send(Update::FlowClosed { service, flow, bytes_up, bytes_down });
+    }
+}
