@@ -4,6 +4,7 @@
 
 mod activation;
 mod cast;
+mod data_plane;
 mod devices;
 mod kits;
 mod sessions;

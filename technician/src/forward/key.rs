@@ -4,7 +4,8 @@ use rcgen::{CertificateParams, KeyPair};
 use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
 /// A session's own key.
-pub struct SessionKey(KeyPair);
+#[derive(Clone)]
+pub struct SessionKey(std::sync::Arc<KeyPair>);
 
 /// The key could not be made or used.
 #[derive(Debug, thiserror::Error)]
@@ -14,12 +15,12 @@ pub struct KeyError(#[from] rcgen::Error);
 impl SessionKey {
     /// A new P-256 key.
     pub fn make() -> Result<Self, KeyError> {
-        Ok(Self(KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256)?))
+        Ok(Self(KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256)?.into()))
     }
 
     /// The request for its certificate, PKCS #10 in PEM. The cloud takes the key from it and nothing else.
     pub fn csr(&self) -> Result<String, KeyError> {
-        Ok(CertificateParams::default().serialize_request(&self.0)?.pem()?)
+        Ok(CertificateParams::default().serialize_request(&*self.0)?.pem()?)
     }
 
     pub(super) fn der(&self) -> PrivateKeyDer<'static> {

@@ -151,8 +151,13 @@ pub async fn run(
     let (channel, accept) = match met {
         Ok(met) => met,
         Err(error) => {
-            // The relay's word comes first: a handshake also breaks when the session is revoked meanwhile.
-            let error = carrier_end.get().map_or(error, |end| ForwardError::Ended(end.ending(Role::Technician)));
+            // A handshake also breaks when the session is revoked meanwhile; then the relay's word explains it. What the
+            // device itself says is authentic and stands.
+            let error = match (error, carrier_end.get()) {
+                (ForwardError::Unaccepted(denied @ Unaccepted::Denied { .. }), _) => ForwardError::Unaccepted(denied),
+                (_, Some(end)) => ForwardError::Ended(end.ending(Role::Technician)),
+                (error, None) => error,
+            };
             carrier.leave(error.reason()).await;
             return Err(error);
         }

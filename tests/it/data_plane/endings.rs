@@ -1,0 +1,96 @@
+//! A session ends when it has to, everywhere at once, and both ends know why.
+
+use std::time::Duration;
+
+use gatelodge_proto::payload::{EndReason, Happening};
+use gatelodge_tests::panel::Panel;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
+
+use super::{Live, Plane, service};
+
+/// A session with one open flow that has carried a word.
+async fn busy(host: u8, tweak: impl FnOnce(&mut super::Change)) -> (std::sync::Arc<Plane>, Live, TcpStream) {
+    let panel = Panel::start(host).await.unwrap();
+    let plane = Plane::start().await;
+    let mut change = plane.change(&[service("echo", panel.echo)]);
+    tweak(&mut change);
+    let (plane, mut live) = plane.go(change).await;
+    live.joined().await;
+    let mut tcp = live.connect(0).await;
+    tcp.write_all(b"zone 3").await.unwrap();
+    let mut back = [0; 6];
+    tcp.read_exact(&mut back).await.unwrap();
+    // The panel lives as long as the test's runtime.
+    std::mem::forget(panel);
+    (plane, live, tcp)
+}
+
+async fn ends_everywhere(plane: &Plane, mut live: Live, mut tcp: TcpStream, reason: EndReason) {
+    let (technician, device) = live.ends().await;
+    assert_eq!(technician.unwrap().reason, reason);
+    assert_eq!(device.reason, reason);
+    assert_eq!(plane.reported_end().await, reason);
+    assert!(tcp.read_u8().await.is_err(), "the forwarded connection is over");
+    let events = live.events().await;
+    let closed = events.iter().any(|event| matches!(event, Happening::FlowClosed { bytes_up: 6, bytes_down: 6, .. }));
+    assert!(closed, "{events:?}");
+    assert!(
+        matches!(events.last(), Some(Happening::SessionEnded { reason: said, .. }) if *said == reason),
+        "{events:?}"
+    );
+    assert!(plane.relay.live().is_empty());
+}
+
+#[tokio::test]
+async fn the_customer_presses_stop_in_the_portal() {
+    let (plane, live, tcp) = busy(41, |_| {}).await;
+    assert!(plane.relay.revoke(plane.book.session, EndReason::Customer));
+    ends_everywhere(&plane, live, tcp, EndReason::Customer).await;
+}
+
+#[tokio::test]
+async fn somebody_presses_stop_on_the_device() {
+    let (plane, live, tcp) = busy(42, |_| {}).await;
+    live.stop_device.send(EndReason::Device).await.unwrap();
+    ends_everywhere(&plane, live, tcp, EndReason::Device).await;
+}
+
+#[tokio::test]
+async fn the_technician_ends_it() {
+    let (plane, live, tcp) = busy(43, |_| {}).await;
+    live.stop_technician.cancel();
+    ends_everywhere(&plane, live, tcp, EndReason::Technician).await;
+}
+
+#[tokio::test]
+async fn its_time_is_over_by_the_devices_own_count() {
+    let (plane, live, tcp) = busy(44, |change| change.grant.lifetime_s = 2).await;
+    ends_everywhere(&plane, live, tcp, EndReason::Expired).await;
+}
+
+#[tokio::test]
+async fn nothing_happens_for_the_idle_limit() {
+    let (plane, live, tcp) = busy(45, |change| change.grant.idle_s = 1).await;
+    ends_everywhere(&plane, live, tcp, EndReason::Idle).await;
+}
+
+#[tokio::test]
+async fn the_technicians_computer_vanishes() {
+    let (plane, mut live, _tcp) = busy(46, |_| {}).await;
+    live.technician.abort();
+    let device = tokio::time::timeout(super::PATIENCE, &mut live.device).await.unwrap().unwrap();
+    assert_eq!(device.reason, EndReason::RelayLost);
+    assert_eq!(plane.reported_end().await, EndReason::RelayLost);
+}
+
+#[tokio::test]
+async fn a_device_whose_clock_is_a_year_behind_counts_the_signed_seconds() {
+    let (_plane, live, mut tcp) = busy(47, |change| change.behind = Duration::from_secs(365 * 86_400)).await;
+    tcp.write_all(b"still here").await.unwrap();
+    let mut back = [0; 10];
+    tcp.read_exact(&mut back).await.unwrap();
+    drop(live);
+}
