@@ -40,8 +40,8 @@ fn names_loopback(host: &str) -> bool {
 
 fn check(address: IpAddr, loopback_declared: bool) -> Result<(), &'static str> {
     let why = match address {
-        IpAddr::V4(address) => forbidden_v4(address),
-        IpAddr::V6(address) => forbidden_v6(address),
+        IpAddr::V4(address) => forbidden_ipv4(address),
+        IpAddr::V6(address) => forbidden_ipv6(address),
     };
     match why {
         Some(LOOPBACK) if loopback_declared => Ok(()),
@@ -53,7 +53,7 @@ fn check(address: IpAddr, loopback_declared: bool) -> Result<(), &'static str> {
 const LOOPBACK: &str = "the device itself";
 
 /// RFC 6890 and its registry.
-fn forbidden_v4(address: Ipv4Addr) -> Option<&'static str> {
+fn forbidden_ipv4(address: Ipv4Addr) -> Option<&'static str> {
     match address.octets() {
         [0, ..] => Some("no address"),
         [127, ..] => Some(LOOPBACK),
@@ -66,7 +66,7 @@ fn forbidden_v4(address: Ipv4Addr) -> Option<&'static str> {
 
 /// RFC 4291 and the registries of transition mechanisms: whatever carries an IPv4 address inside would go around the
 /// rules for that address.
-fn forbidden_v6(address: Ipv6Addr) -> Option<&'static str> {
+fn forbidden_ipv6(address: Ipv6Addr) -> Option<&'static str> {
     match address.segments() {
         [0, 0, 0, 0, 0, 0, 0, 0] => Some("no address"),
         [0, 0, 0, 0, 0, 0, 0, 1] => Some(LOOPBACK),
@@ -156,16 +156,16 @@ mod tests {
     proptest! {
         #[test]
         fn no_ipv6_spelling_of_an_ipv4_address_passes(octets in any::<[u8; 4]>()) {
-            let v4 = Ipv4Addr::from(octets);
+            let plain = Ipv4Addr::from(octets);
             let [a, b] = [u16::from_be_bytes([octets[0], octets[1]]), u16::from_be_bytes([octets[2], octets[3]])];
-            for v6 in [
-                v4.to_ipv6_mapped(),
+            for disguised in [
+                plain.to_ipv6_mapped(),
                 Ipv6Addr::new(0, 0, 0, 0, 0, 0, a, b),
                 Ipv6Addr::new(0, 0, 0, 0, 0xffff, 0, a, b),
                 Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, a, b),
                 Ipv6Addr::new(0x2002, a, b, 0, 0, 0, 0, 1),
             ] {
-                prop_assert!(check(v6.into(), false).is_err(), "{v6}");
+                prop_assert!(check(disguised.into(), false).is_err(), "{disguised}");
             }
         }
     }
