@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a failure here is the failure of a test")]
 
 mod activation;
+mod broker;
 mod cast;
 mod data_plane;
 mod devices;

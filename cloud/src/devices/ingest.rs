@@ -8,8 +8,8 @@ use gatelodge_proto::{
     DeviceId, Timestamp,
     link::Outgoing,
     payload::{
-        self, Certificate, CommandResult, Correlation, Event, Happening, Placed, Position, Receipt, Renew, Report,
-        Status,
+        self, Certificate, CommandResult, Correlation, Event, Happening, Life, Placed, Position, Receipt, Renew,
+        Report, Status,
     },
     topics::{Down, Topic, Up},
 };
@@ -125,6 +125,8 @@ impl Registrar {
             return self.park(tx, now, (topic, payload), "no such topic").await;
         };
         let taken = match store::inventory::by_id(tx, device).await? {
+            // Somebody else's broker may still let it in.
+            Some(row) if row.life == Life::Retired => return Ok(()),
             Some(row) => self.take_message(tx, now, &row, kind, payload, answers).await,
             None => Err(Fault::Unusable("no such device".into())),
         };

@@ -211,3 +211,89 @@ fn listen_error(address: SocketAddr, error: &rmqtt::Error) -> EmbeddedError {
         None => EmbeddedError::Listen { address, reason: error.to_string() },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::future::BoxFuture;
+    use gatelodge_proto::{CertificateSerial, Random, Timestamp};
+
+    use super::*;
+    use crate::{clock::Clock, pki::Names};
+
+    struct Everybody;
+
+    impl Doorkeeper for Everybody {
+        fn admits<'a>(&'a self, _: DeviceId, _: &'a CertificateSerial) -> BoxFuture<'a, bool> {
+            Box::pin(std::future::ready(true))
+        }
+    }
+
+    async fn context(hooks_live: bool) -> ServerContext {
+        let context = ServerContext::new().busy_check_enable(false).mqtt_max_sessions(MAX_SESSIONS).build().await;
+        let (left, _) = mpsc::unbounded_channel();
+        let (unwanted, _) = mpsc::unbounded_channel();
+        let serial = CertificateSerial::from_bytes(&[1]);
+        let gate = Gate::new(Arc::new(Everybody), "svc-registrar-a".into(), serial, left, unwanted);
+        let register = context.extends.hook_mgr().register();
+        for hook in HOOKS {
+            register.add_priority(hook, u32::MAX, Box::new(gate.clone())).await;
+        }
+        if hooks_live {
+            register.start().await;
+        }
+        *context.extends.shared_subscription_mut().await = Box::<InTurn>::default();
+        context
+    }
+
+    fn settings() -> Builder {
+        let file = |name: &str| std::path::PathBuf::from(name);
+        let listen = "127.0.0.1:0".parse().unwrap();
+        Embedded::settings(listen, &file("server.pem"), &file("server.key"), &file("device-ca.pem"))
+    }
+
+    async fn why(settings: Builder, context: &ServerContext) -> String {
+        match Embedded::guarded(&settings, context).await {
+            Ok(()) => String::new(),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[tokio::test]
+    async fn it_does_not_start_with_an_open_door() {
+        let sound = context(true).await;
+        assert_eq!(why(settings(), &sound).await, "");
+        let doors: [(Builder, &str); 6] = [
+            (settings().allow_anonymous(true), "clients without a name"),
+            (settings().tls_cross_certificate(false), "not ask for certificates"),
+            (settings().tls_client_ca_certs(Some("server.pem")), "wrong CA"),
+            (settings().collect_cert_info(false), "not look at certificates"),
+            (settings().max_mqueue_len(1000), "drop messages"),
+            (settings().nodelay(false), "late"),
+        ];
+        for (door, reason) in doors {
+            let said = why(door, &sound).await;
+            assert!(said.contains(reason), "{reason}: {said}");
+        }
+        let inert = context(false).await;
+        assert!(why(settings(), &inert).await.contains("access rules are not live"));
+        let deaf = context(true).await;
+        *deaf.extends.shared_subscription_mut().await = Box::new(rmqtt::subscribe::DefaultSharedSubscription);
+        assert!(why(settings(), &deaf).await.contains("hear nothing"));
+    }
+
+    #[tokio::test]
+    async fn a_port_in_use_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let names = Names { server: vec!["127.0.0.1".into()], node: "a".into() };
+        let clock = Clock::set_to(Timestamp::from_seconds(1_800_000_000));
+        let pki = Pki::open(dir.path(), &clock, &Random::seeded(1), &names).unwrap();
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let (left, _) = mpsc::unbounded_channel();
+        let address = taken.local_addr().unwrap();
+        let Err(error) = Embedded::start(address, &pki, Arc::new(Everybody), left).await else {
+            panic!("it shares a port")
+        };
+        assert!(error.to_string().contains("another program does already"), "{error}");
+        assert!(error.to_string().contains("mqtt.listen"), "{error}");
+    }
+}
