@@ -148,7 +148,11 @@ impl Agent {
     async fn one_enrolment(&mut self, orders: &mut mpsc::Receiver<PageOrder>) -> Result<Left, RunError> {
         let (key, credentials) = match self.state.holding()? {
             Some(Holding::Retired) => {
-                self.board.update(|status| status.stage = Stage::Retired);
+                self.board.update(|status| {
+                    status.stage = Stage::Retired;
+                    status.on_site_code = None;
+                    status.problem = None;
+                });
                 tracing::warn!("this device is retired and does not connect any more");
                 self.stop.cancelled().await;
                 return Ok(Left::Stopped);

@@ -26,6 +26,8 @@ pub(super) fn read(identity: &Identity, config: &Config, epoch: u64, now: Timest
         epoch,
         interfaces: identity::interfaces(&config.identity.root)
             .iter()
+            // Cards, and what carries addresses; the rest of what kernels set up says nothing about the device.
+            .filter(|interface| interface.physical || !interface.addresses.is_empty())
             .map(identity::NetworkInterface::reported)
             .collect(),
         services: config.services.clone(),
