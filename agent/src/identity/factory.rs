@@ -2,6 +2,7 @@
 
 use std::{
     fmt, io,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -70,6 +71,14 @@ pub enum FactoryError {
         /// Why.
         source: io::Error,
     },
+    /// Whoever reads the secret can be this device.
+    #[error("{path} can be read by all users of this machine (mode {mode:o}), and it holds the factory secret")]
+    Exposed {
+        /// Which file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
     /// The command did not start or did not succeed.
     #[error("the command for the factory data, {program}, failed: {reason}")]
     Command {
@@ -92,7 +101,11 @@ pub enum FactoryError {
 pub(super) fn read(settings: &config::Identity) -> Result<Option<Factory>, FactoryError> {
     if let Some(path) = &settings.factory_file {
         let text = std::fs::read_to_string(path).map_err(|source| FactoryError::File { path: path.clone(), source })?;
-        return parse(&text, &path.display().to_string()).map(Some);
+        let factory = parse(&text, &path.display().to_string())?;
+        if factory.secret.is_some() {
+            closed_to_others(path)?;
+        }
+        return Ok(Some(factory));
     }
     let Some((program, arguments)) = settings.factory_command.split_first() else { return Ok(None) };
     let failed = |reason: String| FactoryError::Command { program: program.clone(), reason };
@@ -102,6 +115,13 @@ pub(super) fn read(settings: &config::Identity) -> Result<Option<Factory>, Facto
         return Err(failed(output.status.to_string()));
     }
     parse(&String::from_utf8_lossy(&output.stdout), program).map(Some)
+}
+
+/// A group may read it: that is how a vendor's other service and the agent share one file.
+fn closed_to_others(path: &Path) -> Result<(), FactoryError> {
+    let metadata = std::fs::metadata(path).map_err(|source| FactoryError::File { path: path.to_owned(), source })?;
+    let mode = metadata.permissions().mode() & 0o777;
+    if mode & 0o007 == 0 { Ok(()) } else { Err(FactoryError::Exposed { path: path.to_owned(), mode }) }
 }
 
 fn parse(text: &str, from: &str) -> Result<Factory, FactoryError> {
@@ -147,6 +167,22 @@ mod tests {
     fn the_secret_stays_out_of_debug_output() {
         let factory = parse(&format!("factory_secret = \"{}\"", "ab".repeat(32)), "x").unwrap();
         assert!(!format!("{factory:?}").contains("abab"));
+    }
+
+    #[test]
+    fn a_secret_that_everybody_can_read_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("factory.toml");
+        let read_with = |text: &str, mode| {
+            std::fs::write(&path, text).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            read(&settings(Some(path.clone()), &[]))
+        };
+        let secret = format!("factory_secret = \"{}\"\n", "ab".repeat(32));
+        let refused = read_with(&secret, 0o644).unwrap_err();
+        assert!(refused.to_string().contains("can be read by all users"), "{refused}");
+        assert!(read_with(&secret, 0o640).is_ok());
+        assert!(read_with(TOML, 0o644).is_ok(), "names alone are no secret");
     }
 
     #[test]

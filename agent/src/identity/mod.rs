@@ -91,12 +91,14 @@ pub enum IdentityError {
 
 impl IdentityError {
     /// What to do about it.
-    pub const fn next_step(&self) -> &'static str {
+    pub fn next_step(&self) -> String {
         match self {
+            Self::Factory(FactoryError::Exposed { path, .. }) => return format!("chmod 600 {}", path.display()),
             Self::Factory(_) => "correct the factory data, or the keys identity.factory_file and factory_command",
             Self::NoSerial => "write the serial number into a file and name it in identity.factory_file",
             Self::NoMac => "set identity.mac_address to the address on the label",
         }
+        .into()
     }
 }
 

@@ -66,7 +66,7 @@ impl RunError {
     /// What to do about it.
     pub fn next_step(&self) -> String {
         match self {
-            Self::Identity(error) => error.next_step().into(),
+            Self::Identity(error) => error.next_step(),
             Self::State(error) => error.next_step(),
             Self::Outbox(_) => "check owner and space of the state folder".into(),
             Self::Cloud(_) | Self::Trust(_) => "gatelodge-agent doctor looks at each step of the way".into(),
