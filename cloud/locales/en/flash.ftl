@@ -16,4 +16,6 @@ flash-signed-out = You are signed out.
 flash-refused-sign-in-first = Sign in first; you will then come to the page you asked for.
 flash-data-saved = Your data is saved.
 flash-device-retired = The device is retired. Its certificate no longer connects.
-flash-dismissed = The entry is dismissed. It comes back if the hardware asks again.
+flash-dismissed = The key is refused.
+flash-key-approved = The key is accepted. The device gets its certificate when it asks again.
+flash-device-revoked = The certificate is taken back. The device has to enrol with a new key.

@@ -16,4 +16,6 @@ flash-signed-out = Vous êtes déconnecté.
 flash-refused-sign-in-first = Connectez-vous d’abord ; vous arriverez ensuite à la page demandée.
 flash-data-saved = Vos données sont enregistrées.
 flash-device-retired = L’appareil est retiré. Son certificat ne se connecte plus.
-flash-dismissed = L’entrée est écartée. Elle reviendra si le matériel redemande.
+flash-dismissed = La clé est refusée.
+flash-key-approved = La clé est acceptée. L’appareil recevra son certificat à sa prochaine demande.
+flash-device-revoked = Le certificat est repris. L’appareil doit s’enrôler avec une nouvelle clé.

@@ -33,5 +33,9 @@ pub const SIGN_IN_FIRST: &str = "flash-refused-sign-in-first";
 pub const DATA_SAVED: &str = "flash-data-saved";
 /// A device was retired.
 pub const DEVICE_RETIRED: &str = "flash-device-retired";
-/// A quarantine entry was dismissed.
+/// A key in quarantine was refused.
 pub const DISMISSED: &str = "flash-dismissed";
+/// A second key was accepted.
+pub const KEY_APPROVED: &str = "flash-key-approved";
+/// A device's certificates were taken back.
+pub const DEVICE_REVOKED: &str = "flash-device-revoked";

@@ -76,9 +76,13 @@ pub const INVENTORY: &str = "/vendor/inventory";
 pub const VENDOR_DEVICE: &str = "/vendor/inventory/{device}";
 /// `GET` asks, `POST` `typed`: revokes a device for good.
 pub const RETIRE: &str = "/vendor/inventory/{device}/retire";
+/// `POST`: takes a device's certificates back; it has to enrol with another key.
+pub const REVOKE: &str = "/vendor/inventory/{device}/revoke";
 /// `GET`: hardware that asked for a certificate and is unknown or in conflict.
 pub const QUARANTINE: &str = "/vendor/quarantine";
-/// `POST`: forgets an entry.
+/// `POST`: a second key takes the place of the first.
+pub const APPROVE_KEY: &str = "/vendor/quarantine/{enrolment}/approve";
+/// `POST`: says no to a key.
 pub const DISMISS: &str = "/vendor/quarantine/{enrolment}/dismiss";
 /// `GET`: mails of a cloud without a mail server.
 pub const MAILBOX: &str = "/vendor/mailbox";

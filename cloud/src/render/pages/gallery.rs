@@ -487,6 +487,7 @@ fn all(language: Language) -> Vec<(&'static str, String)> {
             why,
             first_seen: ago(300),
             last_seen: ago(3),
+            may_approve: true,
         })
         .collect();
     add("quarantine", Quarantine { page: vendor("/vendor/quarantine"), entries }.render());

@@ -120,6 +120,8 @@ pub struct QuarantineRow {
     pub first_seen: Timestamp,
     /// When it last asked.
     pub last_seen: Timestamp,
+    /// Whether the vendor may let this key take the place of the device's present one.
+    pub may_approve: bool,
 }
 
 impl QuarantineRow {
