@@ -16,5 +16,6 @@ pub mod process;
 pub mod programs;
 mod settings;
 pub mod skip;
+pub mod story;
 pub mod technician;
 pub mod wait;

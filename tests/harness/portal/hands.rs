@@ -99,6 +99,17 @@ impl Hands {
         }
     }
 
+    /// Where the forms of the page go.
+    pub async fn actions(&self) -> anyhow::Result<Vec<String>> {
+        match self {
+            Self::Plain(visitor) => Ok(visitor.page()?.forms().into_iter().map(|form| form.action).collect()),
+            Self::Browser(browser, _) => {
+                let script = "return [...document.forms].map((form) => form.getAttribute('action') ?? '')";
+                Ok(serde_json::from_value(browser.client.execute(script, Vec::new()).await?)?)
+            }
+        }
+    }
+
     /// Refuses with the whole page when it does not say `words`.
     pub async fn reads(&self, words: &str) -> anyhow::Result<()> {
         let text = self.text().await?;

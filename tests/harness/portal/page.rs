@@ -70,7 +70,8 @@ impl Page {
         .collect()
     }
 
-    fn forms(&self) -> Vec<PageForm> {
+    /// All forms, in order.
+    pub fn forms(&self) -> Vec<PageForm> {
         let mut forms: Vec<PageForm> = Vec::new();
         let mut inside = false;
         let mut select: Option<(String, bool)> = None;

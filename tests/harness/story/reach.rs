@@ -1,0 +1,95 @@
+//! Step 5: the technician signs in by browser approval, asks for a session, the customer allows it, bytes reach the
+//! panel, the customer presses Stop, and it ends on both sides.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use serde_json::Value;
+
+use super::{
+    Stage,
+    stage::{SERVICE, WEB_ADDRESS},
+};
+use crate::{panel, ports::free_port, wait::wait_until};
+
+/// How long an end may take until both sides have it.
+const ENDS_WITHIN: Duration = Duration::from_secs(5);
+
+/// Plays the step.
+pub async fn reach(stage: &mut Stage) -> anyhow::Result<()> {
+    sign_in(stage).await?;
+    let listed = stage.technician.run(["devices", "--json"]).await?.ok()?;
+    let listed: Value = serde_json::from_str(&listed).with_context(|| format!("unreadable:\n{listed}"))?;
+    let code = Value::from(stage.id_code.to_string());
+    let rows = listed.as_array().or_else(|| listed["items"].as_array()).context("no list of devices")?;
+    ensure!(rows.iter().any(|row| row["id_code"] == code && row["life"] == "active"), "not listed: {listed}");
+
+    let local = free_port()?;
+    let forward = format!("{local}:{SERVICE}");
+    let mut forwarding = stage.technician.start(["forward", WEB_ADDRESS, &forward])?;
+
+    let allow = decide(stage, "/allow").await.with_context(|| format!("forward wrote:\n{}", forwarding.log()))?;
+    let session = allow.trim_start_matches("/sessions/").trim_end_matches("/allow").to_owned();
+    let page = format!("http://127.0.0.1:{local}/");
+    let reached = wait_until("the panel answers through the session", Duration::from_secs(30), async || {
+        Ok(reqwest::get(&page).await?.text().await?.contains(panel::WORDS).then_some(()))
+    });
+    reached.await.with_context(|| {
+        format!(
+            "forward wrote:\n{}\nthe agent:\n{}\nthe cloud:\n{}",
+            forwarding.log(),
+            stage.agent.log(),
+            stage.cloud.log()
+        )
+    })?;
+    stage
+        .agent_says("shows the live session", |told| (told.0["sessions"].as_array()?.len() == 1).then_some(()))
+        .await?;
+
+    stage.customer.open("/sessions").await?;
+    stage.customer.look("sessions-live").await?;
+    stage.customer.submit(&format!("/sessions/{session}/stop"), &[]).await?;
+    let status = forwarding.wait(ENDS_WITHIN).await.with_context(|| format!("forward wrote:\n{}", forwarding.log()))?;
+    ensure!(status.code().is_some(), "forward was killed: {status}");
+    let over = wait_until("the device has no session any more", ENDS_WITHIN, async || {
+        let told = stage.agent_status().await?;
+        Ok(told.0["sessions"].as_array().is_some_and(Vec::is_empty).then_some(()))
+    });
+    over.await?;
+
+    // Both histories have it.
+    for (hands, path) in [(&mut stage.customer, "/history"), (&mut stage.installer, "/sessions")] {
+        hands.open(path).await?;
+        hands.reads(super::INSTALLER.person.name).await?;
+        hands.look(&format!("after-session{}", path.replace('/', "-"))).await?;
+    }
+    Ok(())
+}
+
+async fn sign_in(stage: &mut Stage) -> anyhow::Result<()> {
+    let address = stage.cloud.device_url();
+    let mut program = stage.technician.start(["sign-in", &address])?;
+    let line = program.wait_for_line("/approve?", Duration::from_secs(20)).await?;
+    let link = line.split_whitespace().find(|word| word.contains("/approve?")).context("no link")?;
+    let (_, query) = link.split_once('?').context("no code")?;
+    stage.installer.open(&format!("/approve?{query}")).await?;
+    stage.installer.look("approve").await?;
+    stage.installer.submit("/approve", &[("decision", "approve")]).await?;
+    let status = program.wait(Duration::from_secs(30)).await?;
+    ensure!(status.success(), "the sign-in ended with {status}:\n{}", program.log());
+    Ok(())
+}
+
+/// Waits for the request and decides it; gives the form's address.
+async fn decide(stage: &mut Stage, decision: &str) -> anyhow::Result<String> {
+    let customer = &mut stage.customer;
+    let action = wait_until("the request is shown to the customer", Duration::from_secs(20), async || {
+        customer.open("/requests").await?;
+        let actions = customer.actions().await?;
+        Ok(actions.into_iter().find(|action| action.starts_with("/sessions/") && action.ends_with(decision)))
+    })
+    .await?;
+    customer.look("requests").await?;
+    customer.submit(&action, &[]).await?;
+    Ok(action)
+}
