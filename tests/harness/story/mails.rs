@@ -33,9 +33,9 @@ impl Mails {
         let part = format!("{path}#");
         match self {
             Self::Caught(mailbox) => {
-                let mail =
-                    mailbox.wait_for(&format!("a link to {path}"), person.email, |mail| mail.link(&part).is_ok());
-                Ok(mail.await?.link(&part)?.to_owned())
+                let what = format!("a link to {path}");
+                let mail = mailbox.wait_for(&what, person.email, |mail| mail.link(&part).is_ok()).await?;
+                Ok(mail.link(&part)?.to_owned())
             }
             Self::BuiltIn(vendor) => {
                 let what = format!("{} gets a link to {path}", person.email);

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 pub use inventory::inventory;
 pub use mails::Mails;
+pub use register::sign_up;
 pub use report::report;
 pub use stage::{CUSTOMER, Company, INSTALLER, NEXT_CUSTOMER, Person, Stage, VENDOR};
 

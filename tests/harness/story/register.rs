@@ -18,7 +18,8 @@ pub async fn register(stage: &mut Stage) -> anyhow::Result<()> {
     stage.agent_says("knows that it is registered", |told| (told.life() == Some("registered")).then_some(())).await
 }
 
-async fn sign_up(stage: &mut Stage) -> anyhow::Result<()> {
+/// Signs the installer up and in.
+pub async fn sign_up(stage: &mut Stage) -> anyhow::Result<()> {
     let Person { name, email, password } = INSTALLER.person;
     let installer = &mut stage.installer;
     installer.open("/sign-in").await?;
