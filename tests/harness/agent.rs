@@ -1,10 +1,6 @@
 //! A real `gatelodge-agent`, with its own state folder, settings file and factory data.
 
-use std::{
-    net::SocketAddr,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{net::SocketAddr, path::PathBuf, process::Command};
 
 use anyhow::{Context as _, ensure};
 use rustix::process::Signal;
@@ -14,7 +10,7 @@ use crate::{
     ports::free_port,
     process::Process,
     programs::program,
-    settings::{lines, quoted},
+    settings::{lines, quoted, write_private},
 };
 
 /// What an agent is started with.
@@ -154,12 +150,4 @@ impl TestAgent {
     pub fn state_dir(&self) -> PathBuf {
         self.folder.join("state")
     }
-}
-
-/// Secrets may be in it, and a file that others can read is refused.
-fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
-    use std::{io::Write as _, os::unix::fs::OpenOptionsExt as _};
-    let file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
-    let written = file.and_then(|mut file| file.write_all(text.as_bytes()));
-    written.with_context(|| format!("cannot write {}", path.display()))
 }

@@ -10,7 +10,7 @@ use super::{
 use crate::portal::Hands;
 
 /// Plays the step.
-pub async fn activate(stage: &mut Stage) -> anyhow::Result<()> {
+pub(super) async fn activate(stage: &mut Stage) -> anyhow::Result<()> {
     confirm(stage, CUSTOMER).await?;
     let says = |told: &Told| {
         let registration = &told.0["registration"];

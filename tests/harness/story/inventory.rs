@@ -4,7 +4,7 @@ use anyhow::{Context as _, ensure};
 use gatelodge_proto::{Random, identity::IdCode};
 
 use super::{Stage, VENDOR};
-use crate::cloud::TestCloud;
+use crate::{cloud::TestCloud, settings::write_private};
 
 /// What the product is called.
 pub(super) const PRODUCT: &str = "AX-100";
@@ -49,7 +49,7 @@ pub(super) const HEADER: &str = "id_code,mac,serial,product,purchased_on,proof,b
 /// The vendor's administrator and the product, as an operator makes them.
 pub(super) async fn prepare(cloud: &TestCloud, folder: &std::path::Path) -> anyhow::Result<()> {
     let password = folder.join("vendor-password");
-    std::fs::write(&password, VENDOR.password).with_context(|| format!("cannot write {}", password.display()))?;
+    write_private(&password, VENDOR.password)?;
     let file = password.display().to_string();
     let user = ["user", "add", "--vendor", VENDOR.email, "--name", VENDOR.name, "--password-file", &file];
     cloud.run(user).await?.ok().context("cannot add the vendor's administrator")?;

@@ -16,7 +16,7 @@ use crate::{panel, ports::free_port, wait::wait_until};
 const ENDS_WITHIN: Duration = Duration::from_secs(5);
 
 /// Plays the step.
-pub async fn reach(stage: &mut Stage) -> anyhow::Result<()> {
+pub(super) async fn reach(stage: &mut Stage) -> anyhow::Result<()> {
     sign_in(stage).await?;
     let listed = stage.technician.run(["devices", "--json"]).await?.ok()?;
     let listed: Value = serde_json::from_str(&listed).with_context(|| format!("unreadable:\n{listed}"))?;

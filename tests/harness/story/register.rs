@@ -9,7 +9,7 @@ use super::{
 };
 
 /// Plays the step.
-pub async fn register(stage: &mut Stage) -> anyhow::Result<()> {
+pub(super) async fn register(stage: &mut Stage) -> anyhow::Result<()> {
     sign_up(stage).await?;
     add(stage, CUSTOMER, true).await?;
     stage

@@ -12,7 +12,7 @@ use super::{
 };
 
 /// Plays the step.
-pub async fn release(stage: &mut Stage) -> anyhow::Result<()> {
+pub(super) async fn release(stage: &mut Stage) -> anyhow::Result<()> {
     let before = stage.agent_status().await?;
     let epoch = before.0["epoch"].as_u64().context("the agent knows its epoch")?;
     let device = before.device().context("the agent knows its id")?.to_owned();
