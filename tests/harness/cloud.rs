@@ -84,11 +84,13 @@ pub struct Said {
 }
 
 impl Said {
-    /// Runs a command to its end.
+    /// Runs a command to its end; one that does not end is killed and refused.
     pub async fn of(command: Command) -> anyhow::Result<Self> {
         let shown = format!("{command:?}");
         let output = tokio::process::Command::from(command).kill_on_drop(true).output();
-        let output = output.await.with_context(|| format!("cannot run {shown}"))?;
+        let output = tokio::time::timeout(Duration::from_secs(60), output).await;
+        let output = output.with_context(|| format!("{shown} does not end"))?;
+        let output = output.with_context(|| format!("cannot run {shown}"))?;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let status = output.status;
         Ok(Self {
@@ -97,6 +99,12 @@ impl Said {
             out: text(&output.stdout),
             err: text(&output.stderr),
         })
+    }
+
+    /// What a person read, when it ended with this code.
+    pub fn refused(self, code: i32) -> anyhow::Result<String> {
+        ensure!(self.code == Some(code), "it ended with {:?}:\n{}{}", self.code, self.out, self.err);
+        Ok(self.err)
     }
 
     /// What it printed, when it ended well.

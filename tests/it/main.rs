@@ -9,4 +9,5 @@ mod data_plane;
 mod devices;
 mod kits;
 mod sessions;
+mod refusals;
 mod tidy;

@@ -1,0 +1,167 @@
+//! What a person reads when the programs are started wrongly: each answer names the thing, the place, and the next
+//! step. The programs are the real ones.
+
+use std::{net::TcpListener, os::unix::fs::PermissionsExt as _, path::Path, process::Command, time::Duration};
+
+use gatelodge_proto::{Random, identity::IdCode};
+use gatelodge_tests::{
+    agent::{AgentSetup, TestAgent},
+    cloud::{CloudSetup, Said, TestCloud},
+    programs::program,
+    wait::wait_until,
+};
+
+fn open_to_all(file: &Path) {
+    std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o644)).unwrap();
+}
+
+/// A device that no label has.
+fn device() -> AgentSetup {
+    let code = IdCode::make(&Random::seeded(7)).to_string();
+    AgentSetup::labelled(&code, "02:42:AC:11:7F:07", "SN-7")
+}
+
+#[track_caller]
+fn says(text: &str, words: &[&str]) {
+    for word in words {
+        assert!(text.contains(word), "it does not say `{word}`:\n{text}");
+    }
+    assert!(!text.contains("panicked"), "{text}");
+}
+
+#[tokio::test]
+async fn an_unknown_key_is_named_with_the_nearest_one() -> anyhow::Result<()> {
+    let cloud = TestCloud::prepare(CloudSetup::default().set("http.lissten", "\"127.0.0.1:0\""))?;
+    let text = cloud.run(["serve"]).await?.refused(1)?;
+    says(&text, &["cloud.toml", "`http.lissten`", "did you mean `http.listen`?"]);
+
+    let agent = TestAgent::prepare(&cloud, device().set("cloud.uri", "\"https://x\""))?;
+    let text = agent.say(["run"]).await?.refused(1)?;
+    says(&text, &["agent.toml", "`cloud.uri`", "did you mean `cloud.url`?"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_unknown_key_in_the_environment_is_named_too() -> anyhow::Result<()> {
+    let cloud = TestCloud::prepare(CloudSetup::default())?;
+    let mut command = cloud.command(["serve"])?;
+    command.env("GATELODGE__HTTP__LISTN", "127.0.0.1:0");
+    let text = Said::of(command).await?.refused(1)?;
+    says(&text, &["GATELODGE__HTTP__LISTN", "did you mean `http.listen`?"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_key_file_that_others_can_read_is_refused() -> anyhow::Result<()> {
+    let mut cloud = TestCloud::start(CloudSetup::default()).await?;
+    cloud.stop().await?;
+    let key = cloud.data_dir().join("keys/device-ca.key");
+    open_to_all(&key);
+    let text = cloud.run(["serve"]).await?.refused(1)?;
+    says(&text, &["device-ca.key", "mode 644", "chmod 600"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_key_file_that_is_no_key_is_named() -> anyhow::Result<()> {
+    let mut cloud = TestCloud::start(CloudSetup::default()).await?;
+    cloud.stop().await?;
+    std::fs::write(cloud.data_dir().join("keys/device-ca.key"), "not a key\n")?;
+    let text = cloud.run(["serve"]).await?.refused(1)?;
+    says(&text, &["device-ca", "restore it from the backup"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_port_in_use_is_named_with_its_setting() -> anyhow::Result<()> {
+    let taken = TcpListener::bind("127.0.0.1:0")?;
+    let address = taken.local_addr()?.to_string();
+    let cloud = TestCloud::prepare(CloudSetup::default())?;
+    for (variable, setting) in [("GATELODGE__HTTP__LISTEN", "http.listen"), ("GATELODGE__MQTT__LISTEN", "mqtt.listen")]
+    {
+        let mut command = cloud.command(["serve"])?;
+        command.env(variable, &address);
+        let text = Said::of(command).await?.refused(1)?;
+        says(&text, &[&address, setting, "another program"]);
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_data_folder_that_is_held_is_named() -> anyhow::Result<()> {
+    let cloud = TestCloud::start(CloudSetup::default()).await?;
+    let text = cloud.run(["serve"]).await?.refused(1)?;
+    says(&text, &["another gatelodge-cloud runs on the data folder", "stop it first"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_database_from_a_newer_version_stops_the_start() -> anyhow::Result<()> {
+    let mut cloud = TestCloud::start(CloudSetup::default()).await?;
+    cloud.stop().await?;
+    let url = format!("sqlite://{}", cloud.data_dir().join("gatelodge.db").display());
+    let database: sqlx::SqlitePool = sqlx::SqlitePool::connect(&url).await?;
+    sqlx::raw_sql(
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+         SELECT 9000, 'later', success, checksum, 0 FROM _sqlx_migrations WHERE version = 1",
+    )
+    .execute(&database)
+    .await?;
+    database.close().await;
+    let text = cloud.run(["serve"]).await?.refused(1)?;
+    says(&text, &["newer version"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn factory_data_that_others_can_read_are_refused_when_they_hold_a_secret() -> anyhow::Result<()> {
+    let cloud = TestCloud::start(CloudSetup::default()).await?;
+    let mut setup = device();
+    setup.factory.push_str(&format!("factory_secret = \"{}\"\n", "ab".repeat(32)));
+    let agent = TestAgent::prepare(&cloud, setup)?;
+    open_to_all(&agent.state_dir().with_file_name("factory.toml"));
+    let text = agent.say(["run"]).await?.refused(1)?;
+    says(&text, &["factory.toml", "chmod 600"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_cloud_that_is_away_is_told_where_people_look() -> anyhow::Result<()> {
+    let mut cloud = TestCloud::start(CloudSetup::default()).await?;
+    cloud.stop().await?;
+    let agent = TestAgent::start(&cloud, device())?;
+    let told = wait_until("the agent tells its trouble", Duration::from_secs(20), async || {
+        let said = agent.say(["status"]).await?.out;
+        Ok(said.contains("problem").then_some(said))
+    })
+    .await?;
+    says(&told, &["cannot be reached", "check the network and cloud.url", "gatelodge-agent doctor"]);
+    let doctor = agent.say(["doctor"]).await?;
+    assert!(!doctor.success);
+    says(&doctor.out, &["FAIL  cloud", "next"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_agent_that_does_not_run_says_how_to_start_it() -> anyhow::Result<()> {
+    let cloud = TestCloud::prepare(CloudSetup::default())?;
+    let agent = TestAgent::prepare(&cloud, device())?;
+    let said = agent.say(["status"]).await?;
+    assert_eq!(said.code, Some(3));
+    says(&format!("{}{}", said.out, said.err), &["not running", "gatelodge-agent run"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn wrong_usage_shows_the_way() -> anyhow::Result<()> {
+    for name in ["gatelodge-cloud", "gatelodge-agent"] {
+        let mut command = Command::new(program(name)?);
+        command.arg("srve");
+        let text = Said::of(command).await?.refused(2)?;
+        says(&text, &["srve", "--help"]);
+        let mut command = Command::new(program(name)?);
+        command.arg("--help");
+        says(&Said::of(command).await?.ok()?, &["Example"]);
+    }
+    Ok(())
+}
