@@ -3,7 +3,7 @@
 use super::{Tree, bites, code, holds};
 
 /// Words that hide what a thing does.
-const EMPTY: [&str; 6] = ["manager", "helper", "util", "utils", "misc", "common"];
+const EMPTY: [&str; 5] = ["manager", "helper", "util", "utils", "misc"];
 
 /// What introduces a name of ours.
 const INTRODUCE: [&str; 9] = ["fn", "struct", "enum", "trait", "mod", "type", "const", "static", "macro_rules!"];
@@ -83,6 +83,10 @@ fn introduced(line: &str) -> Option<&str> {
 fn empty(words: &[String]) -> Option<&str> {
     if words.len() > 1 && words[0] == "new" {
         return Some("new_");
+    }
+    // At the front it says "whatever else there is"; elsewhere it may be a plain word, as of passwords.
+    if words.first().is_some_and(|word| word == "common") {
+        return Some("common");
     }
     let version =
         |word: &&String| word.len() == 2 && word.starts_with('v') && word.ends_with(|c: char| c > '1' && c <= '9');
