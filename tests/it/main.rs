@@ -10,4 +10,5 @@ mod devices;
 mod kits;
 mod sessions;
 mod refusals;
+mod story;
 mod tidy;

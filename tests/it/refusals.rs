@@ -114,14 +114,17 @@ async fn a_database_from_a_newer_version_stops_the_start() -> anyhow::Result<()>
 }
 
 #[tokio::test]
-async fn factory_data_that_others_can_read_are_refused_when_they_hold_a_secret() -> anyhow::Result<()> {
+async fn a_devices_key_that_others_can_read_is_refused() -> anyhow::Result<()> {
     let cloud = TestCloud::start(CloudSetup::default()).await?;
-    let mut setup = device();
-    setup.factory.push_str(&format!("factory_secret = \"{}\"\n", "ab".repeat(32)));
-    let agent = TestAgent::prepare(&cloud, setup)?;
-    open_to_all(&agent.state_dir().with_file_name("factory.toml"));
+    let mut agent = TestAgent::start(&cloud, device())?;
+    wait_until("the agent runs", Duration::from_secs(20), async || {
+        Ok(agent.say(["status", "--json"]).await?.success.then_some(()))
+    })
+    .await?;
+    agent.kill()?;
+    open_to_all(&agent.state_dir().join("credentials.json"));
     let text = agent.say(["run"]).await?.refused(1)?;
-    says(&text, &["factory.toml", "chmod 600"]);
+    says(&text, &["can be read by other users", "chmod 600", "gatelodge-agent reset"]);
     Ok(())
 }
 

@@ -38,7 +38,7 @@ pub async fn inventory(stage: &mut Stage) -> anyhow::Result<()> {
             ensure!(words.contains(&format!("line {line}")), "line {line} is not named:\n{words}");
         }
         ensure!(words.contains("line 2"), "the duplicate does not name the line it repeats:\n{words}");
-        let counted = if repeated { "1 unchanged" } else { "1 added" };
+        let counted = if repeated { "0 added, 1 there already" } else { "1 added" };
         ensure!(words.contains(counted), "`{counted}` is not said:\n{words}");
     }
     Ok(())

@@ -14,9 +14,12 @@ pub(super) fn shipped(text: &str) -> impl Iterator<Item = (usize, &str)> {
         .map(|(index, line)| (index + 1, if line.trim_start().starts_with("//") { "" } else { line }))
 }
 
-/// Whether the whole file is tests.
+/// Whether the whole file is tests, or samples for them.
 pub(super) fn is_test(path: &str) -> bool {
-    path.starts_with("tests/") || path.ends_with("/tests.rs") || path.contains("/tests/")
+    path.starts_with("tests/")
+        || path.ends_with("/tests.rs")
+        || path.ends_with("/gallery.rs")
+        || path.contains("/tests/")
 }
 
 /// The words of an identifier, in lower case: `snake_case`, `CamelCase` and `SCREAMING_CASE` alike.

@@ -88,8 +88,7 @@ fn empty(words: &[String]) -> Option<&str> {
     if words.first().is_some_and(|word| word == "common") {
         return Some("common");
     }
-    let version =
-        |word: &&String| word.len() == 2 && word.starts_with('v') && word.ends_with(|c: char| c > '1' && c <= '9');
+    let version = |word: &&String| *word == "v2" || *word == "v3";
     words.iter().find(|word| EMPTY.contains(&word.as_str()) || version(word)).map(String::as_str)
 }
 
