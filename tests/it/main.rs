@@ -8,7 +8,7 @@ mod cast;
 mod data_plane;
 mod devices;
 mod kits;
-mod sessions;
 mod refusals;
+mod sessions;
 mod story;
 mod tidy;
