@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a failure here is the failure of a test")]
 
+mod accounts;
 mod activation;
 mod broker;
 mod cast;
