@@ -1,5 +1,9 @@
-//! The only place that prints for people.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the one module that talks to the terminal")]
+//! The only place that prints for people. A reader that has gone, as in `status | head`, is no reason to fail.
+
+use std::{
+    fmt::Display,
+    io::{Write as _, stderr, stdout},
+};
 
 /// Something did not work: what, where, what next.
 #[derive(Debug)]
@@ -21,26 +25,27 @@ impl Failure {
 }
 
 pub(super) fn fail(failure: &Failure) {
-    eprintln!("gatelodge-agent: {}", failure.what);
+    let mut out = stderr().lock();
+    let _ = writeln!(out, "gatelodge-agent: {}", failure.what);
     if let Some(place) = &failure.place {
-        eprintln!("  where   {place}");
+        let _ = writeln!(out, "  where   {place}");
     }
-    eprintln!("  next    {}", failure.next);
+    let _ = writeln!(out, "  next    {}", failure.next);
 }
 
 /// A line of the answer.
-pub(super) fn say(line: impl std::fmt::Display) {
-    println!("{line}");
+pub(super) fn say(line: impl Display) {
+    let _ = writeln!(stdout(), "{line}");
 }
 
 /// A name and a value in two columns.
-pub(super) fn field(name: &str, value: impl std::fmt::Display) {
-    println!("  {name:<14}{value}");
+pub(super) fn field(name: &str, value: impl Display) {
+    let _ = writeln!(stdout(), "  {name:<14}{value}");
 }
 
 /// Asks and reads one line.
 pub(super) fn ask(question: &str) -> String {
-    eprint!("{question} ");
+    let _ = write!(stderr(), "{question} ");
     let mut answer = String::new();
     let _ = std::io::stdin().read_line(&mut answer);
     answer.trim().to_owned()

@@ -9,7 +9,7 @@ pub(super) fn read(root: &Path) -> String {
         .or_else(|| qnap::model(root))
         .or_else(|| device_tree::model(root))
         .or_else(|| dmi::model(root))
-        .map_or_else(|| format!("unknown {}", std::env::consts::ARCH), |model| shown(&model))
+        .map_or_else(|| format!("Linux {}", std::env::consts::ARCH), |model| shown(&model))
 }
 
 /// Without control characters and short enough for a table.
@@ -26,7 +26,7 @@ mod tests {
         let root =
             tree(&[("proc/sys/kernel/syno_hw_version", "DS920+"), ("sys/class/dmi/id/product_name", "Geminilake")]);
         assert_eq!(super::read(root.path()), "Synology DS920+");
-        assert!(super::read(tree(&[]).path()).starts_with("unknown "));
+        assert!(super::read(tree(&[]).path()).starts_with("Linux "));
         assert_eq!(super::read(tree(&[("sys/class/dmi/id/product_name", "A\u{7}X\n")]).path()), "AX");
     }
 }

@@ -344,9 +344,16 @@ async fn commands_are_carried_out_once_and_the_state_shows() {
     registrar.receipt(report.position).await;
 
     let now = site.clock.now();
+    let shown = |status: &Status| status.on_site_code.as_ref().map(|shown| shown.code.clone());
+    let first = shown(&site.status_until(|status| status.on_site_code.is_some()).await);
+    let renew = command(now, 1, Order::RenewOnSiteCode);
+    assert_eq!(registrar.order(&renew).await, Outcome::Done);
+    let second = shown(&site.status_until(|status| shown(status) != first).await);
+    assert_eq!(registrar.order(&renew).await, Outcome::Done, "asked twice, answered twice");
+    assert_eq!(shown(&site.status().await.unwrap()), second, "and carried out once");
+
     let active = command(now, 1, Order::State(state(2, Life::Active)));
     assert_eq!(registrar.order(&active).await, Outcome::Done);
-    assert_eq!(registrar.order(&active).await, Outcome::Done, "asked twice, answered twice");
     let older = command(now, 1, Order::State(state(1, Life::Enrolled)));
     assert_eq!(registrar.order(&older).await, Outcome::Done);
     let status = site.status_until(|status| status.registration.is_some()).await;

@@ -99,7 +99,10 @@ impl StateError {
             Self::Exposed { path, .. } => {
                 format!("if nobody else was here: chmod 600 {}; otherwise: gatelodge-agent reset", path.display())
             }
-            Self::InUse(_) => "stop the other one, or set another state_dir".into(),
+            Self::InUse(_) => {
+                "stop it first, as with systemctl stop gatelodge-agent; gatelodge-agent status asks it how it stands"
+                    .into()
+            }
             Self::Damaged { .. } | Self::Key(_) => "gatelodge-agent reset makes a new key and enrols anew".into(),
         }
     }

@@ -2,16 +2,25 @@
 //!
 //! Other features use [`model`], [`rights`], [`tokens`], [`service`] and the extractor [`SignedIn`].
 
+pub mod api;
 pub mod api_token;
+pub mod failure;
 mod jobs;
 pub mod model;
+mod origin;
 pub mod password;
+pub mod portal;
 pub mod portal_session;
+pub mod program_sign_in;
+pub mod recover;
 pub mod rights;
 pub mod service;
+pub mod sign_in;
+pub mod sign_up;
 mod signed_in;
 mod store;
 mod throttle;
 pub mod tokens;
 
+pub use jobs::jobs;
 pub use signed_in::{By, NotSignedIn, SignedIn};

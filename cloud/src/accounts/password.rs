@@ -21,6 +21,9 @@ static ROOM: Semaphore = Semaphore::const_new(2);
 /// How much of a password is weighed: the cost of weighing grows faster than its length.
 const WEIGHED: usize = 72;
 
+/// How many characters a password must have besides what is known about its owner.
+const OWN_PART: usize = 6;
+
 /// A password that may be kept. Never shown, wiped when dropped.
 #[derive(Clone)]
 pub struct Password(Zeroizing<String>);
@@ -57,7 +60,7 @@ impl Password {
             .chain(["gatelodge"])
             .filter(|part| part.chars().count() >= 3)
             .collect();
-        if zxcvbn(&weighed, &parts).score() < Score::Three {
+        if zxcvbn(&weighed, &parts).score() < Score::Three || own_part(text, &parts) < OWN_PART {
             return Err(PasswordRefusal::Guessable);
         }
         Ok(Self(Zeroizing::new(text.to_owned())))
@@ -103,6 +106,12 @@ pub async fn is_right(typed: &str, hash: Option<&str>) -> Result<bool, HashingFa
         Ok(argon2()?.verify_password(typed.as_bytes(), &parsed).is_ok() && known)
     })
     .await
+}
+
+/// How many characters remain when what is known is taken out.
+fn own_part(text: &str, known: &[&str]) -> usize {
+    let rest = known.iter().fold(text.to_lowercase(), |rest, part| rest.replace(&part.to_lowercase(), ""));
+    rest.chars().count()
 }
 
 async fn with_room<T: Send + 'static>(

@@ -63,8 +63,8 @@ pub async fn create_customer_organisation(
     Ok(id)
 }
 
-/// Writes the job that mails `user` a link to choose a password; ring the bell after the commit. `welcome` says that
-/// somebody registered a device for them, so the mail names their login.
+/// Writes the job that mails `user` a link to choose a password; ring the bell after the commit. `welcome` says
+/// that a device was registered for them and they are new here.
 pub async fn mail_set_password(
     tx: &mut Tx,
     now: Timestamp,

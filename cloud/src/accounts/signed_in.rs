@@ -65,10 +65,6 @@ impl SignedIn {
             mailbox: self.keeps_mails,
         }
     }
-
-    pub(super) fn into_member(self) -> Member {
-        self.member
-    }
 }
 
 /// Nobody is signed in: a page leads to the sign-in, a call of the API gets a problem.

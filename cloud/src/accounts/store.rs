@@ -114,13 +114,6 @@ pub(super) async fn set_password(tx: &mut Tx, now: Timestamp, id: UserId, hash: 
     .execute(c))
 }
 
-pub(super) async fn password_hash(tx: &mut Tx, id: UserId) -> Result<Option<String>, DbError> {
-    let row = run!(tx, c => sqlx::query_scalar::<_, Option<String>>("SELECT password_hash FROM user_account WHERE id = $1")
-        .bind(id.uuid())
-        .fetch_optional(c))?;
-    Ok(row.flatten())
-}
-
 pub(super) async fn set_language(tx: &mut Tx, id: UserId, language: Language) -> Result<(), DbError> {
     change!(tx, c => sqlx::query("UPDATE user_account SET language = $1 WHERE id = $2")
         .bind(language.tag())

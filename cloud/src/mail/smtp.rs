@@ -105,6 +105,7 @@ mod tests {
 
     #[test]
     fn what_is_no_mail_server_is_refused_with_how_to_write_it() {
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         for bad in ["mail.example.com", "http://mail.example.com", "smtp:", "smtps:///x"] {
             assert!(matches!(Server::open(bad, FROM), Err(MailSettingsError::Url)), "{bad}");
         }

@@ -39,3 +39,5 @@ pub const DISMISSED: &str = "flash-dismissed";
 pub const KEY_APPROVED: &str = "flash-key-approved";
 /// A device's certificates were taken back.
 pub const DEVICE_REVOKED: &str = "flash-device-revoked";
+/// A browser or program was signed out.
+pub const SIGN_IN_ENDED: &str = "flash-sign-in-ended";

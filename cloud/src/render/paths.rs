@@ -24,6 +24,18 @@ pub const PREFERENCES: &str = "/preferences";
 pub const APPROVE: &str = "/approve";
 /// `GET`, `POST`: own data.
 pub const MY_DATA: &str = "/my-data";
+/// `GET`, `POST` [`MyOrganisationForm`](super::pages::MyOrganisationForm): own organisation, for its administrators.
+pub const MY_ORGANISATION: &str = "/my-data/organisation";
+/// `POST` `organisation`: acts for another of one's organisations.
+pub const SWITCH_ORGANISATION: &str = "/my-data/switch";
+/// `GET`: browsers and programs that are signed in.
+pub const MY_SIGN_INS: &str = "/my-data/sign-ins";
+/// `POST`: signs out every other browser.
+pub const END_OTHER_SIGN_INS: &str = "/my-data/sign-ins/end-others";
+/// `POST`: signs out one browser.
+pub const END_SIGN_IN: &str = "/my-data/sign-ins/{browser}/end";
+/// `POST`: revokes a program's token.
+pub const REVOKE_PROGRAM: &str = "/my-data/programs/{program}/revoke";
 /// `GET`: what happened, for the customer.
 pub const HISTORY: &str = "/history";
 

@@ -1,8 +1,8 @@
 //! Which feature does which kind of job.
 
-use crate::{devices, jobs::Handler, kits::Kits};
+use crate::{accounts, devices, jobs::Handler, kits::Kits};
 
 /// Every kind with its handler.
 pub(super) fn handlers(kits: &Kits) -> Vec<(&'static str, Handler)> {
-    devices::jobs::jobs(kits)
+    [accounts::jobs(kits), devices::jobs::jobs(kits)].concat()
 }

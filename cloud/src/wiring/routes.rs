@@ -2,13 +2,17 @@
 
 use axum::{Json, Router, extract::State, http::StatusCode, response::IntoResponse, routing::get};
 
-use crate::{activation, devices, kits::Kits, sessions};
+use crate::{accounts, activation, devices, kits::Kits, sessions};
 
 /// The routes, before the layers of the web kit.
 pub(super) fn routes() -> Router<Kits> {
+    let (accounts_api, document) = accounts::api::routes().split_for_parts();
     Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
+        .route("/api/openapi.json", get(|| async { Json(document) }))
+        .merge(accounts_api)
+        .merge(accounts::portal::routes())
         .merge(devices::api::routes())
         .merge(activation::api::routes())
         .merge(sessions::api::routes())

@@ -4,3 +4,4 @@ mod service;
 mod store;
 
 pub use service::{ApiToken, BearerToken, InvalidBearerToken, LIFE, issue, list, recognise, revoke};
+pub(in crate::accounts) use store::revoke_all;

@@ -142,10 +142,16 @@ pub async fn list(kits: &Kits, user: UserId) -> Result<Vec<PortalSession>, DbErr
 /// Signs this browser out.
 pub async fn end(kits: &Kits, secret: &Secret) -> Result<(), DbError> {
     let mut tx = kits.db.write().await?;
-    if let Some(found) = store::by_hash(&mut tx, secret.hash()).await? {
-        store::end(&mut tx, found.member.user_id, found.id).await?;
-    }
+    end_within(&mut tx, secret).await?;
     tx.commit().await
+}
+
+/// Signs a browser out within a larger change.
+pub async fn end_within(tx: &mut Tx, secret: &Secret) -> Result<(), DbError> {
+    if let Some(found) = store::by_hash(tx, secret.hash()).await? {
+        store::end(tx, found.member.user_id, found.id).await?;
+    }
+    Ok(())
 }
 
 /// Signs out one of the user's own browsers; whether there was one.

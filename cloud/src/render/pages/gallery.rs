@@ -422,6 +422,55 @@ fn all(language: Language) -> Vec<(&'static str, String)> {
         }
         .render(),
     );
+    add(
+        "my_organisation",
+        MyOrganisation {
+            page: owner("/my-data/organisation"),
+            form: MyOrganisationForm { name: "Rosa Blanc".into(), city: "Annecy".into(), ..Default::default() },
+            refusals: none(),
+        }
+        .render(),
+    );
+    add(
+        "my_sign_ins",
+        MySignIns {
+            page: owner("/my-data/sign-ins"),
+            browsers: [true, false]
+                .map(|is_this| BrowserRow {
+                    id: "0199".into(),
+                    is_this,
+                    user_agent: "Mozilla/5.0 (X11; Linux x86_64)".into(),
+                    network: "192.0.2.7".into(),
+                    organisation: "Rosa Blanc".into(),
+                    seen_at: ago(3),
+                })
+                .into(),
+            programs: [Some(ago(20)), None]
+                .map(|used_at| ProgramRow {
+                    id: "0199".into(),
+                    label: "gatelodge (192.0.2.9)".into(),
+                    organisation: "Rosa Blanc".into(),
+                    used_at,
+                    expires_at: NOW + Duration::from_secs(2_400_000),
+                })
+                .into(),
+            memberships: [(true, Side::Customer), (false, Side::Installer)]
+                .map(|(is_this, side)| MembershipRow {
+                    id: "0199".into(),
+                    is_this,
+                    name: "Rosa Blanc".into(),
+                    side,
+                    role: Role::Administrator,
+                })
+                .into(),
+        }
+        .render(),
+    );
+    add(
+        "my_sign_ins_first",
+        MySignIns { page: owner("/my-data/sign-ins"), browsers: vec![], programs: vec![], memberships: vec![] }
+            .render(),
+    );
     add("history", History { page: owner("/history"), rows: history(), next_cursor: None }.render());
 
     add(

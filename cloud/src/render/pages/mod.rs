@@ -9,6 +9,7 @@ mod fault;
 mod gallery;
 mod home;
 mod installer;
+mod own;
 mod row;
 mod vendor;
 
@@ -24,6 +25,7 @@ pub use installer::{
     AddCustomer, AddDevice, CancelRegistration, CorrectEmail, CustomerForm, DeviceSent, InstallerDevice,
     InstallerDevices, LabelForm, LinkFacts,
 };
+pub use own::{BrowserRow, MembershipRow, MyOrganisation, MyOrganisationForm, MySignIns, ProgramRow};
 pub use row::{DeviceFacts, DeviceRow, HistoryRow, ProvenBy, SessionRow, Shown};
 pub use vendor::{
     Audit, Inventory, InventoryRow, Mail, MailHtml, MailRow, Mailbox, Quarantine, QuarantineRow, Retire, VendorDevice,

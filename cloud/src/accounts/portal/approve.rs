@@ -1,0 +1,82 @@
+//! A program asks to sign in; a person compares the code and says yes or no.
+
+use axum::{
+    extract::{Query, State},
+    response::{IntoResponse, Response},
+};
+use serde::Deserialize;
+
+use crate::{
+    accounts::{
+        SignedIn,
+        program_sign_in::{self, Decision, UserCode},
+    },
+    kits::Kits,
+    render::{
+        Html, Refusals,
+        pages::{ApproveDone, ApproveSignIn, AskedSignIn},
+    },
+    web::{Fault, Form, Visitor},
+};
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Typed {
+    code: String,
+}
+
+pub(super) async fn ask(
+    visitor: Visitor,
+    State(kits): State<Kits>,
+    signed_in: SignedIn,
+    Query(Typed { code }): Query<Typed>,
+) -> Result<Html<ApproveSignIn>, Fault> {
+    let page = visitor.page(kits.now()).signed_in(signed_in.who());
+    if code.is_empty() {
+        return Ok(Html(ApproveSignIn { page, asked: None, typed: code, refusals: Refusals::none() }));
+    }
+    let request = match code.parse::<UserCode>() {
+        Ok(code) => program_sign_in::look_up(&kits, signed_in.member(), &code).await??,
+        Err(_) => None,
+    };
+    let asked = request.map(|request| AskedSignIn {
+        user_code: request.user_code.to_string(),
+        network: request.network,
+        asked_at: request.asked_at,
+    });
+    let refusals = match asked {
+        Some(_) => Refusals::none(),
+        None => Refusals::one("code", ApproveSignIn::unknown_code()),
+    };
+    Ok(Html(ApproveSignIn { page, asked, typed: code, refusals }))
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct DecisionForm {
+    user_code: String,
+    decision: String,
+}
+
+pub(super) async fn decide(
+    visitor: Visitor,
+    State(kits): State<Kits>,
+    signed_in: SignedIn,
+    Form(form): Form<DecisionForm>,
+) -> Result<Response, Fault> {
+    let decision = match form.decision.as_str() {
+        "approve" => Decision::Approve,
+        "refuse" => Decision::Refuse,
+        _ => return Err(Fault::bad_form()),
+    };
+    let page = visitor.page(kits.now()).signed_in(signed_in.who());
+    let decided = match form.user_code.parse::<UserCode>() {
+        Ok(code) => program_sign_in::decide(&kits, signed_in.member(), &code, decision).await?,
+        Err(_) => false,
+    };
+    if decided {
+        return Ok(Html(ApproveDone { page, approved: decision == Decision::Approve }).into_response());
+    }
+    let refusals = Refusals::one("code", ApproveSignIn::unknown_code());
+    Ok(Html(ApproveSignIn { page, asked: None, typed: form.user_code, refusals }).into_response())
+}

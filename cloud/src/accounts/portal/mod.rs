@@ -1,0 +1,75 @@
+//! The pages of accounts: signing up, in and out, passwords, own data, programs that ask, and the vendor's mailbox.
+
+mod approve;
+mod entry;
+mod mailbox;
+mod own;
+
+use axum::{
+    Router,
+    routing::{get, post},
+};
+
+use super::{password, password::PasswordRefusal, throttle::Throttled, tokens::TokenRefusal};
+use crate::{
+    i18n::{Explain, Phrase},
+    kits::Kits,
+    render::{pages, paths},
+    web::Fault,
+};
+
+/// The portal's routes of this feature.
+pub fn routes() -> Router<Kits> {
+    Router::new()
+        .route(paths::SIGN_IN, get(entry::sign_in_page).post(entry::sign_in))
+        .route(paths::SIGN_OUT, post(entry::sign_out))
+        .route(paths::SIGN_UP, get(entry::sign_up_page).post(entry::sign_up))
+        .route(paths::LOOK_IN_MAIL, get(entry::look_in_mail))
+        .route(paths::CONFIRM_EMAIL, get(entry::confirm_email_page).post(entry::confirm_email))
+        .route(paths::FORGOTTEN_PASSWORD, get(entry::forgotten_page).post(entry::forgotten))
+        .route(paths::SET_PASSWORD, get(entry::set_password_page).post(entry::set_password))
+        .route(paths::APPROVE, get(approve::ask).post(approve::decide))
+        .route(paths::MY_DATA, get(own::page).post(own::save))
+        .route(paths::MY_ORGANISATION, get(own::organisation_page).post(own::save_organisation))
+        .route(paths::SWITCH_ORGANISATION, post(own::switch))
+        .route(paths::MY_SIGN_INS, get(own::sign_ins))
+        .route(paths::END_OTHER_SIGN_INS, post(own::end_others))
+        .route(paths::END_SIGN_IN, post(own::end_one))
+        .route(paths::REVOKE_PROGRAM, post(own::revoke))
+        .route(paths::MAILBOX, get(mailbox::list))
+        .route(paths::MAIL, get(mailbox::read))
+        .route(paths::MAIL_HTML, get(mailbox::html))
+}
+
+impl Explain for PasswordRefusal {
+    fn explain(&self) -> Phrase {
+        match self {
+            Self::TooShort => pages::SignUp::password_short(password::SHORTEST),
+            Self::TooLong => Phrase::new("refused-too-long").with("most", password::LONGEST),
+            Self::Guessable => pages::SignUp::password_common(),
+        }
+    }
+}
+
+impl Explain for TokenRefusal {
+    fn explain(&self) -> Phrase {
+        Phrase::new(match self {
+            Self::Unknown => "link-refused-unknown",
+            Self::Expired => "link-refused-expired",
+            Self::Used => "link-refused-used",
+            Self::Superseded => "link-refused-superseded",
+        })
+    }
+}
+
+impl From<TokenRefusal> for Fault {
+    fn from(refusal: TokenRefusal) -> Self {
+        Self::stale_link().because(refusal.explain())
+    }
+}
+
+impl From<Throttled> for Fault {
+    fn from(throttled: Throttled) -> Self {
+        Self::throttled(throttled.seconds())
+    }
+}
