@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 
 use axum::{
     Json, Router,
-    body::Bytes,
     extract::{ConnectInfo, DefaultBodyLimit, Path, Query, State},
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -16,7 +15,7 @@ use gatelodge_proto::{
     payload::Life,
 };
 use http::{HeaderValue, StatusCode, header};
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::Deserialize;
 
 use super::{
     enrol::{self, EnrolError},
@@ -29,7 +28,7 @@ use crate::{
         rights::VendorAdministrator,
     },
     kits::Kits,
-    web::{Fault, Problem},
+    web::{Call, Fault, Problem},
 };
 
 /// A CSR and some names fit many times over.
@@ -53,36 +52,31 @@ pub fn routes() -> Router<Kits> {
 type Peer = ConnectInfo<SocketAddr>;
 
 async fn nonce(State(kits): State<Kits>, ConnectInfo(from): Peer) -> Result<Json<wire::Nonce>, Response> {
-    enrol::nonce(&kits, network(from).as_str()).await.map(Json).map_err(refusal)
+    enrol::nonce(&kits, network(from).as_str()).await.map(Json).map_err(|error| refusal(&error))
 }
 
-async fn ask(State(kits): State<Kits>, ConnectInfo(from): Peer, body: Bytes) -> Result<Json<wire::Answer>, Response> {
-    let request: wire::Request = parse(&body)?;
-    enrol::enrol(&kits, network(from).as_str(), &request).await.map(Json).map_err(refusal)
+async fn ask(
+    State(kits): State<Kits>,
+    ConnectInfo(from): Peer,
+    Call(request): Call<wire::Request>,
+) -> Result<Json<wire::Answer>, Response> {
+    enrol::enrol(&kits, network(from).as_str(), &request).await.map(Json).map_err(|error| refusal(&error))
 }
 
 async fn standing(
     State(kits): State<Kits>,
     ConnectInfo(from): Peer,
-    body: Bytes,
+    Call(request): Call<wire::StandingRequest>,
 ) -> Result<Json<wire::Standing>, Response> {
-    let request: wire::StandingRequest = parse(&body)?;
-    enrol::standing(&kits, network(from).as_str(), &request).await.map(Json).map_err(refusal)
+    enrol::standing(&kits, network(from).as_str(), &request).await.map(Json).map_err(|error| refusal(&error))
 }
 
 fn network(from: SocketAddr) -> Network {
     Network::from(from.ip())
 }
 
-fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Response> {
-    serde_json::from_slice(body).map_err(|error| {
-        Problem::new(StatusCode::BAD_REQUEST, "bad_request", "The request cannot be read", &error.to_string())
-            .into_response()
-    })
-}
-
-fn refusal(error: EnrolError) -> Response {
-    let (status, code, title, next) = match &error {
+fn refusal(error: &EnrolError) -> Response {
+    let (status, code, title, next) = match error {
         EnrolError::Db(db) => {
             tracing::error!(error = %db, "enrolment failed");
             return Fault::unavailable().into_response();
@@ -124,7 +118,7 @@ fn refusal(error: EnrolError) -> Response {
         problem = problem.next(next);
     }
     let mut response = problem.into_response();
-    if let EnrolError::Throttled(throttled) = &error
+    if let EnrolError::Throttled(throttled) = error
         && let Ok(seconds) = HeaderValue::from_str(&throttled.seconds().to_string())
     {
         response.headers_mut().insert(header::RETRY_AFTER, seconds);

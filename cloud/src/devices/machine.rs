@@ -201,8 +201,10 @@ mod tests {
 
     use super::*;
 
+    type Act = fn(Found) -> Result<Found, Refusal>;
+
     /// Everything that can be asked of a device.
-    const ACTS: [(&str, fn(Found) -> Result<Found, Refusal>); 6] = [
+    const ACTS: [(&str, Act); 6] = [
         ("enrol", Found::enrol),
         ("register", |found| Ok(found.enrolled()?.register().into())),
         ("activate", |found| Ok(found.registered()?.activate().into())),
@@ -250,12 +252,12 @@ mod tests {
 
     #[test]
     fn the_table_of_changes() {
+        use Life::{Active, Enrolled, Manufactured, Registered, Released, Retired};
         let table: Vec<(Life, &str, Option<Life>)> = Life::ALL
             .into_iter()
             .flat_map(|life| ACTS.map(|(name, act)| (life, name, act(at(life)).ok().map(|found| found.life()))))
             .filter(|(_, _, to)| to.is_some())
             .collect();
-        use Life::{Active, Enrolled, Manufactured, Registered, Released, Retired};
         assert_eq!(
             table,
             [

@@ -10,6 +10,7 @@ pub mod ingest;
 pub mod jobs;
 pub mod machine;
 pub mod model;
+pub mod portal;
 pub mod presence;
 pub mod service;
 mod store;

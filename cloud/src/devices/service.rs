@@ -5,6 +5,7 @@ use std::sync::Arc;
 use gatelodge_proto::{
     DeviceId, EnrolmentId, OrganisationId, Random, Timestamp,
     identity::{IdCode, MacAddress},
+    payload::Life,
 };
 use serde_json::json;
 
@@ -19,7 +20,7 @@ pub use super::{
 };
 use super::{
     enrol, ingest, jobs, machine,
-    model::{Device, Enrolment, EnrolmentState},
+    model::{Certificate, Device, Enrolment, EnrolmentState},
     presence, store,
 };
 use crate::{
@@ -152,7 +153,7 @@ pub async fn approve(kits: &Kits, by: &VendorAdministrator, id: EnrolmentId) -> 
     Ok(())
 }
 
-/// The vendor says no to a key.
+/// The vendor says no to a key. The hardware may ask again with a new one.
 pub async fn refuse(kits: &Kits, by: &VendorAdministrator, id: EnrolmentId) -> Result<(), ChangeError> {
     let mut tx = kits.db.write().await?;
     let enrolment = store::enrolments::by_id(&mut tx, id).await?.ok_or(ChangeError::Missing)?;
@@ -179,6 +180,21 @@ pub async fn list(
 /// One device as `organisation` may see it; `None` when there is none or it is somebody else's.
 pub async fn view(tx: &mut Tx, organisation: Option<OrganisationId>, id: DeviceId) -> Result<Option<Listed>, DbError> {
     store::lists::device(tx, organisation, id).await
+}
+
+/// States there are devices in, and how many.
+pub async fn counts(tx: &mut Tx) -> Result<Vec<(Life, u64)>, DbError> {
+    store::lists::counts(tx).await
+}
+
+/// The certificate a device connects with.
+pub async fn newest_certificate(tx: &mut Tx, id: DeviceId) -> Result<Option<Certificate>, DbError> {
+    Ok(store::certificates::current(tx, id).await?.into_iter().next())
+}
+
+/// Since when a device stands where it stands.
+pub async fn life_since(tx: &mut Tx, device: &Device) -> Result<Timestamp, DbError> {
+    Ok(store::lists::life_since(tx, device.id).await?.unwrap_or(device.created_at))
 }
 
 async fn hold(tx: &mut Tx, id: DeviceId) -> Result<machine::Found, ChangeError> {

@@ -14,6 +14,7 @@ pub(super) fn routes() -> Router<Kits> {
         .merge(accounts_api)
         .merge(accounts::portal::routes())
         .merge(devices::api::routes())
+        .merge(devices::portal::routes())
         .merge(activation::api::routes())
         .merge(sessions::api::routes())
 }

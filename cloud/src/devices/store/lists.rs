@@ -203,6 +203,30 @@ pub async fn readers(tx: &mut Tx, device: DeviceId) -> Result<Vec<OrganisationId
     Ok(rows.into_iter().map(OrganisationId::from_uuid).collect())
 }
 
+/// States there are devices in, and how many.
+pub(in crate::devices) async fn counts(tx: &mut Tx) -> Result<Vec<(Life, u64)>, DbError> {
+    #[derive(sqlx::FromRow)]
+    struct Count {
+        life: String,
+        devices: i64,
+    }
+    let rows = run!(tx, c => sqlx::query_as::<_, Count>("SELECT life, COUNT(*) AS devices FROM device GROUP BY life")
+        .fetch_all(c))?;
+    let count = |life: Life| rows.iter().find(|row| row.life == life.word()).map(|row| row.devices);
+    Ok(Life::ALL.into_iter().filter_map(|life| Some((life, u64::try_from(count(life)?).unwrap_or(0)))).collect())
+}
+
+/// When the last change of a device's life was written down.
+pub(in crate::devices) async fn life_since(tx: &mut Tx, device: DeviceId) -> Result<Option<Timestamp>, DbError> {
+    let at = run!(tx, c => sqlx::query_scalar::<_, Option<Ts>>(
+        "SELECT MAX(at) FROM audit_row WHERE device_id = $1 AND what IN ('device_enrolled', 'device_registered',
+             'registration_cancelled', 'device_activated', 'device_released', 'device_retired')",
+    )
+    .bind(device.uuid())
+    .fetch_one(c))?;
+    Ok(at.map(Timestamp::from))
+}
+
 /// The vendor.
 pub(in crate::devices) async fn vendors(tx: &mut Tx) -> Result<Vec<OrganisationId>, DbError> {
     let rows =
