@@ -217,11 +217,7 @@ async fn retire(
     Ok((flash(flashes::DEVICE_RETIRED), Redirect::to(&back)).into_response())
 }
 
-async fn revoke(
-    State(kits): State<Kits>,
-    by: VendorAdministrator,
-    Path(id): Path<String>,
-) -> Result<Response, Fault> {
+async fn revoke(State(kits): State<Kits>, by: VendorAdministrator, Path(id): Path<String>) -> Result<Response, Fault> {
     let id: DeviceId = id.parse().map_err(|_| Fault::not_found())?;
     service::revoke(&kits, &by, id).await.map_err(fault)?;
     let back = paths::link(paths::VENDOR_DEVICE, id);
