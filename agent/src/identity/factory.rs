@@ -121,7 +121,10 @@ pub(super) fn read(settings: &config::Identity) -> Result<Option<Factory>, Facto
 fn closed_to_others(path: &Path) -> Result<(), FactoryError> {
     let metadata = std::fs::metadata(path).map_err(|source| FactoryError::File { path: path.to_owned(), source })?;
     let mode = metadata.permissions().mode() & 0o777;
-    if mode & 0o007 == 0 { Ok(()) } else { Err(FactoryError::Exposed { path: path.to_owned(), mode }) }
+    if mode & 0o007 != 0 {
+        return Err(FactoryError::Exposed { path: path.to_owned(), mode });
+    }
+    Ok(())
 }
 
 fn parse(text: &str, from: &str) -> Result<Factory, FactoryError> {
