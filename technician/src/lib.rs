@@ -2,6 +2,12 @@
 //!
 //! Everything is reachable as a library, so that tests run what the program runs; `main` only chooses the exit code.
 
+pub mod cli;
 pub mod clock;
+pub mod cloud;
 pub mod forward;
+pub mod output;
+pub mod pick;
+mod sentences;
+pub mod signed_in;
 pub mod tls;

@@ -1,0 +1,198 @@
+//! What a person sees while a session waits and runs: one line on standard error, kept current. With `--json`, one
+//! value a line on standard output.
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use gatelodge_proto::{Timestamp, api::DeviceView, session::driver::Counters};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+use tokio::sync::mpsc;
+
+use crate::{
+    clock::Clock,
+    forward::{Listener, Update},
+    output::{Exit, Failure, Output},
+    sentences,
+};
+
+const EVERY: Duration = Duration::from_secs(1);
+
+/// The three lines while the customer has not answered.
+pub(super) struct Waiting {
+    bar: Option<ProgressBar>,
+    output: Output,
+    said: bool,
+}
+
+impl Waiting {
+    pub(super) fn new(device: &DeviceView, output: Output) -> Self {
+        output.value(&json!({ "event": "waiting", "device": device.id, "name": device.name }));
+        Self { bar: output.is_watched().then(bar), output, said: false }
+    }
+
+    pub(super) fn show(&mut self, device: &DeviceView, ago: Duration) {
+        let words = Failure::new(Exit::Refused, sentences::WAITING_FOR_CONSENT, sentences::NEXT_WAIT)
+            .about("device", sentences::asked(device, ago))
+            .lines();
+        match &self.bar {
+            Some(bar) => bar.set_message(words),
+            None if !self.said => self.output.note(&words),
+            None => {}
+        }
+        self.said = true;
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn bar() -> ProgressBar {
+    let bar = ProgressBar::new_spinner();
+    if let Ok(style) = ProgressStyle::with_template("{msg}") {
+        bar.set_style(style);
+    }
+    bar
+}
+
+/// The line of a running session.
+pub(super) struct LiveLine {
+    device: String,
+    forwards: Vec<(String, String)>,
+    until: Timestamp,
+    clock: Clock,
+    output: Output,
+    bar: Option<ProgressBar>,
+}
+
+impl LiveLine {
+    pub(super) fn new(
+        device: &DeviceView,
+        listeners: &[Listener],
+        until: Timestamp,
+        clock: Clock,
+        output: Output,
+    ) -> Self {
+        let forwards =
+            listeners.iter().map(|listener| (listener.local.to_string(), listener.service.to_string())).collect();
+        let bar = output.is_watched().then(bar);
+        let line = Self { device: device.name.clone(), forwards, until, clock, output, bar };
+        line.set(format!("joining    {}", line.device));
+        line
+    }
+
+    /// Shows what happens until the session is over.
+    pub(super) async fn follow(mut self, mut told: mpsc::UnboundedReceiver<Update>) {
+        let mut every = tokio::time::interval(EVERY);
+        let mut seen: Option<(Arc<Counters>, u64, u64)> = None;
+        loop {
+            tokio::select! {
+                update = told.recv() => match update {
+                    Some(Update::Joined { counters, seconds_left, .. }) => {
+                        self.joined(seconds_left);
+                        seen = Some((counters, 0, 0));
+                    }
+                    Some(update) => self.tell(update),
+                    None => break,
+                },
+                _ = every.tick() => if let Some((counters, up, down)) = &mut seen {
+                    self.tick(counters, up, down);
+                },
+            }
+        }
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn joined(&mut self, seconds_left: u32) {
+        // The device's count is the one that ends the session.
+        self.until = self.until.min(self.clock.now() + Duration::from_secs(u64::from(seconds_left)));
+        for (local, service) in &self.forwards {
+            let words = format!("{local}\t{service}");
+            match &self.bar {
+                Some(bar) => bar.suspend(|| self.output.say(&words)),
+                None => self.output.say(&words),
+            }
+        }
+        let forwards: Vec<_> =
+            self.forwards.iter().map(|(local, service)| json!({ "local": local, "service": service })).collect();
+        self.output.value(&json!({ "event": "open", "forwards": forwards, "until": self.until }));
+    }
+
+    fn tick(&self, counters: &Counters, up: &mut u64, down: &mut u64) {
+        let (received, sent) = (counters.received.load(Ordering::Relaxed), counters.sent.load(Ordering::Relaxed));
+        let (up_rate, down_rate) = (received - *up, sent - *down);
+        (*up, *down) = (received, sent);
+        let left = self.until.since(self.clock.now()).as_secs();
+        let round_trip = counters.round_trip_us.load(Ordering::Relaxed);
+        if self.output.json && (up_rate > 0 || down_rate > 0) {
+            self.output.value(&json!({
+                "event": "rate",
+                "bytes_up_per_s": up_rate,
+                "bytes_down_per_s": down_rate,
+                "round_trip_us": round_trip,
+                "seconds_left": left,
+            }));
+        }
+        self.set(format!(
+            "open       {}   from {}   to {}   {}.{} ms   {}",
+            self.device,
+            sentences::rate(up_rate),
+            sentences::rate(down_rate),
+            round_trip / 1000,
+            round_trip % 1000 / 100,
+            sentences::left(left),
+        ));
+    }
+
+    fn tell(&self, update: Update) {
+        match update {
+            Update::Meeting => {
+                self.set(format!("meeting    {}", self.device));
+                self.output.value(&json!({ "event": "meeting" }));
+            }
+            Update::Joined { .. } => {}
+            Update::FlowOpened { service, flow } => {
+                self.output.value(&json!({ "event": "flow_opened", "flow": flow, "service": service }));
+            }
+            Update::FlowFailed { service, flow, failure } => {
+                self.note(&format!("gatelodge: {service}: {failure}"));
+                let why = failure.to_string();
+                self.output.value(&json!({ "event": "flow_failed", "flow": flow, "service": service, "why": why }));
+            }
+            Update::FlowClosed { service, flow, bytes_up, bytes_down } => self.output.value(&json!({
+                "event": "flow_closed",
+                "flow": flow,
+                "service": service,
+                "bytes_up": bytes_up,
+                "bytes_down": bytes_down,
+            })),
+            Update::ExpiryWarn(seconds) => {
+                self.note(&format!("gatelodge: {}", sentences::ends_soon(seconds)));
+                self.output.value(&json!({ "event": "ends_soon", "seconds_left": seconds }));
+            }
+        }
+    }
+
+    fn set(&self, words: String) {
+        if let Some(bar) = &self.bar {
+            bar.set_message(words);
+            bar.tick();
+        }
+    }
+
+    fn note(&self, words: &str) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| self.output.note(words)),
+            None => self.output.note(words),
+        }
+    }
+}

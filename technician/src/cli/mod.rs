@@ -1,0 +1,144 @@
+//! The command line: one verb, one file. What a verb cannot do, it gives back as a [`Failure`].
+
+mod devices;
+mod forward;
+mod live_line;
+mod sessions;
+mod sign_in;
+mod sign_out;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Args, Parser, Subcommand};
+use url::Url;
+
+use crate::{
+    clock::Clock,
+    cloud::Cloud,
+    output::{EXIT_CODES, Exit, Failure, Output},
+    sentences,
+    signed_in::{Keep, SignIn},
+    tls::cloud_tls,
+};
+
+/// Reach the devices your customers let you look after.
+#[derive(Debug, Parser)]
+#[command(
+    name = "gatelodge",
+    version,
+    before_help = "Example: gatelodge forward villa-rosa 8080:panel-web",
+    after_help = EXIT_CODES
+)]
+struct Arguments {
+    /// One JSON value a line, for programs
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Sign in to a portal by confirming a code in the browser
+    #[command(before_help = "Example: gatelodge sign-in https://portal.example.com", after_help = EXIT_CODES)]
+    SignIn(sign_in::SignInArguments),
+    /// Forget the sign-in on this computer
+    #[command(before_help = "Example: gatelodge sign-out")]
+    SignOut,
+    /// List the devices you may see
+    #[command(before_help = "Example: gatelodge devices", after_help = EXIT_CODES)]
+    Devices,
+    /// List sessions, newest first
+    #[command(before_help = "Example: gatelodge sessions --live", after_help = EXIT_CODES)]
+    Sessions {
+        /// Only those that wait or are open
+        #[arg(long)]
+        live: bool,
+    },
+    /// Open a session and forward local ports to a device's services
+    #[command(
+        before_help = "Example: gatelodge forward villa-rosa 8080:panel-web --reason \"yearly check\"",
+        after_help = EXIT_CODES
+    )]
+    Forward(forward::ForwardArguments),
+}
+
+/// Which portal, and whom to trust for it.
+#[derive(Debug, Args)]
+struct Portal {
+    /// The portal's address, when it is not the one signed in to
+    #[arg(long, env = "GATELODGE_CLOUD", value_name = "URL")]
+    cloud: Option<Url>,
+    /// The CA of the portal's certificate (PEM), when it is not a public one
+    #[arg(long, env = "GATELODGE_CA_FILE", value_name = "FILE")]
+    ca_file: Option<PathBuf>,
+}
+
+/// Does what the command line says.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let output = Output { json: arguments.json };
+    log_to_stderr();
+    let outcome = runtime().and_then(|runtime| runtime.block_on(dispatch(arguments.verb, output)));
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            output.fail(&failure);
+            failure.exit.into()
+        }
+    }
+}
+
+async fn dispatch(verb: Verb, output: Output) -> Result<(), Failure> {
+    let keep = Keep::of_user(std::env::var_os("XDG_CONFIG_HOME"), std::env::var_os("HOME")).ok_or_else(|| {
+        Failure::new(Exit::Failed, "this user has no home folder to keep a sign-in", "set HOME or XDG_CONFIG_HOME")
+    })?;
+    match verb {
+        Verb::SignIn(arguments) => sign_in::sign_in(arguments, &keep, output).await,
+        Verb::SignOut => sign_out::sign_out(&keep, output),
+        Verb::Devices => devices::devices(&signed_in(&keep)?, output).await,
+        Verb::Sessions { live } => sessions::sessions(&signed_in(&keep)?, live, output).await,
+        Verb::Forward(arguments) => Box::pin(forward::forward(arguments, &signed_in(&keep)?, output)).await,
+    }
+}
+
+/// A signed-in way to the portal.
+struct SignedIn {
+    cloud: Cloud,
+    tls: std::sync::Arc<rustls::ClientConfig>,
+    clock: Clock,
+}
+
+fn signed_in(keep: &Keep) -> Result<SignedIn, Failure> {
+    let clock = Clock::system();
+    let Some(kept) = keep.load()? else {
+        return Err(Failure::new(Exit::NotSignedIn, sentences::NOT_SIGNED_IN, sentences::NEXT_SIGN_IN));
+    };
+    if kept.expires_at <= clock.now() {
+        return Err(Failure::new(Exit::NotSignedIn, sentences::SIGNED_OUT_THERE, sentences::NEXT_SIGN_IN_AGAIN)
+            .about("since", kept.expires_at.to_string()));
+    }
+    let SignIn { cloud, ca_file, token, .. } = kept;
+    // The environment may name another place of the same CA, as on a computer that was moved.
+    let ca_file = ca_file.or_else(|| std::env::var_os("GATELODGE_CA_FILE").map(PathBuf::from));
+    let tls = trust(ca_file.as_deref())?;
+    Ok(SignedIn { cloud: Cloud::new(cloud, Some(token), tls.clone())?, tls: tls.into(), clock })
+}
+
+fn trust(ca_file: Option<&std::path::Path>) -> Result<rustls::ClientConfig, Failure> {
+    cloud_tls(ca_file).map_err(|error| Failure::new(Exit::Failed, error.to_string(), sentences::NEXT_CA_FILE))
+}
+
+/// One thread: a session's streams share it, which is cheaper than sharing them between two.
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
+        Failure::new(Exit::Failed, format!("the program cannot start: {error}"), "check the limits of this user")
+    })
+}
+
+fn log_to_stderr() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("GATELODGE_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("error"));
+    let _ =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).try_init();
+}

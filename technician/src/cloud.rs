@@ -1,0 +1,218 @@
+//! The portal's JSON API as this program uses it. Knows no command and prints nothing.
+
+use std::time::Duration;
+
+use gatelodge_proto::{
+    SessionId,
+    api::{
+        DEVICES_PATH, DeviceView, Join, Page, Problem, SESSIONS_PATH, SIGN_IN_PATH, SIGN_IN_TOKEN_PATH, SessionRequest,
+        SessionState, SessionView, SignInPoll, SignInStarted, SignedIn,
+    },
+};
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
+use serde::{Serialize, de::DeserializeOwned};
+use url::Url;
+
+use crate::{
+    output::{Exit, Failure},
+    sentences,
+};
+
+const TIMEOUT: Duration = Duration::from_secs(30);
+/// How long one question for a session's next state may wait for its answer.
+const STATE_WAIT: Duration = Duration::from_secs(20);
+/// No answer of the portal is larger.
+const MAX_ANSWER: usize = 8 * 1024 * 1024;
+/// No list has more pages.
+const MAX_PAGES: usize = 200;
+
+/// A way to the portal.
+#[derive(Clone)]
+pub struct Cloud {
+    base: Url,
+    http: Client,
+    token: Option<String>,
+}
+
+/// The portal did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum CloudError {
+    /// No connection, a broken one, or a certificate that is not trusted.
+    #[error("the portal at {host} cannot be reached: {reason}")]
+    Unreachable {
+        /// Host and port.
+        host: String,
+        /// The innermost cause.
+        reason: String,
+    },
+    /// The token is not good any more.
+    #[error("the portal no longer knows this sign-in")]
+    SignedOut,
+    /// It said no, and why.
+    #[error("{}", .0.detail)]
+    Refused(Box<Problem>),
+    /// Its answer cannot be read.
+    #[error("the portal's answer cannot be read: {0}")]
+    Answer(String),
+}
+
+impl From<CloudError> for Failure {
+    fn from(error: CloudError) -> Self {
+        match error {
+            CloudError::Unreachable { host, reason } => {
+                let trust = reason.to_ascii_lowercase().contains("certificate");
+                let next = if trust { sentences::NEXT_CA_FILE } else { sentences::NEXT_CONNECTION };
+                Self::new(Exit::Unreachable, sentences::unreachable(&host), next).about("because", reason)
+            }
+            CloudError::SignedOut => {
+                Self::new(Exit::NotSignedIn, sentences::SIGNED_OUT_THERE, sentences::NEXT_SIGN_IN_AGAIN)
+            }
+            CloudError::Refused(problem) => {
+                let exit = if problem.status >= 500 { Exit::Failed } else { Exit::Refused };
+                let next = problem.next.unwrap_or_else(|| sentences::NEXT_TRY_AGAIN.to_owned());
+                Self::new(exit, problem.detail, next).about("code", problem.code)
+            }
+            CloudError::Answer(reason) => {
+                Self::new(Exit::Failed, "the portal's answer cannot be read", sentences::NEXT_TRY_AGAIN)
+                    .about("because", reason)
+            }
+        }
+    }
+}
+
+impl Cloud {
+    /// For one portal; no connection is made yet.
+    pub fn new(base: Url, token: Option<String>, tls: rustls::ClientConfig) -> Result<Self, CloudError> {
+        let host = authority(&base);
+        let http = Client::builder()
+            .tls_backend_preconfigured(tls)
+            .timeout(TIMEOUT)
+            .connect_timeout(Duration::from_secs(10))
+            .redirect(reqwest::redirect::Policy::none())
+            .user_agent(concat!("gatelodge/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|error| CloudError::Unreachable { host, reason: innermost(&error) })?;
+        Ok(Self { base, http, token })
+    }
+
+    /// Begins a sign-in by browser (RFC 8628).
+    pub async fn start_sign_in(&self) -> Result<SignInStarted, CloudError> {
+        self.ask(self.request(Method::POST, SIGN_IN_PATH)?).await
+    }
+
+    /// Whether the person has confirmed. The waiting answers are refusals with the codes of RFC 8628 section 3.5.
+    pub async fn poll_sign_in(&self, device_code: &str) -> Result<SignedIn, CloudError> {
+        let poll = SignInPoll { device_code: device_code.to_owned() };
+        self.post(SIGN_IN_TOKEN_PATH, &poll).await
+    }
+
+    /// Every device this sign-in may see.
+    pub async fn devices(&self) -> Result<Vec<DeviceView>, CloudError> {
+        self.all(DEVICES_PATH, &[]).await
+    }
+
+    /// Every session this sign-in may see, newest first.
+    pub async fn sessions(&self, live: bool) -> Result<Vec<SessionView>, CloudError> {
+        self.all(SESSIONS_PATH, if live { &[("live", "true")] } else { &[] }).await
+    }
+
+    /// Asks for a session.
+    pub async fn ask_session(&self, request: &SessionRequest) -> Result<SessionView, CloudError> {
+        self.post(SESSIONS_PATH, request).await
+    }
+
+    /// The session, once it is no longer in the state `known`, or after a while.
+    pub async fn session_after(&self, id: SessionId, known: SessionState) -> Result<SessionView, CloudError> {
+        let wait = STATE_WAIT.as_secs().to_string();
+        let query = [("wait", wait.as_str()), ("state", known.word())];
+        self.ask(self.asking(Method::GET, &format!("{SESSIONS_PATH}/{id}"), &query)?).await
+    }
+
+    /// What joining the session takes.
+    pub async fn join(&self, id: SessionId) -> Result<Join, CloudError> {
+        self.ask(self.request(Method::POST, &format!("{SESSIONS_PATH}/{id}/join"))?).await
+    }
+
+    /// Ends the session.
+    pub async fn stop(&self, id: SessionId) -> Result<SessionView, CloudError> {
+        self.ask(self.request(Method::POST, &format!("{SESSIONS_PATH}/{id}/stop"))?).await
+    }
+
+    async fn all<T: DeserializeOwned>(&self, path: &str, query: &[(&str, &str)]) -> Result<Vec<T>, CloudError> {
+        let (mut items, mut cursor) = (Vec::new(), None::<String>);
+        for _ in 0..MAX_PAGES {
+            let mut query = query.to_vec();
+            query.extend(cursor.as_deref().map(|cursor| ("cursor", cursor)));
+            let page: Page<T> = self.ask(self.asking(Method::GET, path, &query)?).await?;
+            items.extend(page.items);
+            cursor = page.next_cursor;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        Ok(items)
+    }
+
+    async fn post<A: DeserializeOwned>(&self, path: &str, body: &(impl Serialize + Sync)) -> Result<A, CloudError> {
+        self.ask(self.request(Method::POST, path)?.json(body)).await
+    }
+
+    fn request(&self, method: Method, path: &str) -> Result<RequestBuilder, CloudError> {
+        self.asking(method, path, &[])
+    }
+
+    fn asking(&self, method: Method, path: &str, query: &[(&str, &str)]) -> Result<RequestBuilder, CloudError> {
+        let mut url = self.base.join(path).map_err(|error| CloudError::Answer(error.to_string()))?;
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        let request = self.http.request(method, url);
+        Ok(match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        })
+    }
+
+    async fn ask<A: DeserializeOwned>(&self, request: RequestBuilder) -> Result<A, CloudError> {
+        let response = request.send().await.map_err(|error| self.unreachable(&error))?;
+        let status = response.status();
+        let bytes = self.body(response).await?;
+        if status.is_success() {
+            return serde_json::from_slice(&bytes).map_err(|error| CloudError::Answer(error.to_string()));
+        }
+        match serde_json::from_slice::<Problem>(&bytes) {
+            _ if status == StatusCode::UNAUTHORIZED && self.token.is_some() => Err(CloudError::SignedOut),
+            Ok(problem) => Err(CloudError::Refused(Box::new(problem))),
+            Err(_) => Err(CloudError::Answer(format!("status {status}; is this the portal's address?"))),
+        }
+    }
+
+    async fn body(&self, mut response: Response) -> Result<Vec<u8>, CloudError> {
+        let mut bytes = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.unreachable(&error))? {
+            bytes.extend_from_slice(&chunk);
+            if bytes.len() > MAX_ANSWER {
+                return Err(CloudError::Answer(format!("it is longer than {MAX_ANSWER} bytes")));
+            }
+        }
+        Ok(bytes)
+    }
+
+    fn unreachable(&self, error: &reqwest::Error) -> CloudError {
+        CloudError::Unreachable { host: authority(&self.base), reason: innermost(error) }
+    }
+}
+
+fn authority(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
+/// The layers above only say "error sending request".
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut error = error;
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error.to_string()
+}

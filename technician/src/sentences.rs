@@ -1,0 +1,176 @@
+//! Every sentence this program says to a person, in one place, so that another language is another file.
+
+use std::time::Duration;
+
+use gatelodge_proto::{
+    api::{DeviceView, Presence, SessionState},
+    payload::{Consent, EndReason, Life, ServiceName},
+};
+
+pub(crate) const NOT_SIGNED_IN: &str = "you are not signed in";
+pub(crate) const NEXT_SIGN_IN: &str = "gatelodge sign-in https://the-address-of-your-portal";
+pub(crate) const NEXT_SIGN_IN_AGAIN: &str = "gatelodge sign-in";
+pub(crate) const SIGNED_OUT_THERE: &str = "the portal no longer knows this sign-in";
+pub(crate) const NEXT_TRY_AGAIN: &str = "try again; if it stays so, tell whoever runs the portal";
+pub(crate) const NEXT_CONNECTION: &str = "check this computer's connection and the portal's address";
+pub(crate) const NEXT_CA_FILE: &str = "give the portal's CA with --ca-file, or none for a public certificate";
+pub(crate) const NO_CLOUD: &str = "which portal do you sign in to?";
+pub(crate) const SIGN_IN_DENIED: &str = "the sign-in was refused in the browser";
+pub(crate) const SIGN_IN_LATE: &str = "the code was not confirmed in time";
+pub(crate) const NEXT_LIST_DEVICES: &str = "gatelodge devices shows every device you may see";
+pub(crate) const NEXT_NAME_SERVICE: &str = "name one of the services above, like 8080:panel-web";
+pub(crate) const NEXT_OTHER_PORT: &str = "choose another local port, like 8081:panel-web, or leave it out";
+pub(crate) const WAITING_FOR_CONSENT: &str = "the customer has not allowed this session yet";
+pub(crate) const NEXT_WAIT: &str = "wait here, or ask them to open the portal > Requests";
+pub(crate) const SESSION_REFUSED: &str = "the customer does not allow this session";
+pub(crate) const NEXT_AGREE: &str = "agree with them on the phone, then ask again";
+pub(crate) const REASON_NOT_GIVEN: &str = "no reason given";
+pub(crate) const ENDING: &str = "ending the session";
+pub(crate) const SIGNED_OUT: &str = "Signed out. The sign-in on this computer is gone.";
+pub(crate) const WAS_SIGNED_OUT: &str = "You were not signed in.";
+
+pub(crate) fn confirm_in_browser(address: &str, code: &str, minutes: u32) -> String {
+    format!(
+        "Open this address in a browser and confirm that it shows the same code (good for {minutes} minutes):\n\n  \
+         {address}\n  {code}\n"
+    )
+}
+
+pub(crate) fn signed_in(name: &str, email: &str, organisation: &str) -> String {
+    format!("Signed in as {name} ({email}) for {organisation}.")
+}
+
+pub(crate) fn unreachable(host: &str) -> String {
+    format!("the portal at {host} cannot be reached")
+}
+
+pub(crate) fn no_device(wanted: &str) -> String {
+    format!("there is no device `{wanted}` among yours")
+}
+
+pub(crate) fn several_devices(wanted: &str) -> String {
+    format!("`{wanted}` names more than one device")
+}
+
+pub(crate) fn no_service(device: &str, wanted: &ServiceName) -> String {
+    format!("{device} has no service `{wanted}`")
+}
+
+pub(crate) fn offers(services: &[String]) -> String {
+    if services.is_empty() { "it offers none".to_owned() } else { services.join(", ") }
+}
+
+pub(crate) fn exposed(mode: u32) -> String {
+    format!("the file with your sign-in can be read by other users of this computer (mode {mode:o})")
+}
+
+pub(crate) fn asked(device: &DeviceView, ago: Duration) -> String {
+    format!("{} ({}), asked {}", device.name, device.id_code, since(ago))
+}
+
+fn since(ago: Duration) -> String {
+    match ago.as_secs() / 60 {
+        0 => "just now".to_owned(),
+        1 => "1 minute ago".to_owned(),
+        minutes => format!("{minutes} minutes ago"),
+    }
+}
+
+pub(crate) fn left(seconds: u64) -> String {
+    match seconds {
+        0..=119 => format!("{seconds} s left"),
+        _ => format!("{} min left", seconds / 60),
+    }
+}
+
+pub(crate) fn ends_soon(seconds: u32) -> String {
+    format!(
+        "the session ends in {}",
+        if seconds >= 120 { format!("{} minutes", seconds / 60) } else { format!("{seconds} seconds") }
+    )
+}
+
+pub(crate) const fn ended(reason: EndReason) -> &'static str {
+    match reason {
+        EndReason::Technician => "the session is over: you ended it",
+        EndReason::Customer => "the session is over: the customer pressed Stop",
+        EndReason::Device => "the session is over: it was stopped on the device",
+        EndReason::Expired => "the session is over: its time has passed",
+        EndReason::Idle => "the session is over: nothing happened for a while",
+        EndReason::Revoked => "the session is over: the right to it was taken back",
+        EndReason::RelayLost => "the session is over: the connection was lost",
+        EndReason::NeverJoined => "the device did not come to the session",
+        EndReason::Refused => "the device and this computer could not agree on the session",
+    }
+}
+
+pub(crate) const fn after_end(reason: EndReason) -> &'static str {
+    match reason {
+        EndReason::Technician => "gatelodge forward opens another",
+        EndReason::Customer | EndReason::Device | EndReason::Revoked => "talk to the customer, then ask for another",
+        EndReason::Expired | EndReason::Idle => "ask for another; --minutes sets how long it may last",
+        EndReason::RelayLost => "check the connection of both sides, then ask for another",
+        EndReason::NeverJoined => "see with gatelodge devices whether it is online, then ask again",
+        EndReason::Refused => "make sure that the device's agent is current; its log says more",
+    }
+}
+
+pub(crate) const fn life(life: Life) -> &'static str {
+    match life {
+        Life::Manufactured => "manufactured",
+        Life::Enrolled => "enrolled",
+        Life::Registered => "registered",
+        Life::Active => "active",
+        Life::Released => "released",
+        Life::Retired => "retired",
+    }
+}
+
+pub(crate) const fn consent(consent: Option<Consent>) -> &'static str {
+    match consent {
+        Some(Consent::Ask) => "asked each time",
+        Some(Consent::Always) => "always",
+        Some(Consent::Never) => "never",
+        None => "",
+    }
+}
+
+pub(crate) fn presence(presence: Presence) -> String {
+    match presence {
+        Presence { online: true, .. } => "online".to_owned(),
+        Presence { since: Some(since), .. } => format!("offline since {since}"),
+        Presence { since: None, .. } => "never seen".to_owned(),
+    }
+}
+
+pub(crate) const fn state(state: SessionState) -> &'static str {
+    match state {
+        SessionState::Waiting => "waiting",
+        SessionState::Open => "open",
+        SessionState::Refused => "refused",
+        SessionState::Ended => "ended",
+    }
+}
+
+/// `1.2 MB/s` and the like.
+pub(crate) fn rate(bytes_per_second: u64) -> String {
+    let tenths = |unit: u64| format!("{}.{}", bytes_per_second / unit, bytes_per_second % unit * 10 / unit);
+    match bytes_per_second {
+        0..=999 => format!("{bytes_per_second} B/s"),
+        1_000..=999_999 => format!("{} kB/s", tenths(1_000)),
+        _ => format!("{} MB/s", tenths(1_000_000)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_read_like_a_person_says_them() {
+        assert_eq!([0, 999, 1_500, 2_340_000].map(rate), ["0 B/s", "999 B/s", "1.5 kB/s", "2.3 MB/s"]);
+        assert_eq!([59, 119, 120, 3_540].map(left), ["59 s left", "119 s left", "2 min left", "59 min left"]);
+        assert_eq!(since(Duration::from_secs(130)), "2 minutes ago");
+        assert_eq!([300, 60].map(ends_soon), ["the session ends in 5 minutes", "the session ends in 60 seconds"]);
+    }
+}
