@@ -16,6 +16,7 @@ pub mod jobs;
 pub mod kits;
 pub mod mail;
 pub mod mqtt;
+pub mod overview;
 pub mod pki;
 pub mod render;
 pub mod sessions;

@@ -316,7 +316,7 @@ async fn confirming_tells_both_organisations_and_the_device() -> anyhow::Result<
         assert_eq!((state.life, state.consent), (Life::Active, Consent::Always));
         assert_eq!(state.customer.as_deref(), Some("Rosa Bianchi"));
         assert!(state.installer.is_some());
-        assert!(cast.jobs().await?.contains(&"activation.mail_activated".to_owned()));
+        assert!(cast.jobs().await?.contains(&"activation.mail_activated_customer".to_owned()));
     }
     Ok(())
 }

@@ -64,7 +64,7 @@ pub async fn resend(kits: &Kits, by: &InstallerMember, device: DeviceId) -> Resu
     if accounts::user(&mut tx, customer).await?.is_some_and(|user| !user.has_password) {
         accounts::mail_set_password(&mut tx, kits.now(), &kits.random, customer, true).await?;
     }
-    jobs::enqueue_activation_mail(&mut tx, kits, open.tie.id).await?;
+    jobs::enqueue_link(&mut tx, kits, open.tie.id).await?;
     tx.commit().await?;
     kits.jobs.ring();
     Ok(())
@@ -95,7 +95,7 @@ pub async fn correct_email(
     if customer.needs_password {
         accounts::mail_set_password(&mut tx, now, &kits.random, customer.id, true).await?;
     }
-    jobs::enqueue_activation_mail(&mut tx, kits, corrected.tie.id).await?;
+    jobs::enqueue_link(&mut tx, kits, corrected.tie.id).await?;
     tx.commit().await?;
     kits.jobs.ring();
     Ok(())

@@ -138,7 +138,7 @@ pub async fn confirm(
     let details =
         json!({ "consent": consent.word(), "customer": called(&data), "web_address": tie.web_address.as_str() });
     record(&mut tx, kits, member, tie.device, "device_activated", details, vec![tie.installer, customer]).await?;
-    jobs::enqueue_activated_mails(&mut tx, kits, tie.id).await?;
+    jobs::enqueue_activated(&mut tx, kits, tie.id).await?;
     let id = tie.id;
     super::service::tell(&mut tx, kits, &Found::Active(active)).await?;
     let view = store::by_id(&mut tx, id).await?.ok_or(LinkFault::Unknown)?;

@@ -10,6 +10,7 @@ pub mod confirm;
 pub mod jobs;
 pub mod machine;
 pub mod model;
+pub mod portal;
 mod record;
 pub mod register;
 pub mod release;

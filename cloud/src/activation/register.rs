@@ -256,7 +256,7 @@ async fn write(
     if customer.needs_password {
         accounts::mail_set_password(tx, now, &kits.random, customer.id, true).await?;
     }
-    jobs::enqueue_activation_mail(tx, kits, id).await?;
+    jobs::enqueue_link(tx, kits, id).await?;
     super::service::tell(tx, kits, &Found::Open(registration)).await?;
     Ok(id)
 }

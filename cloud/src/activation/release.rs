@@ -5,6 +5,7 @@ use gatelodge_proto::{DeviceId, identity::IdCode};
 use serde_json::json;
 
 use super::{
+    jobs,
     machine::Registration,
     record::record,
     rule::{self, RuleRefusal},
@@ -59,7 +60,9 @@ pub async fn release(kits: &Kits, by: &CustomerMember, device: DeviceId, typed: 
     let Registration { tie, .. } = &active;
     let details = json!({ "web_address": tie.web_address.as_str() });
     record(&mut tx, kits, member, device, "device_released", details, readers).await?;
+    let id = tie.id;
     store::end(&mut tx, &active.release(now)).await?;
+    jobs::enqueue_released(&mut tx, kits, id).await?;
     devices::release(&mut tx, now, &kits.random, device).await?;
     tx.commit().await?;
     kits.jobs.ring();

@@ -1,23 +1,91 @@
-//! The mail that tells a customer a technician asks, as a job.
+//! The mail that tells a customer a technician asks, as a job: one for each person who may decide.
 
-use gatelodge_proto::SessionId;
+use std::sync::Arc;
+
+use gatelodge_proto::{OrganisationId, SessionId, UserId, api::SessionState};
 use serde::{Deserialize, Serialize};
 
+use super::{
+    model::names,
+    store::{self, Reader},
+};
 use crate::{
+    accounts::{model::Role, service as accounts},
     db::{DbError, Tx},
-    jobs,
+    devices::service as devices,
+    jobs::{self, Handler, Job, JobError},
     kits::Kits,
+    mail::{MailError, Message},
+    render::{
+        mails::{DeviceNamed, Letter, Mail, SessionAsked},
+        paths,
+    },
 };
 
 const REQUEST: &str = "sessions.mail_request";
 
 #[derive(Debug, Serialize, Deserialize)]
-struct About {
+struct Ask {
     session: SessionId,
+    user: UserId,
 }
 
-/// The mail to those of the customer who may decide.
-pub(super) async fn enqueue_request_mail(tx: &mut Tx, kits: &Kits, session: SessionId) -> Result<(), DbError> {
+/// The mails to those of the customer who may decide.
+pub(super) async fn enqueue_request_mails(
+    tx: &mut Tx,
+    kits: &Kits,
+    session: SessionId,
+    customer: OrganisationId,
+) -> Result<(), DbError> {
     let now = kits.now();
-    jobs::enqueue(tx, now, &kits.random, REQUEST, &About { session }, now).await
+    let members = accounts::members(tx, customer).await?;
+    for member in members.iter().filter(|member| matches!(member.role, Role::Administrator | Role::Supervisor)) {
+        jobs::enqueue(tx, now, &kits.random, REQUEST, &Ask { session, user: member.user_id }, now).await?;
+    }
+    Ok(())
+}
+
+/// The kinds of job and who does them.
+pub fn jobs(kits: &Kits) -> Vec<(&'static str, Handler)> {
+    let kits = kits.clone();
+    let request: Handler = Arc::new(move |job| Box::pin(mail_request(kits.clone(), job)));
+    vec![(REQUEST, request)]
+}
+
+async fn mail_request(kits: Kits, job: Job) -> Result<(), JobError> {
+    let Ask { session, user } =
+        serde_json::from_value(job.payload).map_err(|error| JobError::Fail(format!("its payload: {error}")))?;
+    let mut tx = kits.db.read().await?;
+    let Some(found) = store::find(&mut tx, session).await? else { return Ok(()) };
+    // Answered or over meanwhile: nothing to ask any more.
+    if found.state() != SessionState::Waiting {
+        return Ok(());
+    }
+    let ask = found.ask();
+    let named = store::named(&mut tx, Reader::Customer(ask.customer), session).await?;
+    let device = devices::device(&mut tx, ask.device).await?;
+    let member = accounts::membership(&mut tx, user, ask.customer).await?;
+    drop(tx);
+    let (Some(named), Some(device), Some(member)) = (named, device, member) else { return Ok(()) };
+    let device = DeviceNamed {
+        name: named.view.device_name,
+        product: device.product_name,
+        id_code: device.names.id_code,
+        installer: named.view.organisation.clone(),
+    };
+    let asked = SessionAsked {
+        technician: named.view.technician,
+        organisation: named.view.organisation,
+        reason: ask.reason.clone(),
+        services: names(&ask.services).iter().map(ToString::to_string).collect(),
+        length: std::time::Duration::from_secs(u64::from(ask.minutes) * 60),
+    };
+    let url = format!("{}{}", kits.config.public_url.as_str().trim_end_matches('/'), paths::REQUESTS);
+    let mail = Mail::session_request(&member.name, &device, &asked, &url);
+    let Letter { subject, html, plain } = mail.render(member.language, &kits.config.mail.vendor_name);
+    let message = Message { to: member.email, subject, html, plain, message_id: job.id };
+    kits.mailer.send(message).await.map_err(|error| match error {
+        MailError::Passing(_) => JobError::Retry(error.to_string()),
+        MailError::Permanent(_) => JobError::Fail(error.to_string()),
+    })
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use gatelodge_proto::{
     DeviceId, FlowId, OrganisationId, RegistrationId, SessionId, Timestamp, UserId,
-    api::SessionView,
+    api::{SessionState, SessionView},
     payload::{Service, ServiceName},
 };
 use sha2::{Digest, Sha256};
@@ -152,6 +152,8 @@ pub struct NamedSession {
     pub minutes: u32,
     /// When the customer (or the standing rule) decided.
     pub decided_at: Option<Timestamp>,
+    /// Whether a person decided, not the standing rule.
+    pub asked: bool,
 }
 
 /// One target that was opened in a session, or refused.
@@ -180,6 +182,11 @@ pub struct Traffic {
     pub up: u64,
     /// Towards the installation.
     pub down: u64,
+}
+
+/// Whether a session in this state carries bytes or may come to it.
+pub const fn is_live(state: SessionState) -> bool {
+    matches!(state, SessionState::Waiting | SessionState::Open)
 }
 
 /// The names of services, for people.

@@ -131,7 +131,7 @@ pub async fn request(
     store::insert(&mut tx, &ask).await?;
     record(&mut tx, kits, &ask, actor(member), "session_requested", asked(&ask)).await?;
     match machine::answer(ask, ground.consent, now) {
-        Answer::Ask(_) => jobs::enqueue_request_mail(&mut tx, kits, id).await?,
+        Answer::Ask(_) => jobs::enqueue_request_mails(&mut tx, kits, id, customer).await?,
         Answer::Open(allowed) => decide::open(&mut tx, kits, allowed, ground.consent, Actor::Cloud).await?,
         Answer::Refuse(refused) => {
             store::refuse(&mut tx, &refused).await?;

@@ -2,7 +2,7 @@
 
 use axum::{Json, Router, extract::State, http::StatusCode, response::IntoResponse, routing::get};
 
-use crate::{accounts, activation, devices, kits::Kits, sessions};
+use crate::{accounts, activation, devices, kits::Kits, overview, sessions};
 
 /// The routes, before the layers of the web kit.
 pub(super) fn routes() -> Router<Kits> {
@@ -17,6 +17,9 @@ pub(super) fn routes() -> Router<Kits> {
         .merge(devices::portal::routes())
         .merge(activation::api::routes())
         .merge(sessions::api::routes())
+        .merge(activation::portal::routes())
+        .merge(sessions::portal::routes())
+        .merge(overview::portal::routes())
 }
 
 /// Whether this node can do its work: the database answers and the registrar hears devices.

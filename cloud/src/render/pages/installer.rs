@@ -84,6 +84,16 @@ impl AddDevice {
         Phrase::new("refused-taken")
     }
 
+    /// Registered already by this installer (field `id_code`).
+    pub const fn yours() -> Phrase {
+        Phrase::new("refused-yours")
+    }
+
+    /// The label secret is another label's (field `proof`).
+    pub const fn label_secret_wrong() -> Phrase {
+        Phrase::new("refused-label-secret-wrong")
+    }
+
     /// Retired (field `id_code`).
     pub const fn retired() -> Phrase {
         Phrase::new("refused-retired")

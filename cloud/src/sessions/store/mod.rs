@@ -160,6 +160,13 @@ pub(super) async fn hold(tx: &mut Tx, id: SessionId) -> Result<Option<Found>, Db
         .transpose()
 }
 
+/// A session as it stands.
+pub(super) async fn find(tx: &mut Tx, id: SessionId) -> Result<Option<Found>, DbError> {
+    run!(tx, c => sqlx::query_as::<_, Row>(found!("")).bind(id.uuid()).fetch_optional(c))?
+        .map(Found::try_from)
+        .transpose()
+}
+
 /// Writes that a session is open; `false` when it no longer waited.
 pub(super) async fn open(tx: &mut Tx, session: &Session<Open>, by: Option<UserId>) -> Result<bool, DbError> {
     let Session { ask, state } = session;

@@ -87,6 +87,7 @@ struct NamedRow {
     state: String,
     requested_at: Ts,
     decided_at: Option<Ts>,
+    decided_by: Option<Uuid>,
     opened_at: Option<Ts>,
     until: Option<Ts>,
     ended_at: Option<Ts>,
@@ -121,6 +122,7 @@ impl TryFrom<NamedRow> for NamedSession {
             customer: OrganisationId::from_uuid(row.customer_id),
             minutes: u32::try_from(row.minutes).unwrap_or(0),
             decided_at: row.decided_at.map(Timestamp::from),
+            asked: row.decided_by.is_some(),
         })
     }
 }
@@ -130,7 +132,7 @@ macro_rules! session {
         concat!(
             "SELECT s.id, s.device_id, r.web_address AS device_name, s.technician_id, u.name AS technician, \
              s.installer_id, o.name AS organisation, s.customer_id, s.services, s.reason, s.minutes, s.state, \
-             s.requested_at, s.decided_at, s.opened_at, s.until, s.ended_at, s.end_reason, s.bytes_up, s.bytes_down \
+             s.requested_at, s.decided_at, s.decided_by, s.opened_at, s.until, s.ended_at, s.end_reason, s.bytes_up, s.bytes_down \
              FROM remote_session s JOIN registration r ON r.id = s.registration_id \
              JOIN user_account u ON u.id = s.technician_id JOIN organisation o ON o.id = s.installer_id WHERE ",
             $condition

@@ -1,0 +1,228 @@
+//! The customer's activation, consent and release. Opening the link changes nothing: the token waits in a cookie while
+//! the customer signs in, and is used up by the press on Confirm.
+
+use std::time::Duration;
+
+use axum::{
+    extract::State,
+    response::{AppendHeaders, IntoResponse, Redirect, Response},
+};
+use gatelodge_proto::payload::Consent;
+use http::{HeaderMap, header::SET_COOKIE};
+use serde::Deserialize;
+
+use super::{Named, refusals, shown, typed};
+use crate::{
+    accounts::{SignedIn, rights::CustomerMember, tokens::Secret},
+    activation::{
+        confirm::{self, ConfirmRefusal, Confirmation, Owner},
+        machine::Refusal,
+        model::{CustomerForm, LinkFault, RegistrationView},
+        release::{self, ReleaseRefusal},
+        rule::{self, RuleRefusal},
+        service,
+    },
+    i18n::Phrase,
+    kits::Kits,
+    render::{
+        Html, Refusals, flashes,
+        pages::{Activated, ActivationForm, ActivationLanding, ConfirmActivation, Release},
+        paths,
+    },
+    web::{Fault, Form, Visitor, clear_cookie, cookie, flash, set_cookie},
+};
+
+/// Carries the token from the landing page over the sign-in.
+const TOKEN: &str = "__Host-gl-activation";
+/// Time enough to choose a password and sign in.
+const CARRIED: Duration = Duration::from_secs(2 * 3_600);
+
+pub(super) async fn landing(visitor: Visitor, State(kits): State<Kits>) -> Html<ActivationLanding> {
+    Html(ActivationLanding { page: visitor.page(kits.now()) })
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct TokenForm {
+    token: String,
+}
+
+pub(super) async fn open(
+    State(kits): State<Kits>,
+    Form(TokenForm { token }): Form<TokenForm>,
+) -> Result<Response, Fault> {
+    let secret: Secret = token.parse().map_err(|_| stale(LinkFault::Unknown))?;
+    confirm::look(&kits, &secret).await?;
+    let carried = set_cookie(TOKEN, &secret.expose(), Some(CARRIED));
+    Ok((AppendHeaders([(SET_COOKIE, carried)]), Redirect::to(paths::ACTIVATE_CONFIRM)).into_response())
+}
+
+/// A link that does nothing, in the reader's words.
+fn stale(fault: LinkFault) -> Fault {
+    Fault::stale_link().because(Phrase::new(match fault {
+        LinkFault::Expired => "activation-link-expired",
+        LinkFault::Used => "activation-link-used",
+        LinkFault::Superseded => "activation-link-superseded",
+        LinkFault::Withdrawn => "activation-link-withdrawn",
+        LinkFault::Unknown => "activation-link-unknown",
+    }))
+}
+
+impl From<ConfirmRefusal> for Fault {
+    fn from(refusal: ConfirmRefusal) -> Self {
+        match refusal {
+            ConfirmRefusal::Link(fault) => stale(fault),
+            ConfirmRefusal::State(Refusal::AnotherAccount) => {
+                Self::forbidden().because(Phrase::new("activation-another-account"))
+            }
+            ConfirmRefusal::State(Refusal::AlreadyActive) => stale(LinkFault::Used),
+            ConfirmRefusal::State(Refusal::Ended | Refusal::NotActive) => stale(LinkFault::Withdrawn),
+            ConfirmRefusal::Organisation | ConfirmRefusal::Device(_) => Self::changed(),
+            ConfirmRefusal::Database(error) => error.into(),
+        }
+    }
+}
+
+fn carried(headers: &HeaderMap) -> Result<Secret, Fault> {
+    cookie(headers, TOKEN).and_then(|text| text.parse().ok()).ok_or_else(|| stale(LinkFault::Unknown))
+}
+
+pub(super) async fn confirm_form(
+    visitor: Visitor,
+    State(kits): State<Kits>,
+    by: SignedIn,
+    headers: HeaderMap,
+) -> Result<Html<ConfirmActivation>, Fault> {
+    let view = confirm::look_as(&kits, &by, &carried(&headers)?).await?;
+    let member = by.member();
+    let known = view.data.as_ref().map(CustomerForm::from).unwrap_or_else(|| CustomerForm {
+        name: if member.name == member.email.as_str() { String::new() } else { member.name.clone() },
+        ..CustomerForm::default()
+    });
+    Ok(form_page(&visitor, &kits, &by, view, known, None, Refusals::none()))
+}
+
+fn form_page(
+    visitor: &Visitor,
+    kits: &Kits,
+    by: &SignedIn,
+    view: RegistrationView,
+    form: CustomerForm,
+    consent: Option<Consent>,
+    refusals: Refusals,
+) -> Html<ConfirmActivation> {
+    Html(ConfirmActivation {
+        page: visitor.page(kits.now()).signed_in(by.who()),
+        name: view.web_address.to_string(),
+        product: view.product,
+        id_code: view.id_code,
+        installer: view.installer_name,
+        form: shown(form),
+        consent,
+        refusals,
+    })
+}
+
+pub(super) async fn confirm(
+    visitor: Visitor,
+    State(kits): State<Kits>,
+    by: SignedIn,
+    headers: HeaderMap,
+    Form(form): Form<ActivationForm>,
+) -> Result<Response, Fault> {
+    let secret = carried(&headers)?;
+    let form_data = typed(&form.customer);
+    let consent = Consent::from_word(&form.consent);
+    let (data, mut refusals) = match form_data.read_whole() {
+        Ok(data) => (Some(data), Refusals::none()),
+        Err(invalid) => (None, refusals(&invalid)),
+    };
+    if consent.is_none() {
+        refusals.add("consent", ConfirmActivation::consent_missing());
+    }
+    let (Some(data), Some(consent)) = (data, consent) else {
+        let view = confirm::look_as(&kits, &by, &secret).await?;
+        return Ok(form_page(&visitor, &kits, &by, view, form_data, consent, refusals).into_response());
+    };
+    let confirmation = Confirmation { data, consent, owner: Owner::Usual };
+    let view = confirm::confirm(&kits, &by, &secret, confirmation).await?;
+    let done = Redirect::to(&paths::link(paths::ACTIVATED, view.device));
+    Ok((AppendHeaders([(SET_COOKIE, clear_cookie(TOKEN))]), done).into_response())
+}
+
+pub(super) async fn activated(
+    visitor: Visitor,
+    State(kits): State<Kits>,
+    by: SignedIn,
+    Named(device): Named,
+) -> Result<Html<Activated>, Fault> {
+    let view = service::one(&kits, by.member(), device).await?.ok_or_else(Fault::not_found)?;
+    let page = visitor.page(kits.now()).signed_in(by.who());
+    let (name, installer) = (view.web_address.to_string(), view.installer_name);
+    Ok(Html(Activated { page, device, name, installer, consent: view.consent }))
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct ConsentForm {
+    consent: String,
+}
+
+impl From<RuleRefusal> for Fault {
+    fn from(refusal: RuleRefusal) -> Self {
+        match refusal {
+            RuleRefusal::Unknown => Self::not_found(),
+            RuleRefusal::State(_) | RuleRefusal::WebAddressInUse => Self::changed(),
+            RuleRefusal::Database(error) => error.into(),
+        }
+    }
+}
+
+pub(super) async fn set_consent(
+    State(kits): State<Kits>,
+    by: CustomerMember,
+    Named(device): Named,
+    Form(form): Form<ConsentForm>,
+) -> Result<impl IntoResponse, Fault> {
+    let consent = Consent::from_word(&form.consent).ok_or_else(Fault::bad_form)?;
+    rule::set_consent(&kits, &by, device, consent).await?;
+    Ok((flash(flashes::CONSENT_SAVED), Redirect::to(&paths::link(paths::DEVICE, device))))
+}
+
+pub(super) async fn release_form(
+    visitor: Visitor,
+    State(kits): State<Kits>,
+    by: CustomerMember,
+    Named(device): Named,
+) -> Result<Html<Release>, Fault> {
+    let view = service::one(&kits, by.member(), device).await?.ok_or_else(Fault::not_found)?;
+    let page = visitor.page(kits.now()).signed_in(by.signed_in().who());
+    let name = view.web_address.to_string();
+    Ok(Html(Release { page, device, name, typed: String::new(), refusals: Refusals::none() }))
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct ReleaseForm {
+    typed: String,
+}
+
+pub(super) async fn release(
+    visitor: Visitor,
+    State(kits): State<Kits>,
+    by: CustomerMember,
+    Named(device): Named,
+    Form(ReleaseForm { typed }): Form<ReleaseForm>,
+) -> Result<Response, Fault> {
+    match release::release(&kits, &by, device, &typed).await {
+        Ok(()) => Ok((flash(flashes::DEVICE_RELEASED), Redirect::to(paths::DEVICES)).into_response()),
+        Err(ReleaseRefusal::NotTheName(name)) => {
+            let page = visitor.page(kits.now()).signed_in(by.signed_in().who());
+            let refusals = Refusals::one("typed", Release::not_the_name(&name));
+            Ok(Html(Release { page, device, name, typed, refusals }).into_response())
+        }
+        Err(ReleaseRefusal::Unknown) => Err(Fault::not_found()),
+        Err(ReleaseRefusal::Device(_)) => Err(Fault::changed()),
+        Err(ReleaseRefusal::Database(error)) => Err(error.into()),
+    }
+}

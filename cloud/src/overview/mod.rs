@@ -1,0 +1,3 @@
+//! Pages that show several features at once: home, a device with its sessions and its history. Changes nothing.
+
+pub mod portal;

@@ -1,0 +1,242 @@
+//! Home by side, one device with everything about it, and the customer's history.
+
+use axum::{
+    Router,
+    extract::{Query, State},
+    response::{IntoResponse, Redirect, Response},
+    routing::{get, post},
+};
+use gatelodge_proto::{
+    DeviceId,
+    api::{Presence, SessionState},
+    identity::WebAddress,
+    payload::Life,
+};
+use serde::Deserialize;
+use uuid::Uuid;
+
+use crate::{
+    accounts::{NotSignedIn, SignedIn, model::OrganisationKind, rights::CustomerMember},
+    activation::{
+        self, Wanted,
+        model::{LINK_LIFE, RegistrationView, State as Standing},
+        portal::{Named, domain, proposal},
+        rule::{self, RuleRefusal},
+    },
+    audit,
+    db::DbError,
+    kits::Kits,
+    render::{
+        Html, Refusals, flashes,
+        pages::{
+            AddDevice, CustomerDevice, CustomerHome, DeviceFacts, History, HistoryRow, InstallerDevice, InstallerHome,
+            LinkFacts, SessionRow,
+        },
+        paths,
+    },
+    sessions,
+    web::{Fault, Form, Visitor, flash},
+};
+
+/// How many rows of history a device's page shows.
+const LATEST: i64 = 20;
+/// How many rows the history has on a page.
+const PAGE: i64 = 50;
+
+/// The routes.
+pub fn routes() -> Router<Kits> {
+    Router::new()
+        .route(paths::HOME, get(home))
+        .route(paths::DEVICE, get(device))
+        .route(paths::WEB_ADDRESS, post(set_web_address))
+        .route(paths::HISTORY, get(history))
+}
+
+async fn rows(
+    kits: &Kits,
+    by: &SignedIn,
+    device: Option<DeviceId>,
+    live: bool,
+    limit: i64,
+) -> Result<Vec<SessionRow>, DbError> {
+    let wanted = sessions::service::Wanted { device, live, before: None, limit };
+    let found = sessions::service::list(kits, by.member(), wanted).await?;
+    Ok(found.into_iter().map(|session| sessions::portal::row(session, by.member())).collect())
+}
+
+async fn home(
+    visitor: Visitor,
+    State(kits): State<Kits>,
+    by: Result<SignedIn, NotSignedIn>,
+) -> Result<Response, Response> {
+    let by = match by {
+        Ok(by) => by,
+        Err(NotSignedIn::Page(_)) => return Ok(Redirect::to(paths::SIGN_IN).into_response()),
+        Err(nobody) => return Err(nobody.into_response()),
+    };
+    home_of(visitor, &kits, &by).await.map_err(IntoResponse::into_response)
+}
+
+async fn home_of(visitor: Visitor, kits: &Kits, by: &SignedIn) -> Result<Response, Fault> {
+    let page = visitor.page(kits.now()).signed_in(sessions::portal::who(kits, by).await?);
+    let live = rows(kits, by, None, true, 100).await?;
+    let wanted = Wanted { limit: 500, ..Wanted::default() };
+    match by.member().kind {
+        OrganisationKind::Vendor => Ok(Redirect::to(paths::INVENTORY).into_response()),
+        OrganisationKind::Customer => {
+            let (requests, live) = live.into_iter().partition(|session| session.state == SessionState::Waiting);
+            let devices = activation::service::list(kits, by.member(), &wanted).await?;
+            let devices = devices.into_iter().map(activation::portal::row).collect();
+            Ok(Html(CustomerHome { page, requests, live, devices }).into_response())
+        }
+        OrganisationKind::Installer | OrganisationKind::Reseller => {
+            let views = activation::service::list(kits, by.member(), &wanted).await?;
+            let count = |fits: &dyn Fn(&RegistrationView) -> bool| {
+                u64::try_from(views.iter().filter(|view| fits(view)).count()).unwrap_or(u64::MAX)
+            };
+            let waiting = count(&|view| view.state == Standing::Open);
+            let offline = count(&|view| view.state == Standing::Active && !view.online);
+            let devices = count(&|_| true);
+            let open = live.iter().filter(|session| session.state == SessionState::Open).count();
+            let recent = views.into_iter().take(5).map(activation::portal::row).collect();
+            let live = u64::try_from(open).unwrap_or(u64::MAX);
+            Ok(Html(InstallerHome { page, devices, waiting, offline, live, recent }).into_response())
+        }
+    }
+}
+
+async fn device(visitor: Visitor, State(kits): State<Kits>, by: SignedIn, Named(id): Named) -> Result<Response, Fault> {
+    if by.member().kind == OrganisationKind::Vendor {
+        return Ok(Redirect::to(&paths::link(paths::VENDOR_DEVICE, id)).into_response());
+    }
+    device_page(&visitor, &kits, &by, id, Refusals::none()).await
+}
+
+async fn device_page(
+    visitor: &Visitor,
+    kits: &Kits,
+    by: &SignedIn,
+    id: DeviceId,
+    refusals: Refusals,
+) -> Result<Response, Fault> {
+    let view = activation::service::one(kits, by.member(), id).await?.ok_or_else(Fault::not_found)?;
+    let page = visitor.page(kits.now()).signed_in(sessions::portal::who(kits, by).await?);
+    let found = rows(kits, by, Some(id), false, 50).await?;
+    let history = told(kits, by, Some(id), None, LATEST).await?.0;
+    let link = (view.state == Standing::Open).then(|| LinkFacts {
+        email: view.email.to_string(),
+        sent_at: view.registered_at,
+        until: view.registered_at + LINK_LIFE,
+    });
+    let device = facts(view);
+    if by.member().kind != OrganisationKind::Customer {
+        return Ok(Html(InstallerDevice { page, device, link, sessions: found, history }).into_response());
+    }
+    let (requests, rest): (Vec<_>, Vec<_>) =
+        found.into_iter().partition(|session| session.state == SessionState::Waiting);
+    let (live, past) = rest.into_iter().partition(|session| session.state == SessionState::Open);
+    let domain = domain(kits);
+    Ok(Html(CustomerDevice { page, device, requests, live, past, history, domain, refusals }).into_response())
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct WebAddressForm {
+    web_address: String,
+}
+
+/// Gives the device's own pages another name; a refusal is the device's page with the reason.
+async fn set_web_address(
+    visitor: Visitor,
+    State(kits): State<Kits>,
+    by: CustomerMember,
+    Named(id): Named,
+    Form(WebAddressForm { web_address }): Form<WebAddressForm>,
+) -> Result<Response, Fault> {
+    let mut refusals = Refusals::none();
+    if let Some(wanted) = refusals.parse::<WebAddress>("web_address", &web_address) {
+        match rule::set_web_address(&kits, &by, id, wanted).await {
+            Ok(()) => {
+                let back = Redirect::to(&paths::link(paths::DEVICE, id));
+                return Ok((flash(flashes::WEB_ADDRESS_SAVED), back).into_response());
+            }
+            Err(RuleRefusal::WebAddressInUse) => {
+                refusals.add("web_address", AddDevice::web_address_taken(&proposal(&web_address)));
+            }
+            Err(refusal) => return Err(refusal.into()),
+        }
+    }
+    device_page(&visitor, &kits, by.signed_in(), id, refusals).await
+}
+
+fn facts(view: RegistrationView) -> DeviceFacts {
+    let active = view.state == Standing::Active;
+    let report = view.report.as_ref();
+    DeviceFacts {
+        id: view.device,
+        name: view.web_address.to_string(),
+        id_code: view.id_code,
+        mac: view.mac,
+        life: view.life,
+        life_since: view.activated_at.unwrap_or(view.registered_at),
+        presence: Presence { online: view.online, since: view.presence_since },
+        web_url: None,
+        installer: Some(view.installer_name),
+        consent: (view.life == Life::Active).then_some(view.consent),
+        firmware: report.map(|report| report.firmware.clone()),
+        agent_version: report.map(|report| report.agent_version.clone()),
+        addresses: report.map(|report| addresses(report)).unwrap_or_default(),
+        services: report
+            .map(|report| {
+                let service = |service: &gatelodge_proto::payload::Service| {
+                    format!("{} ({} {}:{})", service.name, service.protocol.word(), service.host, service.port)
+                };
+                report.services.iter().map(service).collect()
+            })
+            .unwrap_or_default(),
+        reported_at: view.reported_at,
+        product: view.product,
+        serial: view.serial,
+        customer: if active { view.customer_name } else { Some(view.email.to_string()) },
+        web_address: Some(view.web_address),
+    }
+}
+
+fn addresses(report: &gatelodge_proto::payload::Report) -> Vec<String> {
+    let all = report.interfaces.iter().flat_map(|interface| &interface.addresses);
+    all.map(ToString::to_string).collect()
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct HistoryQuery {
+    cursor: String,
+}
+
+async fn history(
+    visitor: Visitor,
+    State(kits): State<Kits>,
+    by: SignedIn,
+    Query(HistoryQuery { cursor }): Query<HistoryQuery>,
+) -> Result<Html<History>, Fault> {
+    let (rows, next_cursor) = told(&kits, &by, None, Uuid::try_parse(&cursor).ok(), PAGE).await?;
+    let page = visitor.page(kits.now()).signed_in(sessions::portal::who(&kits, &by).await?);
+    Ok(Html(History { page, rows, next_cursor }))
+}
+
+/// What the reader's organisation may know, the newest first, and the next page's cursor.
+async fn told(
+    kits: &Kits,
+    by: &SignedIn,
+    device: Option<DeviceId>,
+    before: Option<Uuid>,
+    limit: i64,
+) -> Result<(Vec<HistoryRow>, Option<String>), DbError> {
+    let mut tx = kits.db.read().await?;
+    let rows = audit::read(&mut tx, by.member().organisation_id, device, before, limit).await?;
+    let full = rows.len() == usize::try_from(limit).unwrap_or(usize::MAX);
+    let next = rows.last().filter(|_| full).map(|row| row.id.to_string());
+    let told =
+        rows.into_iter().map(|row| HistoryRow::of(row.at.into(), row.actor_name, &row.what, &row.details.0)).collect();
+    Ok((told, next))
+}

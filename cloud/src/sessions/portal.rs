@@ -1,0 +1,194 @@
+//! The pages of sessions: requests, live and past ones, and the buttons that decide and stop.
+
+use axum::{
+    Router,
+    extract::{FromRequestParts, Path, Query, State},
+    response::{IntoResponse, Redirect, Response},
+    routing::{get, post},
+};
+use gatelodge_proto::{SessionId, api::SessionState};
+use http::{HeaderMap, header::REFERER, request::Parts};
+use serde::Deserialize;
+
+use super::{
+    decide::{self, DecideRefusal, OpenRefusal},
+    end::{self, Stopped},
+    model::{NamedSession, is_live},
+    service::{self, Wanted},
+};
+use crate::{
+    accounts::{
+        SignedIn,
+        model::{Member, OrganisationKind, Role},
+        rights::{CustomerMember, InstallerMember},
+    },
+    db::DbError,
+    kits::Kits,
+    render::{
+        Html, Who, flashes,
+        pages::{ProvenBy, Requests, SessionRow, Sessions},
+        paths,
+    },
+    web::{Fault, Visitor, flash},
+};
+
+/// How many past sessions a page has.
+const PAGE: i64 = 30;
+
+/// The routes.
+pub fn routes() -> Router<Kits> {
+    Router::new()
+        .route(paths::REQUESTS, get(requests))
+        .route(paths::SESSIONS, get(sessions))
+        .route(paths::ALLOW_SESSION, post(allow))
+        .route(paths::REFUSE_SESSION, post(refuse))
+        .route(paths::STOP_SESSION, post(stop))
+}
+
+/// The frame's word on who is signed in, with what waits for them.
+pub async fn who(kits: &Kits, by: &SignedIn) -> Result<Who, DbError> {
+    let waiting =
+        if by.member().kind == OrganisationKind::Customer { service::waiting(kits, by.member()).await? } else { 0 };
+    Ok(Who { waiting, ..by.who() })
+}
+
+/// A session as a row, for this reader.
+pub fn row(session: NamedSession, reader: &Member) -> SessionRow {
+    let view = session.view;
+    let leads = matches!(reader.role, Role::Administrator | Role::Supervisor);
+    let live = is_live(view.state);
+    let decides = reader.kind == OrganisationKind::Customer && leads;
+    let may_stop = live
+        && (decides || (reader.kind == OrganisationKind::Installer && (leads || session.technician == reader.user_id)));
+    SessionRow {
+        id: view.id,
+        device: view.device,
+        device_name: view.device_name,
+        technician: view.technician,
+        organisation: view.organisation,
+        services: view.services.iter().map(ToString::to_string).collect(),
+        reason: view.reason,
+        minutes: session.minutes,
+        state: view.state,
+        requested_at: view.requested_at,
+        opened_at: view.opened_at,
+        until: view.until,
+        ended_at: view.ended_at,
+        end_reason: view.end_reason,
+        bytes: view.bytes_up.saturating_add(view.bytes_down),
+        proven_by: view.opened_at.map(|_| if session.asked { ProvenBy::Asked } else { ProvenBy::Rule }),
+        may_stop,
+        may_decide: decides && view.state == SessionState::Waiting,
+    }
+}
+
+async fn rows(kits: &Kits, by: &SignedIn, wanted: Wanted) -> Result<Vec<SessionRow>, DbError> {
+    let sessions = service::list(kits, by.member(), wanted).await?;
+    Ok(sessions.into_iter().map(|session| row(session, by.member())).collect())
+}
+
+async fn requests(visitor: Visitor, State(kits): State<Kits>, by: SignedIn) -> Result<Html<Requests>, Fault> {
+    let mut requests = rows(&kits, &by, Wanted { live: true, limit: 100, ..Wanted::default() }).await?;
+    requests.retain(|session| session.state == SessionState::Waiting);
+    let page = visitor.page(kits.now()).signed_in(who(&kits, &by).await?);
+    Ok(Html(Requests { page, requests }))
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct ListQuery {
+    cursor: String,
+}
+
+async fn sessions(
+    visitor: Visitor,
+    State(kits): State<Kits>,
+    by: SignedIn,
+    Query(ListQuery { cursor }): Query<ListQuery>,
+) -> Result<Html<Sessions>, Fault> {
+    let live = rows(&kits, &by, Wanted { live: true, limit: 100, ..Wanted::default() }).await?;
+    let before: Option<SessionId> = cursor.parse().ok();
+    let page_of = rows(&kits, &by, Wanted { before, limit: PAGE, ..Wanted::default() }).await?;
+    let full = page_of.len() == usize::try_from(PAGE).unwrap_or(usize::MAX);
+    let next_cursor = page_of.last().filter(|_| full).map(|session| session.id.to_string());
+    let past = page_of.into_iter().filter(|session| !is_live(session.state)).collect();
+    let page = visitor.page(kits.now()).signed_in(who(&kits, &by).await?);
+    Ok(Html(Sessions { page, live, past, next_cursor }))
+}
+
+/// The session named in the path; what names no session is no session.
+struct Named(SessionId);
+
+impl<S: Send + Sync> FromRequestParts<S> for Named {
+    type Rejection = Fault;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Fault> {
+        let Path(text) = Path::<String>::from_request_parts(parts, state).await.map_err(|_| Fault::not_found())?;
+        text.parse().map(Self).map_err(|_| Fault::not_found())
+    }
+}
+
+impl From<DecideRefusal> for Fault {
+    fn from(refusal: DecideRefusal) -> Self {
+        match refusal {
+            DecideRefusal::Unknown => Self::not_found(),
+            DecideRefusal::State(_) | DecideRefusal::Fallen => Self::changed(),
+            DecideRefusal::Open(OpenRefusal::Database(error)) | DecideRefusal::Database(error) => error.into(),
+            DecideRefusal::Open(_) => Self::changed(),
+        }
+    }
+}
+
+/// Where the button was: the page the browser says, when it is one of ours.
+fn back(headers: &HeaderMap, otherwise: &'static str) -> Redirect {
+    let referer = headers.get(REFERER).and_then(|value| value.to_str().ok());
+    let path = referer.and_then(|text| url::Url::parse(text).ok()).map(|url| url.path().to_owned());
+    Redirect::to(path.as_deref().map_or(otherwise, paths::own_or_home))
+}
+
+async fn allow(
+    State(kits): State<Kits>,
+    by: CustomerMember,
+    Named(id): Named,
+    headers: HeaderMap,
+) -> Result<Response, Fault> {
+    answered(decide::approve(&kits, &by, id).await, flashes::SESSION_ALLOWED, &headers)
+}
+
+async fn refuse(
+    State(kits): State<Kits>,
+    by: CustomerMember,
+    Named(id): Named,
+    headers: HeaderMap,
+) -> Result<Response, Fault> {
+    answered(decide::refuse(&kits, &by, id).await, flashes::SESSION_REFUSED, &headers)
+}
+
+/// What was over or decided already is no fault of the person who pressed: they are told and see how it stands.
+fn answered(outcome: Result<(), DecideRefusal>, done: &'static str, headers: &HeaderMap) -> Result<Response, Fault> {
+    let said = match outcome {
+        Ok(()) => done,
+        Err(DecideRefusal::State(_) | DecideRefusal::Fallen) => flashes::SESSION_OVER,
+        Err(refusal) => return Err(refusal.into()),
+    };
+    Ok((flash(said), back(headers, paths::REQUESTS)).into_response())
+}
+
+async fn stop(State(kits): State<Kits>, by: SignedIn, Named(id): Named, headers: HeaderMap) -> Result<Response, Fault> {
+    let stopped = match by.member().kind {
+        OrganisationKind::Installer => {
+            let by = InstallerMember::try_from(by).map_err(|_| Fault::forbidden())?;
+            end::stop_by_technician(&kits, &by, id).await?
+        }
+        OrganisationKind::Customer => {
+            let by = CustomerMember::try_from(by).map_err(|_| Fault::forbidden())?;
+            end::stop_by_customer(&kits, &by, id).await?
+        }
+        OrganisationKind::Vendor | OrganisationKind::Reseller => Stopped::Unknown,
+    };
+    let said = match stopped {
+        Stopped::Now => flashes::SESSION_STOPPED,
+        Stopped::WasOver => flashes::SESSION_OVER,
+        Stopped::Unknown => return Err(Fault::not_found()),
+    };
+    Ok((flash(said), back(&headers, paths::SESSIONS)).into_response())
+}
