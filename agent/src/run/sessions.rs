@@ -1,7 +1,7 @@
 //! Live sessions: one `gatelodge-agent session` process each, so that nothing a session does can take the agent down.
 //! What a process says on its standard output goes to the cloud; the end of a process is the end of its session.
 
-use std::{collections::BTreeMap, io, process::Stdio, time::Duration};
+use std::{collections::BTreeMap, ffi::OsString, io, process::Stdio, time::Duration};
 
 use gatelodge_proto::{
     SessionId,
@@ -24,7 +24,7 @@ use crate::{
 const GRACE: Duration = Duration::from_secs(3);
 
 /// What the sessions have to tell.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) enum SessionNews {
     /// For the cloud.
     Happened(Happening),
@@ -35,6 +35,7 @@ pub(super) enum SessionNews {
 /// All live sessions.
 pub(super) struct Sessions {
     board: Board,
+    program: OsString,
     live: BTreeMap<SessionId, mpsc::Sender<EndReason>>,
     said: mpsc::UnboundedReceiver<Said>,
     say: mpsc::UnboundedSender<Said>,
@@ -73,8 +74,13 @@ impl Connected<'_> {
 
 impl Sessions {
     pub(super) fn new(board: Board) -> Self {
+        // The running program itself, also when an upgrade has replaced its file meanwhile.
+        Self::of_program(board, "/proc/self/exe".into())
+    }
+
+    fn of_program(board: Board, program: OsString) -> Self {
         let (say, said) = mpsc::unbounded_channel();
-        Self { board, live: BTreeMap::new(), said, say }
+        Self { board, program, live: BTreeMap::new(), said, say }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -89,7 +95,8 @@ impl Sessions {
         if self.live.contains_key(&grant.session) {
             return Ok(());
         }
-        let mut child = Command::new(std::env::current_exe()?)
+        let mut child = Command::new(&self.program)
+            .arg0("gatelodge-agent")
             .arg("session")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -197,4 +204,107 @@ async fn at(moment: Option<tokio::time::Instant>) {
 
 fn read_line(line: &str) -> Option<Happening> {
     serde_json::from_str(line).map_err(|error| tracing::warn!(%error, "session said something unreadable")).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use gatelodge_proto::{DeviceId, OrganisationId, Random, Timestamp, UserId, grant::Technician, payload::Consent};
+
+    use super::*;
+    use crate::{
+        config,
+        identity::{Identity, MacSource, SerialSource},
+    };
+
+    const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
+
+    /// Sessions whose process is this script: what the agent does when a process misbehaves.
+    fn of_script(script: &str) -> (tempfile::TempDir, Board, Sessions) {
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("program");
+        std::fs::write(&program, format!("#!/bin/sh\nread -r start\n{script}\n")).unwrap();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let environment = [("GATELODGE_AGENT__CLOUD__URL".to_owned(), "https://cloud.example.com".to_owned())];
+        let config = config::read(None, environment).unwrap();
+        let identity = Identity {
+            id_code: None,
+            serial: "AX-1".parse().unwrap(),
+            serial_source: SerialSource::Factory,
+            mac: "02:42:AC:11:00:02".parse().unwrap(),
+            mac_source: MacSource::Factory,
+            model: String::new(),
+            firmware: String::new(),
+            factory_secret: None,
+        };
+        let board = Board::new(&identity, &config, NOW);
+        let sessions = Sessions::of_program(board.clone(), program.into());
+        (folder, board, sessions)
+    }
+
+    fn grant() -> Grant {
+        let random = Random::seeded(1);
+        Grant {
+            session: SessionId::make(NOW, &random),
+            device: DeviceId::make(NOW, &random),
+            epoch: 1,
+            technician: Technician {
+                user: UserId::make(NOW, &random),
+                name: "Marc Petit".into(),
+                organisation: OrganisationId::make(NOW, &random),
+                organisation_name: "Petit Alarmes".into(),
+            },
+            key_thumbprint: String::new(),
+            services: Vec::new(),
+            from: NOW,
+            until: NOW,
+            lifetime_s: 60,
+            idle_s: 60,
+            consent: Consent::Ask,
+            reason: String::new(),
+        }
+    }
+
+    fn ended(session: SessionId, reason: EndReason, bytes_up: u64) -> SessionNews {
+        SessionNews::Happened(Happening::SessionEnded { session, reason, bytes_up, bytes_down: 0 })
+    }
+
+    #[tokio::test]
+    async fn a_process_that_dies_without_a_word_has_its_end_told() {
+        let (_folder, board, mut sessions) = of_script("exit 1");
+        let grant = grant();
+        sessions.open(&grant, b"{}".to_vec()).unwrap();
+        sessions.open(&grant, b"{}".to_vec()).unwrap();
+        assert_eq!((sessions.len(), board.status().sessions.len()), (1, 1), "the same session twice is one");
+        assert_eq!(sessions.next().await, ended(grant.session, EndReason::RelayLost, 0));
+        assert!(sessions.is_empty() && board.status().sessions.is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_a_process_says_is_passed_on_and_its_own_end_is_not_told_twice() {
+        let grant = grant();
+        let said = serde_json::to_string(&Happening::SessionEnded {
+            session: grant.session,
+            reason: EndReason::Device,
+            bytes_up: 7,
+            bytes_down: 0,
+        });
+        let (_folder, _board, mut sessions) =
+            of_script(&format!("read -r stop\n[ \"$stop\" = '{{\"stop\":\"device\"}}' ] && echo '{}'", said.unwrap()));
+        sessions.open(&grant, b"{}".to_vec()).unwrap();
+        sessions.stop(grant.session, EndReason::Device);
+        assert_eq!(sessions.next().await, ended(grant.session, EndReason::Device, 7));
+        assert_eq!(sessions.next().await, SessionNews::Gone);
+        assert!(sessions.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_process_that_does_not_stop_is_killed() {
+        let (_folder, _board, mut sessions) = of_script("trap '' TERM; exec tail -f /dev/null");
+        let grant = grant();
+        sessions.open(&grant, b"{}".to_vec()).unwrap();
+        sessions.stop_all(EndReason::Revoked);
+        assert_eq!(sessions.next().await, ended(grant.session, EndReason::Revoked, 0));
+    }
 }
