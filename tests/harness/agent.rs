@@ -26,6 +26,8 @@ pub struct AgentSetup {
     pub services: Vec<(String, SocketAddr)>,
     /// More settings, as dotted key and TOML value.
     pub more: Vec<(String, String)>,
+    /// Another build of the program; the one next to the tests when `None`.
+    pub program: Option<PathBuf>,
 }
 
 impl AgentSetup {
@@ -56,6 +58,7 @@ pub struct TestAgent {
     process: Option<Process>,
     folder: PathBuf,
     page: u16,
+    program: PathBuf,
     _temporary: Option<tempfile::TempDir>,
 }
 
@@ -99,7 +102,8 @@ impl TestAgent {
         }
         write_private(&factory, &setup.factory)?;
         write_private(&folder.join("agent.toml"), &text)?;
-        Ok(Self { process: None, folder, page, _temporary: temporary })
+        let program = setup.program.map_or_else(|| program("gatelodge-agent"), Ok)?;
+        Ok(Self { process: None, folder, page, program, _temporary: temporary })
     }
 
     /// Starts the process.
@@ -121,7 +125,7 @@ impl TestAgent {
 
     /// A verb of its command line with these settings.
     pub fn command<'a>(&self, arguments: impl IntoIterator<Item = &'a str>) -> anyhow::Result<Command> {
-        let mut command = Command::new(program("gatelodge-agent")?);
+        let mut command = Command::new(&self.program);
         command.arg("--config").arg(self.folder.join("agent.toml")).args(arguments);
         Ok(command)
     }

@@ -36,6 +36,11 @@ pub async fn wait_until<T>(
     }
 }
 
+/// Lets time pass while something is measured; tests wait for something instead.
+pub async fn measure_for(span: Duration) {
+    tokio::time::sleep(span).await;
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

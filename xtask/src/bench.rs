@@ -31,12 +31,8 @@ pub(crate) fn run(arguments: &[String]) -> anyhow::Result<()> {
     let target = command::target();
     let agent = target.join("device/gatelodge-agent");
     let mut rows = vec![size("agent_binary_mib", &agent)?];
-    let measured = command::read(std::process::Command::new(target.join("release/gatelodge-bench")).args([
-        "--programs".as_ref(),
-        target.join("release").as_os_str(),
-        "--agent".as_ref(),
-        agent.as_os_str(),
-    ]))?;
+    let bench = target.join("release/gatelodge-bench");
+    let measured = command::read(std::process::Command::new(bench).arg("--agent").arg(&agent))?;
     rows.extend(measured.lines().map(str::to_owned));
     let text = rows.join("\n") + "\n";
     output::text(&text);

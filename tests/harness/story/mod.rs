@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 pub use inventory::inventory;
 pub use mails::Mails;
+pub use reach::{Forward, forward, sign_in as sign_in_technician};
 pub use register::sign_up;
 pub use report::report;
 pub use stage::{CUSTOMER, Company, INSTALLER, NEXT_CUSTOMER, Person, Stage, VENDOR};
@@ -40,8 +41,13 @@ pub const TITLES: [&str; 6] = [
 ];
 
 /// Plays the whole story, telling each step when it is done; the error names the step that failed.
-pub async fn play(stage: &mut Stage, mut tell: impl FnMut(Done)) -> anyhow::Result<()> {
-    for (index, title) in TITLES.into_iter().enumerate() {
+pub async fn play(stage: &mut Stage, tell: impl FnMut(Done)) -> anyhow::Result<()> {
+    play_until(stage, TITLES.len(), tell).await
+}
+
+/// Plays the story up to and with step `last`.
+pub async fn play_until(stage: &mut Stage, last: usize, mut tell: impl FnMut(Done)) -> anyhow::Result<()> {
+    for (index, title) in TITLES.into_iter().enumerate().take(last) {
         let began = Instant::now();
         let done = match index {
             0 => inventory::inventory(stage).await,

@@ -10,10 +10,30 @@ use super::{
     Stage,
     stage::{SERVICE, WEB_ADDRESS},
 };
-use crate::{panel, ports::free_port, wait::wait_until};
+use crate::{panel, ports::free_port, process::Process, wait::wait_until};
 
 /// How long an end may take until both sides have it.
 const ENDS_WITHIN: Duration = Duration::from_secs(5);
+
+/// A session that is open, with one local port.
+#[derive(Debug)]
+pub struct Forward {
+    /// `gatelodge forward`; dropping it ends the session.
+    pub process: Process,
+    /// The local port.
+    pub port: u16,
+    /// The session's id.
+    pub session: String,
+}
+
+/// Asks for a session to that service and has the customer allow it.
+pub async fn forward(stage: &mut Stage, service: &str) -> anyhow::Result<Forward> {
+    let port = free_port()?;
+    let process = stage.technician.start(["forward", WEB_ADDRESS, &format!("{port}:{service}")])?;
+    let allow = decide(stage, "/allow").await.with_context(|| format!("forward wrote:\n{}", process.log()))?;
+    let session = allow.trim_start_matches("/sessions/").trim_end_matches("/allow").to_owned();
+    Ok(Forward { process, port, session })
+}
 
 /// Plays the step.
 pub(super) async fn reach(stage: &mut Stage) -> anyhow::Result<()> {
@@ -24,23 +44,14 @@ pub(super) async fn reach(stage: &mut Stage) -> anyhow::Result<()> {
     let rows = listed.as_array().or_else(|| listed["items"].as_array()).context("no list of devices")?;
     ensure!(rows.iter().any(|row| row["id_code"] == code && row["life"] == "active"), "not listed: {listed}");
 
-    let local = free_port()?;
-    let forward = format!("{local}:{SERVICE}");
-    let mut forwarding = stage.technician.start(["forward", WEB_ADDRESS, &forward])?;
-
-    let allow = decide(stage, "/allow").await.with_context(|| format!("forward wrote:\n{}", forwarding.log()))?;
-    let session = allow.trim_start_matches("/sessions/").trim_end_matches("/allow").to_owned();
-    let page = format!("http://127.0.0.1:{local}/");
+    let Forward { process: mut forwarding, port, session } = forward(stage, SERVICE).await?;
+    let page = format!("http://127.0.0.1:{port}/");
     let reached = wait_until("the panel answers through the session", Duration::from_secs(30), async || {
         Ok(reqwest::get(&page).await?.text().await?.contains(panel::WORDS).then_some(()))
     });
     reached.await.with_context(|| {
-        format!(
-            "forward wrote:\n{}\nthe agent:\n{}\nthe cloud:\n{}",
-            forwarding.log(),
-            stage.agent.log(),
-            stage.cloud.log()
-        )
+        let (agent, cloud) = (stage.agent.log(), stage.cloud.log());
+        format!("forward wrote:\n{}\nthe agent:\n{agent}\nthe cloud:\n{cloud}", forwarding.log())
     })?;
     stage
         .agent_says("shows the live session", |told| (told.0["sessions"].as_array()?.len() == 1).then_some(()))
@@ -66,7 +77,8 @@ pub(super) async fn reach(stage: &mut Stage) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn sign_in(stage: &mut Stage) -> anyhow::Result<()> {
+/// Signs the technician's program in, approved in the browser.
+pub async fn sign_in(stage: &mut Stage) -> anyhow::Result<()> {
     let address = stage.cloud.device_url();
     let mut program = stage.technician.start(["sign-in", &address])?;
     let line = program.wait_for_line("/approve?", Duration::from_secs(20)).await?;
