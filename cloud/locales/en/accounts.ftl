@@ -25,7 +25,3 @@ fact-good-until = Good until
 
 flash-sign-in-ended = Signed out there.
 
-audit-installer-signed-up = { $organisation } signed up as an installer
-audit-password-set = chose a new password
-audit-program-signed-in = signed a program in from { $network }
-audit-token-issued = made a token for { $label }

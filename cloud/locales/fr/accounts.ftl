@@ -25,7 +25,3 @@ fact-good-until = Valable jusqu’au
 
 flash-sign-in-ended = La connexion est terminée là-bas.
 
-audit-installer-signed-up = { $organisation } s’est inscrit comme installateur
-audit-password-set = a choisi un nouveau mot de passe
-audit-program-signed-in = a connecté un programme depuis { $network }
-audit-token-issued = a créé un jeton pour { $label }
