@@ -67,7 +67,7 @@ pub async fn join(kits: &Kits, by: &InstallerMember, id: SessionId) -> Result<Jo
     let (mine, theirs) = (Ticket::from_bytes(kits.random.bytes()), Ticket::from_bytes(kits.random.bytes()));
     store::insert_ticket(&mut tx, now, id, Side::Technician, &mine).await?;
     store::insert_ticket(&mut tx, now, id, Side::Device, &theirs).await?;
-    let relay = relay_address(&kits.config.public_url);
+    let relay = relay_address(&kits.config.device_url);
     let order = Order::OpenSession(Box::new(SessionOrder {
         grant: open.state.grant.clone(),
         relay: relay.clone(),
@@ -88,8 +88,8 @@ pub async fn join(kits: &Kits, by: &InstallerMember, id: SessionId) -> Result<Jo
 }
 
 /// Where the relay is, as both sides reach it.
-fn relay_address(public_url: &Url) -> String {
-    let mut url = public_url.clone();
+fn relay_address(device_url: &Url) -> String {
+    let mut url = device_url.clone();
     url.set_path(RELAY_PATH);
     let text = url.to_string();
     match text.strip_prefix("http") {
@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_relay_is_on_the_portals_port() {
+    fn the_relay_is_where_programs_reach_the_cloud() {
         assert_eq!(relay_address(&"https://lodge.example:8443/".parse().unwrap()), "wss://lodge.example:8443/relay/v1");
         assert_eq!(relay_address(&"http://localhost:8080".parse().unwrap()), "ws://localhost:8080/relay/v1");
     }
