@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use gatelodge_cloud::{
+    config,
     devices::{self, service},
     jobs::Worker,
     kits::Kits,
@@ -11,10 +12,10 @@ use gatelodge_proto::{
     DeviceId, Random,
     enrol::Credentials,
     link::{Endpoint, Event, Events, Link, Outgoing, Pace, PublishError, Refusal, Settings, Trouble, Will},
-    payload::{self, Placed, Position, Receipt, Report, Status},
+    payload::{self, Command, Order, Placed, Position, Receipt, Report, Status},
     topics::{self, Down, Topic, Up},
 };
-use gatelodge_tests::{database::Kind, kits::TestKits, wait::wait_until};
+use gatelodge_tests::{database::Kind, kits::TestKits, mosquitto::Mosquitto, wait::wait_until};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rustls::{ClientConfig, RootCertStore, client::Resumption};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, pem::PemObject as _};
@@ -32,7 +33,10 @@ struct Running {
 
 impl Running {
     async fn start() -> Self {
-        let test = TestKits::in_real_time(Kind::Sqlite).await.unwrap().expect("SQLite is everywhere");
+        Self::start_on(TestKits::in_real_time(Kind::Sqlite).await.unwrap().expect("SQLite is everywhere")).await
+    }
+
+    async fn start_on(test: TestKits) -> Self {
         let kits = &test.kits;
         catalogue(kits).await;
         service::start(kits, Arc::new(Deaf)).await.unwrap();
@@ -59,7 +63,7 @@ impl Running {
     }
 
     fn endpoint(&self) -> Endpoint {
-        self.kits().endpoint.address().unwrap().to_string().parse().unwrap()
+        self.kits().endpoint.public_address(&self.kits().config).parse().unwrap()
     }
 
     fn open(&self, client_id: String, tls: Arc<ClientConfig>, change: impl FnOnce(&mut Settings)) -> (Link, Events) {
@@ -196,6 +200,63 @@ async fn a_report_gets_its_receipt_when_it_is_committed_and_not_before() {
     assert_eq!(receipt, Receipt { boot_id: position.boot_id, seq: 1, parked: None });
     assert_eq!(message.parsed_correlation(), Some(position.into()));
     assert!(device(cloud.kits(), &names(1)).await.reported_at.is_some());
+}
+
+/// Report, receipt, presence and a command, whoever the endpoint is.
+async fn message_story(cloud: &Running) {
+    let kits = cloud.kits();
+    let device_1 = cloud.device(1).await;
+    let (link, mut events) = cloud.connect(&device_1);
+    connected(&mut events).await;
+    let (position, report) = device_1.report(1);
+    for _ in 0..2 {
+        link.publish(report.clone()).await.unwrap();
+        let Event::Message(message) = next(&mut events).await else { panic!("the receipt comes") };
+        assert_eq!(message.parsed_correlation(), Some(position.into()));
+        message.acknowledgement.acknowledge();
+    }
+    let online = Status { online: true, boot_id: position.boot_id };
+    link.publish(Outgoing::json(Topic::Up(device_1.id(), Up::Status), payload::encode(&online))).await.unwrap();
+    let mut orders = Vec::new();
+    while !orders.contains(&Order::RenewOnSiteCode) {
+        if orders.len() == 1 {
+            // The first is where the device stands; now that it is there, another one comes at once.
+            let mut tx = kits.db.write().await.unwrap();
+            let deadline = kits.now() + Duration::from_secs(60);
+            service::send(&mut tx, kits.now(), &kits.random, device_1.id(), Order::RenewOnSiteCode, deadline)
+                .await
+                .unwrap();
+            tx.commit().await.unwrap();
+            kits.jobs.ring();
+        }
+        let Event::Message(message) = next(&mut events).await else { panic!("the command comes") };
+        let command: Command = payload::decode(&message.payload).unwrap();
+        message.acknowledgement.acknowledge();
+        orders.push(command.order);
+    }
+    assert!(matches!(orders[0], Order::State(_)), "{orders:?}");
+    let foreign = Outgoing { topic: Topic::Down(device_1.id(), Down::Command).to_string(), ..report };
+    let outcome = link.publish(foreign).await;
+    assert!(matches!(outcome, Err(PublishError::Refused { .. })), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn the_message_story_on_the_embedded_endpoint() {
+    message_story(&Running::start().await).await;
+}
+
+#[tokio::test]
+async fn the_message_story_on_mosquitto() {
+    let Some(mut mosquitto) = Mosquitto::prepare().unwrap() else { return };
+    let mut test = TestKits::in_real_time(Kind::Sqlite).await.unwrap().expect("SQLite is everywhere");
+    let mut config = (*test.kits.config).clone();
+    config.mqtt.endpoint = config::Endpoint::External;
+    config.mqtt.broker = Some(mosquitto.broker());
+    config.mqtt.public = Some(mosquitto.public());
+    test.kits.config = Arc::new(config);
+    let registrar = format!("{}{}", topics::SERVICE_PREFIX, test.kits.pki.registrar_name());
+    mosquitto.start(&test.data_dir.path().join("keys"), &registrar).await.unwrap();
+    message_story(&Running::start_on(test).await).await;
 }
 
 #[tokio::test]

@@ -81,7 +81,7 @@ pub(super) async fn once(kits: &Kits) -> Result<(), DbError> {
     let connected = kits.endpoint.connected();
     let mut tx = kits.db.write().await?;
     for device in connected.iter().flatten() {
-        store::presence::extend(&mut tx, *device, now + LEASE).await?;
+        store::presence::extend(&mut tx, *device, now + LEASE, now + LINGER * 2).await?;
     }
     if connected.is_none() {
         store::presence::extend_reported(&mut tx, now + LEASE, now - EXTERNAL_LEASE).await?;

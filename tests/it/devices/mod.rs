@@ -3,6 +3,7 @@
 mod codes;
 mod enrolment;
 mod import;
+mod lists;
 mod messages;
 
 use std::sync::Arc;

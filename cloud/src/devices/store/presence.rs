@@ -59,11 +59,17 @@ pub(in crate::devices) async fn shorten(tx: &mut Tx, device: DeviceId, until: Ti
     Ok(())
 }
 
-/// It is still connected.
-pub(in crate::devices) async fn extend(tx: &mut Tx, device: DeviceId, until: Timestamp) -> Result<(), DbError> {
-    change!(tx, c => sqlx::query("UPDATE device SET lease_until = $2 WHERE id = $1 AND online")
+/// It is still connected. A lease that lasts beyond `enough` is left alone, to spare the disk.
+pub(in crate::devices) async fn extend(
+    tx: &mut Tx,
+    device: DeviceId,
+    until: Timestamp,
+    enough: Timestamp,
+) -> Result<(), DbError> {
+    change!(tx, c => sqlx::query("UPDATE device SET lease_until = $2 WHERE id = $1 AND online AND lease_until < $3")
         .bind(device.uuid())
         .bind(Ts::from(until))
+        .bind(Ts::from(enough))
         .execute(c))?;
     Ok(())
 }
