@@ -69,7 +69,15 @@ pub(super) async fn add(stage: &mut Stage, customer: Person, with_data: bool) ->
 
     installer.submit("/devices/add/check", &label(&mac, &code)).await?;
     installer.look("add-customer").await?;
-    let data = [("name", customer.name), ("phone", "+39 06 555 01 23"), ("city", "Roma"), ("with", "data")];
+    let data = [
+        ("name", customer.name),
+        ("phone", "+39 06 555 01 23"),
+        ("address", "Via Appia 5"),
+        ("postcode", "00179"),
+        ("city", "Roma"),
+        ("country", "Italia"),
+        ("with", "data"),
+    ];
     let fields = if with_data { &data[..] } else { &[("with", "nothing")] };
     installer.submit("/devices/add/save", fields).await?;
     let path = installer.path().await?;

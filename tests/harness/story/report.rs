@@ -19,6 +19,9 @@ pub async fn report(stage: &mut Stage) -> anyhow::Result<()> {
     shown.with_context(|| format!("unknown hardware is not shown; the agent's log:\n{}", stage.agent.log()))?;
 
     add_device(stage, &mac.to_string(), serial.as_str()).await?;
+    // Unknown hardware is told to ask again much later; somebody on site would switch it off and on.
+    stage.agent.kill()?;
+    stage.agent.run()?;
     stage
         .agent_says("waits for the on-site code", |told| {
             told.on_site_code().filter(|_| told.0["wait"] == "on_site_code")
