@@ -1,5 +1,7 @@
 //! Accounts on both databases: sign-up, sign-in, passwords, links, browsers, programs.
 
 mod links;
+mod mails;
+mod pages;
 mod people;
 mod programs;

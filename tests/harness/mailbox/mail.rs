@@ -11,6 +11,8 @@ pub struct Mail {
     pub from: String,
     /// The envelope's recipients.
     pub to: Vec<String>,
+    /// The same when a mail is handed over a second time.
+    pub message_id: String,
     /// The subject, decoded.
     pub subject: String,
     /// The plain text part, decoded.
@@ -29,8 +31,9 @@ impl Mail {
     /// Reads a message as it came over the wire.
     pub(super) fn parse(from: String, to: Vec<String>, message: &str) -> Self {
         let whole = Entity::parse(message);
-        let subject = whole.headers.get("subject").map_or("", String::as_str);
-        let mut mail = Self { from, to, subject: decode_words(subject), text: String::new(), html: String::new() };
+        let header = |name| whole.headers.get(name).map_or("", String::as_str);
+        let (message_id, subject) = (header("message-id").to_owned(), decode_words(header("subject")));
+        let mut mail = Self { from, to, message_id, subject, text: String::new(), html: String::new() };
         mail.collect(&whole);
         mail
     }

@@ -3,6 +3,7 @@
 mod mail;
 
 use std::{
+    collections::VecDeque,
     net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -24,24 +25,32 @@ use crate::wait::wait_until;
 pub struct Mailbox {
     address: SocketAddr,
     caught: Caught,
+    refusals: Refusals,
     _server: JoinSet<()>,
 }
 
 type Caught = Arc<Mutex<Vec<Mail>>>;
+/// What the next recipients are answered instead of being accepted.
+type Refusals = Arc<Mutex<VecDeque<String>>>;
 
 impl Mailbox {
     /// Opens a catcher on a free port.
     pub async fn start() -> anyhow::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.context("cannot open the mail catcher")?;
-        let (address, caught) = (listener.local_addr()?, Caught::default());
+        let (address, caught, refusals) = (listener.local_addr()?, Caught::default(), Refusals::default());
         let mut server = JoinSet::new();
-        server.spawn(serve(listener, Arc::clone(&caught)));
-        Ok(Self { address, caught, _server: server })
+        server.spawn(serve(listener, Arc::clone(&caught), Arc::clone(&refusals)));
+        Ok(Self { address, caught, refusals, _server: server })
     }
 
     /// What goes into `mail.smtp_url`.
     pub fn url(&self) -> String {
         format!("smtp://{}", self.address)
+    }
+
+    /// Refuses the next recipient with this reply, like `451 4.7.1 come back later`.
+    pub fn refuse_next(&self, reply: &str) {
+        self.refusals.lock().unwrap_or_else(PoisonError::into_inner).push_back(reply.to_owned());
     }
 
     /// Everything caught so far, oldest first.
@@ -64,18 +73,18 @@ impl Mailbox {
     }
 }
 
-async fn serve(listener: TcpListener, caught: Caught) {
+async fn serve(listener: TcpListener, caught: Caught, refusals: Refusals) {
     let mut talks = JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
-        let caught = Arc::clone(&caught);
+        let (caught, refusals) = (Arc::clone(&caught), Arc::clone(&refusals));
         talks.spawn(async move {
             // A sender that hangs up early has sent nothing that counts.
-            let _ = talk(stream, &caught).await;
+            let _ = talk(stream, &caught, &refusals).await;
         });
     }
 }
 
-async fn talk(stream: TcpStream, caught: &Caught) -> std::io::Result<()> {
+async fn talk(stream: TcpStream, caught: &Caught, refusals: &Refusals) -> std::io::Result<()> {
     let mut stream = BufReader::new(stream);
     stream.write_all(b"220 mailbox.test ESMTP\r\n").await?;
     let (mut from, mut to) = (String::new(), Vec::new());
@@ -94,6 +103,11 @@ async fn talk(stream: TcpStream, caught: &Caught) -> std::io::Result<()> {
                 b"250 2.1.0 sender accepted\r\n"
             }
             "RCPT" => {
+                let refusal = refusals.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+                if let Some(reply) = refusal {
+                    stream.write_all(format!("{reply}\r\n").as_bytes()).await?;
+                    continue;
+                }
                 to.push(between_angles(&line));
                 b"250 2.1.5 recipient accepted\r\n"
             }
