@@ -24,4 +24,3 @@ fact-last-used = Last used
 fact-good-until = Good until
 
 flash-sign-in-ended = Signed out there.
-

@@ -24,4 +24,3 @@ fact-last-used = Dernière utilisation
 fact-good-until = Valable jusqu’au
 
 flash-sign-in-ended = La connexion est terminée là-bas.
-
