@@ -68,7 +68,7 @@ pub(super) const KEYS: &[Key] = &[
     Key::new(
         "mail.smtp_url",
         None,
-        "smtp://user:password@host:port (STARTTLS) or smtps://...; when unset, mails stay in the built-in mailbox that the vendor's administrators see.",
+        "smtp://user:password@host:port (STARTTLS; without TLS to a server on this machine) or smtps://...; when unset, mails stay in the built-in mailbox that the vendor's administrators see.",
     ),
     Key::new("mail.from", Some("\"Gatelodge <no-reply@localhost.localdomain>\""), "The sender of every mail."),
     Key::new("mail.support", Some("\"support@localhost.localdomain\""), "Whom mails name for questions."),

@@ -1,6 +1,9 @@
 //! Hand-over by SMTP (RFC 5321), with TLS unless the server is on this very machine.
 
-use std::time::{Duration, UNIX_EPOCH};
+use std::{
+    net::IpAddr,
+    time::{Duration, UNIX_EPOCH},
+};
 
 use gatelodge_proto::Timestamp;
 use lettre::{
@@ -12,7 +15,7 @@ use lettre::{
         client::{Tls, TlsParameters},
     },
 };
-use url::{Host, Url};
+use url::Url;
 
 use super::{MailError, MailSettingsError, Message};
 
@@ -27,15 +30,14 @@ pub(super) struct Server {
 impl Server {
     pub(super) fn open(url: &str, from: &str) -> Result<Self, MailSettingsError> {
         let url = Url::parse(url).map_err(|_| MailSettingsError::Url)?;
-        let host = url.host().ok_or(MailSettingsError::Url)?.to_owned();
-        let name = host.to_string();
+        let name = url.host_str().filter(|name| !name.is_empty()).ok_or(MailSettingsError::Url)?.to_owned();
         let tls = |wrap: fn(TlsParameters) -> Tls| {
             TlsParameters::new(name.clone())
                 .map(wrap)
                 .map_err(|source| MailSettingsError::Tls { host: name.clone(), source })
         };
         let (tls, port) = match url.scheme() {
-            "smtp" if is_this_machine(&host) => (Tls::None, 25),
+            "smtp" if is_this_machine(&name) => (Tls::None, 25),
             "smtp" => (tls(Tls::Required)?, 587),
             "smtps" => (tls(Tls::Wrapper)?, 465),
             _ => return Err(MailSettingsError::Url),
@@ -72,13 +74,11 @@ impl Server {
     }
 }
 
-/// On this machine nobody listens in between, and no certificate names it.
-fn is_this_machine(host: &Host<String>) -> bool {
-    match host {
-        Host::Domain(name) => name == "localhost",
-        Host::Ipv4(address) => address.is_loopback(),
-        Host::Ipv6(address) => address.is_loopback(),
-    }
+/// On this machine nobody listens in between, and no certificate names it. (`Url` knows addresses from names only in
+/// the schemes of the web.)
+fn is_this_machine(host: &str) -> bool {
+    let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
 fn decoded(text: &str) -> String {
@@ -111,6 +111,16 @@ mod tests {
         }
         let refused = Server::open("smtp://127.0.0.1:2525", "nobody").err().unwrap();
         assert_eq!(refused.to_string(), "`mail.from` is `nobody`; write it like Name <name@example.com>");
+    }
+
+    #[test]
+    fn only_a_server_on_this_machine_is_spoken_to_without_tls() {
+        for here in ["localhost", "127.0.0.1", "127.3.2.1", "[::1]"] {
+            assert!(is_this_machine(here), "{here}");
+        }
+        for elsewhere in ["mail.example.com", "192.0.2.1", "localhost.example.com", "[2001:db8::1]"] {
+            assert!(!is_this_machine(elsewhere), "{elsewhere}");
+        }
     }
 
     #[test]
