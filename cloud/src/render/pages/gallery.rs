@@ -1,177 +1,25 @@
-//! Every page with samples in every language: nothing missing, nothing unescaped, and the house rules of HTML.
+//! Every page with samples, in every language: nothing missing, nothing unescaped, and the house rules of HTML.
 //! With `GATELODGE_GALLERY=folder` the pages are also written there, to be looked at.
+
+mod samples;
+mod tests;
 
 use std::time::Duration;
 
 use askama::Template;
 use gatelodge_proto::{
-    DeviceId, EnrolmentId, Random, SessionId, Timestamp,
+    EnrolmentId,
     api::{Presence, SessionState},
     identity::IdCode,
-    payload::{Consent, EndReason, Life},
+    payload::{Consent, Life},
 };
-use serde_json::json;
 
 use super::*;
 use crate::{
     i18n::{Language, Phrase},
-    render::{Notice, Page, Refusals, Role, Side, Theme, Who, asset_path, paths},
+    render::{Notice, Refusals, Side},
 };
-
-const NOW: Timestamp = Timestamp::from_seconds(1_777_809_600);
-
-fn ago(minutes: u64) -> Timestamp {
-    NOW - Duration::from_secs(minutes * 60)
-}
-
-fn random(seed: u64) -> Random {
-    Random::seeded(seed)
-}
-
-fn device_id(seed: u64) -> DeviceId {
-    DeviceId::make(ago(9_000), &random(seed))
-}
-
-fn page(language: Language, side: Option<Side>, path: &str) -> Page {
-    let (name, organisation) = match side {
-        Some(Side::Vendor) => ("Ada Keller", "Sentinel SA"),
-        Some(Side::Customer) => ("Rosa Blanc", "Rosa Blanc"),
-        _ => ("Marc Petit", "Petit Alarmes & Fils"),
-    };
-    Page {
-        language,
-        theme: Theme::System,
-        path: path.into(),
-        who: side.map(|side| Who {
-            name: name.into(),
-            email: "name@example.com".into(),
-            organisation: organisation.into(),
-            side,
-            role: Role::Administrator,
-            waiting: 1,
-            mailbox: true,
-        }),
-        notice: None,
-        now: NOW,
-    }
-}
-
-fn devices() -> Vec<DeviceRow> {
-    let row = |seed, name: &str, life, online, customer: &str| DeviceRow {
-        id: device_id(seed),
-        name: name.into(),
-        id_code: IdCode::make(&random(seed)),
-        product: "Sentinel 500".into(),
-        life,
-        presence: Presence { online, since: (seed != 4).then(|| ago(seed * 500)) },
-        customer: Some(customer.into()),
-        installer: Some("Petit Alarmes & Fils".into()),
-    };
-    vec![
-        row(1, "villa-rosa", Life::Active, true, "Rosa Blanc"),
-        row(2, "atelier-du-port-de-peche", Life::Registered, true, "atelier@example.com"),
-        row(3, "ecole-jules-ferry", Life::Active, false, "Commune de Saint-Martin"),
-        row(4, "Sentinel 500", Life::Released, false, "–"),
-    ]
-}
-
-fn facts(life: Life, online: bool) -> DeviceFacts {
-    DeviceFacts {
-        id: device_id(1),
-        name: "villa-rosa".into(),
-        product: "Sentinel 500".into(),
-        id_code: IdCode::make(&random(1)),
-        mac: "02:42:AC:11:00:02".parse().unwrap(),
-        serial: "SN-500-000117".parse().unwrap(),
-        life,
-        life_since: ago(70_000),
-        presence: Presence { online, since: Some(ago(130)) },
-        web_address: "villa-rosa".parse().ok(),
-        web_url: Some("https://villa-rosa.portal.example/".into()),
-        customer: Some("Rosa Blanc".into()),
-        installer: Some("Petit Alarmes & Fils".into()),
-        consent: Some(Consent::Ask),
-        firmware: Some("Sentinel OS 4.2".into()),
-        agent_version: Some("0.1.0".into()),
-        addresses: vec!["192.168.1.20".into(), "fe80::42:acff:fe11:2".into()],
-        services: vec!["panel-web (tcp 192.168.1.50:80)".into(), "panel-bus (tcp 192.168.1.50:4001)".into()],
-        reported_at: Some(ago(12)),
-    }
-}
-
-fn session(seed: u64, state: SessionState) -> SessionRow {
-    let open = state == SessionState::Open;
-    let over = state == SessionState::Ended;
-    SessionRow {
-        id: SessionId::make(ago(seed), &random(seed)),
-        device: device_id(1),
-        device_name: "villa-rosa".into(),
-        technician: "Lea Moreau".into(),
-        organisation: "Petit Alarmes & Fils".into(),
-        services: vec!["panel-web".into(), "panel-bus".into()],
-        reason: "Zone 4 reports a fault since <Tuesday>".into(),
-        minutes: 60,
-        state,
-        requested_at: ago(seed),
-        opened_at: (open || over).then(|| ago(seed - 1)),
-        until: open.then(|| NOW + Duration::from_secs(48 * 60)),
-        ended_at: over.then(|| ago(seed.saturating_sub(35))),
-        end_reason: over.then_some(EndReason::Customer),
-        bytes: if open || over { 1_540_000 } else { 0 },
-        proven_by: open.then_some(ProvenBy::Asked),
-        may_stop: open,
-        may_decide: state == SessionState::Waiting,
-    }
-}
-
-fn history() -> Vec<HistoryRow> {
-    let details = json!({
-        "added": 3, "consent": "ask", "email": "rosa@example.com", "label": "CRM", "network": "192.0.2.7",
-        "organisation": "Petit Alarmes", "reason": "relay_lost", "refused": 1, "services": "panel-web",
-        "target": "tcp panel:80", "web_address": "villa-rosa",
-    });
-    AUDITED
-        .iter()
-        .zip(1..)
-        .map(|(what, place)| HistoryRow::of(ago(place * 700), "Marc Petit".into(), what, &details))
-        .collect()
-}
-
-/// What the services write into the audit trail, and a word of a later version.
-const AUDITED: [&str; 9] = [
-    "device_registered",
-    "device_activated",
-    "session_requested",
-    "session_allowed",
-    "session_ended",
-    "device_conflict",
-    "devices_imported",
-    "web_address_changed",
-    "something_later",
-];
-
-fn label() -> LabelForm {
-    LabelForm {
-        label: String::new(),
-        id_code: "RR52-AFY2-T1GJ".into(),
-        mac: "02:42:AC:11:00:02".into(),
-        proof: "4F7K-92XQ".into(),
-        web_address: "villa-rosa".into(),
-        email: "rosa@example.com".into(),
-    }
-}
-
-fn customer() -> CustomerForm {
-    CustomerForm {
-        name: "Rosa Blanc".into(),
-        company: String::new(),
-        phone: "+33 4 50 00 00 00".into(),
-        address: "12 chemin des Roses".into(),
-        postcode: "74000".into(),
-        city: "Annecy".into(),
-        country: "France".into(),
-    }
-}
+use samples::*;
 
 /// Every page, by name.
 fn all(language: Language) -> Vec<(&'static str, String)> {
@@ -568,108 +416,4 @@ fn all(language: Language) -> Vec<(&'static str, String)> {
     );
     add("approve_done", ApproveDone { page: installer("/approve"), approved: true }.render());
     pages
-}
-
-#[test]
-fn every_page_renders_in_every_language() {
-    for language in Language::ALL {
-        for (name, text) in all(language) {
-            assert!(!text.contains('⟦'), "{name} {language} lacks a sentence: {}", around(&text, '⟦'));
-            assert!(!text.contains("{$"), "{name} {language} lacks data: {}", around(&text, '$'));
-            assert!(!text.contains("<Tuesday>") && !text.contains("<board>"), "{name}: unescaped");
-        }
-    }
-}
-
-#[test]
-fn pages_keep_the_rules_of_html_and_of_the_content_policy() {
-    for (name, text) in all(Language::En) {
-        assert_eq!(text.matches("<h1").count(), 1, "{name}: one h1");
-        assert_eq!(text.matches("<main").count(), 1, "{name}: one main");
-        for forbidden in [" style=", "<style", "onclick", "<script>", "javascript:", "http-equiv"] {
-            assert!(!text.contains(forbidden), "{name} has {forbidden}, which the policy forbids");
-        }
-        let mut ids: Vec<_> = attributes(&text, " id=\"").collect();
-        let count = ids.len();
-        ids.sort_unstable();
-        ids.dedup();
-        assert_eq!(ids.len(), count, "{name}: ids are unique");
-        for label in attributes(&text, " for=\"") {
-            assert!(ids.contains(&label), "{name}: label for `{label}` has no field");
-        }
-        for link in attributes(&text, "href=\"#").filter(|link| *link != "main") {
-            assert!(ids.contains(&link), "{name}: nothing to jump to at `{link}`");
-        }
-    }
-}
-
-/// Forms and links lead to addresses of [`paths`] alone.
-#[test]
-fn pages_lead_only_to_known_addresses() {
-    let source = include_str!("../paths.rs");
-    let patterns: Vec<Vec<&str>> = source
-        .split("&str = \"")
-        .skip(1)
-        .filter_map(|rest| rest.split('"').next())
-        .map(|pattern| pattern.split('/').collect())
-        .collect();
-    assert!(patterns.contains(&paths::MAIL.split('/').collect()));
-    let known = |path: &str| {
-        let parts: Vec<&str> = path.split('/').collect();
-        patterns.iter().any(|pattern| {
-            pattern.len() == parts.len() && pattern.iter().zip(&parts).all(|(p, q)| p == q || p.starts_with('{'))
-        })
-    };
-    for (name, text) in all(Language::En) {
-        for link in ["href=\"/", "action=\"/", "src=\"/"].into_iter().flat_map(|opening| attributes(&text, opening)) {
-            let path = format!("/{}", link.split(['?', '#']).next().unwrap_or_default());
-            assert!(known(&path) || path.starts_with("/assets/"), "{name} leads to {path}");
-        }
-    }
-}
-
-fn attributes<'a>(text: &'a str, opening: &'a str) -> impl Iterator<Item = &'a str> {
-    text.split(opening).skip(1).filter_map(|rest| rest.split('"').next())
-}
-
-fn around(text: &str, mark: char) -> String {
-    text.chars().skip_while(|c| *c != mark).take(80).collect()
-}
-
-#[test]
-fn the_gallery_is_written_where_it_is_wanted() {
-    let Some(folder) = std::env::var_os("GATELODGE_GALLERY") else { return };
-    let folder = std::path::PathBuf::from(folder);
-    for name in ["gatelodge.css", "gatelodge.js", "icons.svg", "mark.svg"] {
-        let path = folder.join(asset_path(name).trim_start_matches('/'));
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, &*crate::render::asset(name).unwrap().bytes).unwrap();
-    }
-    for language in Language::ALL {
-        for (name, text) in all(language) {
-            std::fs::write(folder.join(format!("{name}-{language}.html")), text).unwrap();
-        }
-        for (name, mail) in crate::render::mails::samples() {
-            let letter = mail.render(language, "Sentinel SA");
-            std::fs::write(folder.join(format!("mail_{name}-{language}.html")), letter.html).unwrap();
-        }
-    }
-}
-
-/// Every `audit-` sentence names only details that [`HistoryRow::of`] hands on.
-#[test]
-fn the_history_is_told_with_the_details_there_are() {
-    let sentences = include_str!("../../../locales/en/audit.ftl");
-    for key in sentences.lines().filter_map(|line| line.strip_prefix("audit-")?.split_once(" =").map(|(key, _)| key)) {
-        let details = json!({
-            "added": 3, "consent": "ask", "email": "rosa@example.com", "label": "CRM", "network": "192.0.2.7",
-            "organisation": "Petit Alarmes", "reason": "idle", "refused": 1, "services": "panel-web",
-            "target": "tcp panel:80", "web_address": "villa-rosa", "what": "other",
-        });
-        let row = HistoryRow::of(NOW, "Ada".into(), &key.replace('-', "_"), &details);
-        for language in Language::ALL {
-            let said = row.what.say(language);
-            assert!(key == "other" || !said.contains("{$") && !said.contains('⟦'), "{key} {language}: {said}");
-        }
-    }
 }
