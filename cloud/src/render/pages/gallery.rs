@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use askama::Template;
 use gatelodge_proto::{
-    EnrolmentId,
     api::{Presence, SessionState},
     identity::IdCode,
     payload::{Consent, Life},
@@ -17,7 +16,7 @@ use gatelodge_proto::{
 use super::*;
 use crate::{
     i18n::{Language, Phrase},
-    render::{Notice, Refusals, Side},
+    render::{Notice, Refusals, Role, Side},
 };
 use samples::*;
 
@@ -325,18 +324,6 @@ fn all(language: Language) -> Vec<(&'static str, String)> {
         "vendor_home",
         VendorHome { page: vendor("/"), devices: 1_204, online: 977, active: 1_011, quarantined: 2, live: 4 }.render(),
     );
-    let inventory = devices()
-        .into_iter()
-        .map(|row| InventoryRow {
-            id: row.id,
-            id_code: row.id_code,
-            mac: "02:42:AC:11:00:02".parse().unwrap(),
-            serial: "SN-500-000117".parse().unwrap(),
-            product: row.product,
-            life: row.life,
-            presence: row.presence,
-        })
-        .collect();
     add(
         "inventory",
         Inventory {
@@ -344,7 +331,7 @@ fn all(language: Language) -> Vec<(&'static str, String)> {
             search: String::new(),
             life: None,
             counts,
-            devices: inventory,
+            devices: inventory(),
             next_cursor: None,
         }
         .render(),
@@ -372,22 +359,7 @@ fn all(language: Language) -> Vec<(&'static str, String)> {
         }
         .render(),
     );
-    let entries = [QuarantineRow::unknown(), QuarantineRow::conflict(), QuarantineRow::mismatch()]
-        .into_iter()
-        .map(|why| QuarantineRow {
-            id: EnrolmentId::make(NOW, &random(9)),
-            id_code: Some(IdCode::make(&random(7))),
-            mac: "02:42:AC:11:00:09".parse().unwrap(),
-            serial: "SN-500-000999".parse().unwrap(),
-            model: "Generic x86 <board>".into(),
-            network: "192.0.2.0/24".into(),
-            why,
-            first_seen: ago(300),
-            last_seen: ago(3),
-            may_approve: true,
-        })
-        .collect();
-    add("quarantine", Quarantine { page: vendor("/vendor/quarantine"), entries }.render());
+    add("quarantine", Quarantine { page: vendor("/vendor/quarantine"), entries: quarantined() }.render());
     let mail = MailRow {
         id: "m1".into(),
         recipient: "rosa@example.com".into(),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use gatelodge_proto::{
-    DeviceId, Random, SessionId, Timestamp,
+    DeviceId, EnrolmentId, Random, SessionId, Timestamp,
     api::{Presence, SessionState},
     identity::IdCode,
     payload::{Consent, EndReason, Life},
@@ -169,4 +169,37 @@ pub(super) fn customer() -> CustomerForm {
         city: "Annecy".into(),
         country: "France".into(),
     }
+}
+
+pub(super) fn inventory() -> Vec<InventoryRow> {
+    devices()
+        .into_iter()
+        .map(|row| InventoryRow {
+            id: row.id,
+            id_code: row.id_code,
+            mac: "02:42:AC:11:00:02".parse().unwrap(),
+            serial: "SN-500-000117".parse().unwrap(),
+            product: row.product,
+            life: row.life,
+            presence: row.presence,
+        })
+        .collect()
+}
+
+pub(super) fn quarantined() -> Vec<QuarantineRow> {
+    [QuarantineRow::unknown(), QuarantineRow::conflict(), QuarantineRow::mismatch()]
+        .into_iter()
+        .map(|why| QuarantineRow {
+            id: EnrolmentId::make(NOW, &random(9)),
+            id_code: Some(IdCode::make(&random(7))),
+            mac: "02:42:AC:11:00:09".parse().unwrap(),
+            serial: "SN-500-000999".parse().unwrap(),
+            model: "Generic x86 <board>".into(),
+            network: "192.0.2.0/24".into(),
+            why,
+            first_seen: ago(300),
+            last_seen: ago(3),
+            may_approve: true,
+        })
+        .collect()
 }
