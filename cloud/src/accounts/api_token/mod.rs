@@ -3,5 +3,5 @@
 mod service;
 mod store;
 
-pub use service::{ApiToken, BearerToken, InvalidBearerToken, LIFE, issue, list, recognise, revoke};
+pub use service::{ApiToken, BearerToken, InvalidBearerToken, LIFE, issue, list, make, recognise, revoke};
 pub(in crate::accounts) use store::revoke_all;

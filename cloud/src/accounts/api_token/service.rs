@@ -3,6 +3,7 @@
 use std::{fmt, str::FromStr, time::Duration};
 
 use gatelodge_proto::{CommandId, Timestamp, UserId};
+use serde_json::json;
 
 use super::store;
 use crate::{
@@ -10,6 +11,7 @@ use crate::{
         model::{ApiTokenId, Member},
         tokens::Secret,
     },
+    audit::{self, Actor, Entry},
     db::{DbError, Tx},
     kits::Kits,
 };
@@ -80,6 +82,24 @@ pub async fn issue(
     let expires_at = now + LIFE;
     store::insert(tx, now, id, secret.hash(), member, label, expires_at).await?;
     Ok((BearerToken(secret), expires_at))
+}
+
+/// Makes a token that `member` asked for by name, like for a script.
+pub async fn make(kits: &Kits, member: &Member, label: &str) -> Result<(BearerToken, Timestamp), DbError> {
+    let now = kits.now();
+    let mut tx = kits.db.write().await?;
+    let issued = issue(&mut tx, kits, now, member, label).await?;
+    let entry = Entry {
+        actor: Actor::User { id: member.user_id, name: member.name.clone() },
+        what: "token_issued",
+        device: None,
+        session: None,
+        details: json!({ "label": label }),
+        readers: vec![member.organisation_id],
+    };
+    audit::write(&mut tx, now, &kits.random, entry).await?;
+    tx.commit().await?;
+    Ok(issued)
 }
 
 /// Whom a program speaks for, while its token lives.

@@ -1,165 +1,30 @@
-//! The JSON API of accounts, over the same services as the pages.
+//! Own data, organisation, browsers and tokens.
 
 use axum::{
     Json,
     extract::{Path, State},
-    response::{IntoResponse, Response},
 };
 use gatelodge_proto::{OrganisationId, Timestamp, UserId, identity::EmailAddress};
-use http::{HeaderValue, StatusCode, header};
+use http::StatusCode;
 use serde::{Deserialize, Serialize};
-use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
-use super::{
-    SignedIn, api_token,
-    failure::Failure,
-    model::{ApiTokenId, Network, PortalSessionId, PostalAddress},
-    password::{Password, PasswordRefusal},
-    portal_session, program_sign_in,
-    recover::{self, SetPasswordRefusal},
-    rights::OrganisationAdministrator,
-    service,
-    sign_up::{self, Application},
-    throttle::Throttled,
-    tokens::{InvalidSecret, Secret, TokenRefusal},
-};
+use super::refusal::{Refusal, invalid, words};
 use crate::{
-    audit::{self, Actor, Entry},
-    db::DbError,
+    accounts::{
+        SignedIn, api_token,
+        model::{ApiTokenId, Member, PortalSessionId, PostalAddress},
+        portal_session,
+        rights::OrganisationAdministrator,
+        service,
+    },
     i18n::Language,
     kits::Kits,
-    web::{Fault, Problem},
+    web::Fault,
 };
 
-/// The API's routes of this feature.
-pub fn routes() -> OpenApiRouter<Kits> {
-    OpenApiRouter::new()
-        .routes(routes!(me, change_me))
-        .routes(routes!(organisation, change_organisation))
-        .routes(routes!(browsers))
-        .routes(routes!(end_browser))
-        .routes(routes!(tokens, issue_token))
-        .routes(routes!(revoke_token))
-        .routes(routes!(sign_up))
-        .routes(routes!(confirm_email))
-        .routes(routes!(forgotten_password))
-        .routes(routes!(set_password))
-        .merge(program_sign_in::api::routes())
-}
-
-/// A call that cannot be answered as asked.
-#[derive(Debug)]
-pub(super) enum Refusal {
-    Problem(Box<Problem>),
-    Throttled(Box<Problem>, u32),
-    Fault(Fault),
-}
-
-impl IntoResponse for Refusal {
-    fn into_response(self) -> Response {
-        match self {
-            Self::Problem(problem) => problem.into_response(),
-            Self::Throttled(problem, seconds) => {
-                let mut response = problem.into_response();
-                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-                response
-            }
-            Self::Fault(fault) => fault.into_response(),
-        }
-    }
-}
-
-impl From<Problem> for Refusal {
-    fn from(problem: Problem) -> Self {
-        Self::Problem(Box::new(problem))
-    }
-}
-
-impl From<Fault> for Refusal {
-    fn from(fault: Fault) -> Self {
-        Self::Fault(fault)
-    }
-}
-
-impl From<DbError> for Refusal {
-    fn from(error: DbError) -> Self {
-        Self::Fault(error.into())
-    }
-}
-
-impl From<Failure> for Refusal {
-    fn from(failure: Failure) -> Self {
-        Self::Fault(failure.into())
-    }
-}
-
-impl From<Throttled> for Refusal {
-    fn from(throttled: Throttled) -> Self {
-        let (status, detail) = (StatusCode::TOO_MANY_REQUESTS, throttled.to_string());
-        let problem = Problem::new(status, "throttled", "Too many tries", &detail).next("Wait, then try again.");
-        Self::Throttled(Box::new(problem), throttled.seconds())
-    }
-}
-
-impl From<PasswordRefusal> for Refusal {
-    fn from(refusal: PasswordRefusal) -> Self {
-        let detail = refusal.to_string();
-        invalid("The password is not taken.").field("password", &detail).into()
-    }
-}
-
-impl From<TokenRefusal> for Refusal {
-    fn from(refusal: TokenRefusal) -> Self {
-        let code = match refusal {
-            TokenRefusal::Unknown => "link_unknown",
-            TokenRefusal::Expired => "link_expired",
-            TokenRefusal::Used => "link_used",
-            TokenRefusal::Superseded => "link_superseded",
-        };
-        Problem::new(StatusCode::GONE, code, "The link does not work", &refusal.to_string()).into()
-    }
-}
-
-impl From<InvalidSecret> for Refusal {
-    fn from(_: InvalidSecret) -> Self {
-        TokenRefusal::Unknown.into()
-    }
-}
-
-impl From<SetPasswordRefusal> for Refusal {
-    fn from(refusal: SetPasswordRefusal) -> Self {
-        match refusal {
-            SetPasswordRefusal::Link(refusal) => refusal.into(),
-            SetPasswordRefusal::Password(refusal) => refusal.into(),
-        }
-    }
-}
-
-fn invalid(detail: &str) -> Problem {
-    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", "Something needs correcting", detail)
-        .next("Correct the fields named and send it again.")
-}
-
-/// Words that must be there, `most` characters at most.
-fn words(problem: &mut Option<Problem>, field: &str, text: &str, most: usize) -> String {
-    let text = text.trim();
-    let wrong = if text.is_empty() {
-        Some("Fill this in.".to_owned())
-    } else if text.chars().count() > most {
-        Some(format!("{most} characters at most."))
-    } else {
-        None
-    };
-    if let Some(wrong) = wrong {
-        let so_far = problem.take().unwrap_or_else(|| invalid("Some fields cannot be taken as they are."));
-        *problem = Some(so_far.field(field, &wrong));
-    }
-    text.to_owned()
-}
-
 #[derive(Debug, Serialize, utoipa::ToSchema)]
-struct Me {
+pub(super) struct Me {
     #[schema(value_type = Uuid)]
     id: UserId,
     #[schema(value_type = String)]
@@ -181,8 +46,8 @@ struct Membership {
     role: &'static str,
 }
 
-impl From<&super::model::Member> for Membership {
-    fn from(member: &super::model::Member) -> Self {
+impl From<&Member> for Membership {
+    fn from(member: &Member) -> Self {
         Self {
             id: member.organisation_id,
             name: member.organisation_name.clone(),
@@ -210,13 +75,13 @@ async fn own_data(kits: &Kits, signed_in: &SignedIn) -> Result<Me, Refusal> {
 
 /// Who is signed in, and for which organisation.
 #[utoipa::path(get, path = "/api/v1/me", tag = "me", responses((status = 200, body = Me)))]
-async fn me(State(kits): State<Kits>, signed_in: SignedIn) -> Result<Json<Me>, Refusal> {
+pub(super) async fn me(State(kits): State<Kits>, signed_in: SignedIn) -> Result<Json<Me>, Refusal> {
     own_data(&kits, &signed_in).await.map(Json)
 }
 
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
-struct MeChange {
+pub(super) struct MeChange {
     name: String,
     #[serde(default)]
     phone: Option<String>,
@@ -227,7 +92,7 @@ struct MeChange {
 
 /// Changes own name, phone number and language.
 #[utoipa::path(put, path = "/api/v1/me", tag = "me", request_body = MeChange, responses((status = 200, body = Me)))]
-async fn change_me(
+pub(super) async fn change_me(
     State(kits): State<Kits>,
     signed_in: SignedIn,
     Json(change): Json<MeChange>,
@@ -256,7 +121,7 @@ async fn change_me(
 }
 
 #[derive(Debug, Serialize, utoipa::ToSchema)]
-struct OrganisationView {
+pub(super) struct OrganisationView {
     #[schema(value_type = Uuid)]
     id: OrganisationId,
     kind: &'static str,
@@ -277,13 +142,16 @@ async fn own_organisation(kits: &Kits, id: OrganisationId) -> Result<Organisatio
 
 /// The organisation the caller acts for.
 #[utoipa::path(get, path = "/api/v1/organisation", tag = "me", responses((status = 200, body = OrganisationView)))]
-async fn organisation(State(kits): State<Kits>, signed_in: SignedIn) -> Result<Json<OrganisationView>, Refusal> {
+pub(super) async fn organisation(
+    State(kits): State<Kits>,
+    signed_in: SignedIn,
+) -> Result<Json<OrganisationView>, Refusal> {
     own_organisation(&kits, signed_in.member().organisation_id).await.map(Json)
 }
 
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
-struct OrganisationChange {
+pub(super) struct OrganisationChange {
     name: String,
     #[serde(default)]
     street: String,
@@ -298,7 +166,7 @@ struct OrganisationChange {
 /// Changes name and address of the organisation the caller administers.
 #[utoipa::path(put, path = "/api/v1/organisation", tag = "me", request_body = OrganisationChange,
     responses((status = 200, body = OrganisationView)))]
-async fn change_organisation(
+pub(super) async fn change_organisation(
     State(kits): State<Kits>,
     administrator: OrganisationAdministrator,
     Json(change): Json<OrganisationChange>,
@@ -321,7 +189,7 @@ async fn change_organisation(
 }
 
 #[derive(Debug, Serialize, utoipa::ToSchema)]
-struct BrowserView {
+pub(super) struct BrowserView {
     id: Uuid,
     organisation: String,
     user_agent: String,
@@ -336,7 +204,7 @@ struct BrowserView {
 
 /// The browsers that are signed in as the caller.
 #[utoipa::path(get, path = "/api/v1/me/browsers", tag = "me", responses((status = 200, body = [BrowserView])))]
-async fn browsers(State(kits): State<Kits>, signed_in: SignedIn) -> Result<Json<Vec<BrowserView>>, Refusal> {
+pub(super) async fn browsers(State(kits): State<Kits>, signed_in: SignedIn) -> Result<Json<Vec<BrowserView>>, Refusal> {
     let sessions = portal_session::list(&kits, signed_in.member().user_id).await?;
     let views = sessions.into_iter().map(|session| BrowserView {
         id: session.id.0,
@@ -353,7 +221,7 @@ async fn browsers(State(kits): State<Kits>, signed_in: SignedIn) -> Result<Json<
 /// Signs one of them out.
 #[utoipa::path(delete, path = "/api/v1/me/browsers/{id}", tag = "me", params(("id" = Uuid, Path,)),
     responses((status = 204), (status = 404, description = "None of the caller's")))]
-async fn end_browser(
+pub(super) async fn end_browser(
     State(kits): State<Kits>,
     signed_in: SignedIn,
     Path(id): Path<Uuid>,
@@ -363,7 +231,7 @@ async fn end_browser(
 }
 
 #[derive(Debug, Serialize, utoipa::ToSchema)]
-struct TokenView {
+pub(super) struct TokenView {
     id: Uuid,
     label: String,
     organisation: String,
@@ -377,7 +245,7 @@ struct TokenView {
 
 /// The caller's live tokens.
 #[utoipa::path(get, path = "/api/v1/me/tokens", tag = "me", responses((status = 200, body = [TokenView])))]
-async fn tokens(State(kits): State<Kits>, signed_in: SignedIn) -> Result<Json<Vec<TokenView>>, Refusal> {
+pub(super) async fn tokens(State(kits): State<Kits>, signed_in: SignedIn) -> Result<Json<Vec<TokenView>>, Refusal> {
     let tokens = api_token::list(&kits, signed_in.member().user_id).await?;
     let views = tokens.into_iter().map(|token| TokenView {
         id: token.id.0,
@@ -392,13 +260,13 @@ async fn tokens(State(kits): State<Kits>, signed_in: SignedIn) -> Result<Json<Ve
 
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
-struct TokenRequest {
+pub(super) struct TokenRequest {
     /// What will use it.
     label: String,
 }
 
 #[derive(Serialize, utoipa::ToSchema)]
-struct IssuedToken {
+pub(super) struct IssuedToken {
     /// Shown this once.
     token: String,
     #[schema(value_type = String)]
@@ -408,7 +276,7 @@ struct IssuedToken {
 /// Makes a token for the organisation the caller acts for.
 #[utoipa::path(post, path = "/api/v1/me/tokens", tag = "me", request_body = TokenRequest,
     responses((status = 201, body = IssuedToken)))]
-async fn issue_token(
+pub(super) async fn issue_token(
     State(kits): State<Kits>,
     signed_in: SignedIn,
     Json(request): Json<TokenRequest>,
@@ -418,112 +286,18 @@ async fn issue_token(
     if let Some(problem) = problem {
         return Err(problem.into());
     }
-    let (now, member) = (kits.now(), signed_in.member());
-    let mut tx = kits.db.write().await?;
-    let (token, expires_at) = api_token::issue(&mut tx, &kits, now, member, &label).await?;
-    let entry = Entry {
-        actor: Actor::User { id: member.user_id, name: member.name.clone() },
-        what: "token_issued",
-        device: None,
-        session: None,
-        details: serde_json::json!({ "label": label }),
-        readers: vec![member.organisation_id],
-    };
-    audit::write(&mut tx, now, &kits.random, entry).await?;
-    tx.commit().await?;
+    let (token, expires_at) = api_token::make(&kits, signed_in.member(), &label).await?;
     Ok((StatusCode::CREATED, Json(IssuedToken { token: token.expose(), expires_at })))
 }
 
 /// Revokes one of the caller's tokens.
 #[utoipa::path(delete, path = "/api/v1/me/tokens/{id}", tag = "me", params(("id" = Uuid, Path,)),
     responses((status = 204), (status = 404, description = "None of the caller's")))]
-async fn revoke_token(
+pub(super) async fn revoke_token(
     State(kits): State<Kits>,
     signed_in: SignedIn,
     Path(id): Path<Uuid>,
 ) -> Result<StatusCode, Refusal> {
     let revoked = api_token::revoke(&kits, signed_in.member().user_id, ApiTokenId(id)).await?;
     if revoked { Ok(StatusCode::NO_CONTENT) } else { Err(Fault::not_found().into()) }
-}
-
-#[derive(Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-struct SignUp {
-    company: String,
-    name: String,
-    #[schema(value_type = String)]
-    email: EmailAddress,
-    password: String,
-    /// `en` or `fr`; English when absent.
-    #[serde(default)]
-    language: Option<String>,
-}
-
-/// Signs an installer up; a link goes to the address. The answer does not tell which addresses are known.
-#[utoipa::path(post, path = "/api/v1/sign-up", tag = "sign-up", request_body = SignUp,
-    responses((status = 202, description = "A mail is on its way")))]
-async fn sign_up(State(kits): State<Kits>, network: Network, Json(form): Json<SignUp>) -> Result<StatusCode, Refusal> {
-    let mut problem = None;
-    let company = words(&mut problem, "company", &form.company, 120);
-    let name = words(&mut problem, "name", &form.name, 120);
-    if let Some(problem) = problem {
-        return Err(problem.into());
-    }
-    let password = Password::choose(&form.password, &[&company, &name, form.email.as_str()])?;
-    let language = form.language.and_then(|tag| tag.parse().ok()).unwrap_or_default();
-    let application = Application { company: &company, name: &name, email: &form.email, password: &password, language };
-    sign_up::sign_up(&kits, &network, &application).await??;
-    Ok(StatusCode::ACCEPTED)
-}
-
-#[derive(Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-struct Link {
-    /// What follows `#` in the link.
-    token: String,
-}
-
-/// Confirms an installer's address.
-#[utoipa::path(post, path = "/api/v1/sign-up/confirm", tag = "sign-up", request_body = Link,
-    responses((status = 204), (status = 410, description = "The link does not work")))]
-async fn confirm_email(State(kits): State<Kits>, Json(link): Json<Link>) -> Result<StatusCode, Refusal> {
-    let secret: Secret = link.token.parse()?;
-    sign_up::confirm(&kits, &secret).await??;
-    Ok(StatusCode::NO_CONTENT)
-}
-
-#[derive(Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-struct Forgotten {
-    #[schema(value_type = String)]
-    email: EmailAddress,
-}
-
-/// Mails a link to choose a password, if the address is known; the answer does not tell.
-#[utoipa::path(post, path = "/api/v1/password/forgotten", tag = "sign-in", request_body = Forgotten,
-    responses((status = 202, description = "If the address is known, a mail is on its way")))]
-async fn forgotten_password(
-    State(kits): State<Kits>,
-    network: Network,
-    Json(form): Json<Forgotten>,
-) -> Result<StatusCode, Refusal> {
-    recover::forgotten(&kits, &network, &form.email).await??;
-    Ok(StatusCode::ACCEPTED)
-}
-
-#[derive(Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-struct PasswordChoice {
-    /// What follows `#` in the link.
-    token: String,
-    password: String,
-}
-
-/// Chooses a password by the link in the mail.
-#[utoipa::path(post, path = "/api/v1/password", tag = "sign-in", request_body = PasswordChoice,
-    responses((status = 204), (status = 410, description = "The link does not work")))]
-async fn set_password(State(kits): State<Kits>, Json(choice): Json<PasswordChoice>) -> Result<StatusCode, Refusal> {
-    let secret: Secret = choice.token.parse()?;
-    recover::set_password(&kits, &secret, &choice.password).await??;
-    Ok(StatusCode::NO_CONTENT)
 }

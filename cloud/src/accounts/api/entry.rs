@@ -1,0 +1,107 @@
+//! Before somebody is signed in: signing up, confirming, passwords.
+
+use axum::{Json, extract::State};
+use gatelodge_proto::identity::EmailAddress;
+use http::StatusCode;
+use serde::Deserialize;
+
+use super::refusal::{Refusal, words};
+use crate::{
+    accounts::{
+        model::Network,
+        password::Password,
+        recover,
+        sign_up::{self, Application},
+        tokens::Secret,
+    },
+    kits::Kits,
+};
+
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SignUp {
+    company: String,
+    name: String,
+    #[schema(value_type = String)]
+    email: EmailAddress,
+    password: String,
+    /// `en` or `fr`; English when absent.
+    #[serde(default)]
+    language: Option<String>,
+}
+
+/// Signs an installer up; a link goes to the address. The answer does not tell which addresses are known.
+#[utoipa::path(post, path = "/api/v1/sign-up", tag = "sign-up", request_body = SignUp,
+    responses((status = 202, description = "A mail is on its way")))]
+pub(super) async fn sign_up(
+    State(kits): State<Kits>,
+    network: Network,
+    Json(form): Json<SignUp>,
+) -> Result<StatusCode, Refusal> {
+    let mut problem = None;
+    let company = words(&mut problem, "company", &form.company, 120);
+    let name = words(&mut problem, "name", &form.name, 120);
+    if let Some(problem) = problem {
+        return Err(problem.into());
+    }
+    let password = Password::choose(&form.password, &[&company, &name, form.email.as_str()])?;
+    let language = form.language.and_then(|tag| tag.parse().ok()).unwrap_or_default();
+    let application = Application { company: &company, name: &name, email: &form.email, password: &password, language };
+    sign_up::sign_up(&kits, &network, &application).await??;
+    Ok(StatusCode::ACCEPTED)
+}
+
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Link {
+    /// What follows `#` in the link.
+    token: String,
+}
+
+/// Confirms an installer's address.
+#[utoipa::path(post, path = "/api/v1/sign-up/confirm", tag = "sign-up", request_body = Link,
+    responses((status = 204), (status = 410, description = "The link does not work")))]
+pub(super) async fn confirm_email(State(kits): State<Kits>, Json(link): Json<Link>) -> Result<StatusCode, Refusal> {
+    let secret: Secret = link.token.parse()?;
+    sign_up::confirm(&kits, &secret).await??;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Forgotten {
+    #[schema(value_type = String)]
+    email: EmailAddress,
+}
+
+/// Mails a link to choose a password, if the address is known; the answer does not tell.
+#[utoipa::path(post, path = "/api/v1/password/forgotten", tag = "sign-in", request_body = Forgotten,
+    responses((status = 202, description = "If the address is known, a mail is on its way")))]
+pub(super) async fn forgotten_password(
+    State(kits): State<Kits>,
+    network: Network,
+    Json(form): Json<Forgotten>,
+) -> Result<StatusCode, Refusal> {
+    recover::forgotten(&kits, &network, &form.email).await??;
+    Ok(StatusCode::ACCEPTED)
+}
+
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PasswordChoice {
+    /// What follows `#` in the link.
+    token: String,
+    password: String,
+}
+
+/// Chooses a password by the link in the mail.
+#[utoipa::path(post, path = "/api/v1/password", tag = "sign-in", request_body = PasswordChoice,
+    responses((status = 204), (status = 410, description = "The link does not work")))]
+pub(super) async fn set_password(
+    State(kits): State<Kits>,
+    Json(choice): Json<PasswordChoice>,
+) -> Result<StatusCode, Refusal> {
+    let secret: Secret = choice.token.parse()?;
+    recover::set_password(&kits, &secret, &choice.password).await??;
+    Ok(StatusCode::NO_CONTENT)
+}

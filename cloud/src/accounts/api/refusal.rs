@@ -1,0 +1,126 @@
+//! Why a call cannot be answered as asked, as RFC 9457 says it.
+
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+
+use crate::{
+    accounts::{
+        failure::Failure,
+        password::PasswordRefusal,
+        recover::SetPasswordRefusal,
+        throttle::Throttled,
+        tokens::{InvalidSecret, TokenRefusal},
+    },
+    db::DbError,
+    web::{Fault, Problem},
+};
+
+/// A call that cannot be answered as asked.
+#[derive(Debug)]
+pub(in crate::accounts) enum Refusal {
+    Problem(Box<Problem>),
+    Throttled(Box<Problem>, u32),
+    Fault(Fault),
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Problem(problem) => problem.into_response(),
+            Self::Throttled(problem, seconds) => {
+                let mut response = problem.into_response();
+                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+                response
+            }
+            Self::Fault(fault) => fault.into_response(),
+        }
+    }
+}
+
+impl From<Problem> for Refusal {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(Box::new(problem))
+    }
+}
+
+impl From<Fault> for Refusal {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl From<DbError> for Refusal {
+    fn from(error: DbError) -> Self {
+        Self::Fault(error.into())
+    }
+}
+
+impl From<Failure> for Refusal {
+    fn from(failure: Failure) -> Self {
+        Self::Fault(failure.into())
+    }
+}
+
+impl From<Throttled> for Refusal {
+    fn from(throttled: Throttled) -> Self {
+        let (status, detail) = (StatusCode::TOO_MANY_REQUESTS, throttled.to_string());
+        let problem = Problem::new(status, "throttled", "Too many tries", &detail).next("Wait, then try again.");
+        Self::Throttled(Box::new(problem), throttled.seconds())
+    }
+}
+
+impl From<PasswordRefusal> for Refusal {
+    fn from(refusal: PasswordRefusal) -> Self {
+        let detail = refusal.to_string();
+        invalid("The password is not taken.").field("password", &detail).into()
+    }
+}
+
+impl From<TokenRefusal> for Refusal {
+    fn from(refusal: TokenRefusal) -> Self {
+        let code = match refusal {
+            TokenRefusal::Unknown => "link_unknown",
+            TokenRefusal::Expired => "link_expired",
+            TokenRefusal::Used => "link_used",
+            TokenRefusal::Superseded => "link_superseded",
+        };
+        Problem::new(StatusCode::GONE, code, "The link does not work", &refusal.to_string()).into()
+    }
+}
+
+impl From<InvalidSecret> for Refusal {
+    fn from(_: InvalidSecret) -> Self {
+        TokenRefusal::Unknown.into()
+    }
+}
+
+impl From<SetPasswordRefusal> for Refusal {
+    fn from(refusal: SetPasswordRefusal) -> Self {
+        match refusal {
+            SetPasswordRefusal::Link(refusal) => refusal.into(),
+            SetPasswordRefusal::Password(refusal) => refusal.into(),
+        }
+    }
+}
+
+pub(super) fn invalid(detail: &str) -> Problem {
+    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", "Something needs correcting", detail)
+        .next("Correct the fields named and send it again.")
+}
+
+/// Words that must be there, `most` characters at most.
+pub(super) fn words(problem: &mut Option<Problem>, field: &str, text: &str, most: usize) -> String {
+    let text = text.trim();
+    let wrong = if text.is_empty() {
+        Some("Fill this in.".to_owned())
+    } else if text.chars().count() > most {
+        Some(format!("{most} characters at most."))
+    } else {
+        None
+    };
+    if let Some(wrong) = wrong {
+        let so_far = problem.take().unwrap_or_else(|| invalid("Some fields cannot be taken as they are."));
+        *problem = Some(so_far.field(field, &wrong));
+    }
+    text.to_owned()
+}
