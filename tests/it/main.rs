@@ -6,6 +6,7 @@ mod accounts;
 mod activation;
 mod broker;
 mod cast;
+mod command_line;
 mod data_plane;
 mod devices;
 mod kits;

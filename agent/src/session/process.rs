@@ -101,3 +101,26 @@ async fn write_events(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_first_line_that_is_no_order_is_refused_and_nothing_is_said() {
+        for input in ["", "hello\n", "{\"order\":1}\n"] {
+            let mut output = Vec::new();
+            let refused = serve(input.as_bytes(), &mut output, std::future::pending(), &Clock::system()).await;
+            assert!(matches!(refused, Err(SessionProcessError::Order(_))), "{input:?}");
+            assert!(output.is_empty());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_stop_line_is_found_among_others_and_the_end_of_input_is_a_stop() {
+        let stop = async |mut input: &[u8]| stop_line(&mut input).await;
+        assert_eq!(stop(b"{\"stop\":\"customer\"}\n").await, EndReason::Customer);
+        assert_eq!(stop(b"noise\n{\"stop\":\"revoked\"}\n").await, EndReason::Revoked);
+        assert_eq!(stop(b"").await, EndReason::Device);
+    }
+}
