@@ -9,6 +9,7 @@ mod cast;
 mod command_line;
 mod data_plane;
 mod devices;
+mod doors;
 mod kits;
 mod refusals;
 mod sessions;

@@ -53,8 +53,8 @@ pub enum AmendRefusal {
 
 /// Sends the activation link again; the one before is void once the new mail is handed over.
 pub async fn resend(kits: &Kits, by: &InstallerMember, device: DeviceId) -> Result<(), AmendRefusal> {
-    mail_limit(kits, device).await?;
     let member = by.member();
+    mail_limit(kits, member.organisation_id, device).await?;
     let mut tx = kits.db.write().await?;
     let open = held(&mut tx, member.organisation_id, device).await?;
     let details = json!({ "email": open.state.email.as_str() });
@@ -78,8 +78,8 @@ pub async fn correct_email(
     email: EmailAddress,
     language: Language,
 ) -> Result<(), AmendRefusal> {
-    mail_limit(kits, device).await?;
     let (member, now) = (by.member(), kits.now());
+    mail_limit(kits, member.organisation_id, device).await?;
     let mut tx = kits.db.write().await?;
     let open = held(&mut tx, member.organisation_id, device).await?;
     if open.state.email == email {
@@ -118,7 +118,13 @@ pub async fn cancel(kits: &Kits, by: &InstallerMember, device: DeviceId) -> Resu
     Ok(())
 }
 
-async fn mail_limit(kits: &Kits, device: DeviceId) -> Result<(), AmendRefusal> {
+/// Counts a mail about one of this installer's devices; nobody else uses the limit up.
+async fn mail_limit(kits: &Kits, installer: OrganisationId, device: DeviceId) -> Result<(), AmendRefusal> {
+    let mut tx = kits.db.read().await?;
+    if store::of_installer(&mut tx, installer, device).await?.is_none() {
+        return Err(AmendRefusal::Unknown);
+    }
+    drop(tx);
     Ok(throttle(kits, "activation_mail", &device.to_string(), MAILS_PER_HOUR, HOUR).await??)
 }
 

@@ -16,6 +16,7 @@ pub mod register;
 pub mod release;
 pub mod rule;
 pub mod service;
+pub mod show;
 mod store;
 
 pub use store::Wanted;

@@ -20,8 +20,8 @@ use crate::{
     activation::{
         self, Wanted,
         model::{LINK_LIFE, RegistrationView, State as Standing},
-        portal::{Named, domain, proposal},
         rule::{self, RuleRefusal},
+        show::{Named, domain, proposal},
     },
     audit,
     db::DbError,
@@ -61,7 +61,7 @@ async fn rows(
 ) -> Result<Vec<SessionRow>, DbError> {
     let wanted = sessions::service::Wanted { device, live, before: None, limit };
     let found = sessions::service::list(kits, by.member(), wanted).await?;
-    Ok(found.into_iter().map(|session| sessions::portal::row(session, by.member())).collect())
+    Ok(found.into_iter().map(|session| sessions::show::row(session, by.member())).collect())
 }
 
 async fn home(
@@ -78,7 +78,7 @@ async fn home(
 }
 
 async fn home_of(visitor: Visitor, kits: &Kits, by: &SignedIn) -> Result<Response, Fault> {
-    let page = visitor.page(kits.now()).signed_in(sessions::portal::who(kits, by).await?);
+    let page = visitor.page(kits.now()).signed_in(sessions::show::who(kits, by).await?);
     let live = rows(kits, by, None, true, 100).await?;
     let wanted = Wanted { limit: 500, ..Wanted::default() };
     match by.member().kind {
@@ -86,7 +86,7 @@ async fn home_of(visitor: Visitor, kits: &Kits, by: &SignedIn) -> Result<Respons
         OrganisationKind::Customer => {
             let (requests, live) = live.into_iter().partition(|session| session.state == SessionState::Waiting);
             let devices = activation::service::list(kits, by.member(), &wanted).await?;
-            let devices = devices.into_iter().map(activation::portal::row).collect();
+            let devices = devices.into_iter().map(activation::show::row).collect();
             Ok(Html(CustomerHome { page, requests, live, devices }).into_response())
         }
         OrganisationKind::Installer | OrganisationKind::Reseller => {
@@ -98,7 +98,7 @@ async fn home_of(visitor: Visitor, kits: &Kits, by: &SignedIn) -> Result<Respons
             let offline = count(&|view| view.state == Standing::Active && !view.online);
             let devices = count(&|_| true);
             let open = live.iter().filter(|session| session.state == SessionState::Open).count();
-            let recent = views.into_iter().take(5).map(activation::portal::row).collect();
+            let recent = views.into_iter().take(5).map(activation::show::row).collect();
             let live = u64::try_from(open).unwrap_or(u64::MAX);
             Ok(Html(InstallerHome { page, devices, waiting, offline, live, recent }).into_response())
         }
@@ -120,7 +120,7 @@ async fn device_page(
     refusals: Refusals,
 ) -> Result<Response, Fault> {
     let view = activation::service::one(kits, by.member(), id).await?.ok_or_else(Fault::not_found)?;
-    let page = visitor.page(kits.now()).signed_in(sessions::portal::who(kits, by).await?);
+    let page = visitor.page(kits.now()).signed_in(sessions::show::who(kits, by).await?);
     let found = rows(kits, by, Some(id), false, 50).await?;
     let history = told(kits, by, Some(id), None, LATEST).await?.0;
     let link = (view.state == Standing::Open).then(|| LinkFacts {
@@ -220,7 +220,7 @@ async fn history(
     Query(HistoryQuery { cursor }): Query<HistoryQuery>,
 ) -> Result<Html<History>, Fault> {
     let (rows, next_cursor) = told(&kits, &by, None, Uuid::try_parse(&cursor).ok(), PAGE).await?;
-    let page = visitor.page(kits.now()).signed_in(sessions::portal::who(&kits, &by).await?);
+    let page = visitor.page(kits.now()).signed_in(sessions::show::who(&kits, &by).await?);
     Ok(Html(History { page, rows, next_cursor }))
 }
 

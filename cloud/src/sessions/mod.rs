@@ -19,4 +19,5 @@ mod record;
 pub mod relay;
 pub mod request;
 pub mod service;
+pub mod show;
 mod store;

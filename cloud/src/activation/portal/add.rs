@@ -12,13 +12,14 @@ use gatelodge_proto::{
 };
 use serde::Deserialize;
 
-use super::{Named, domain, proposal, refusals, typed};
+use super::{refusals, typed};
 use crate::{
     accounts::rights::InstallerMember,
     activation::{
         model::{Claim, LINK_LIFE, Presence},
         register::{self, RegisterRefusal},
         service,
+        show::{Named, domain, proposal},
     },
     i18n::Explain as _,
     kits::Kits,

@@ -11,7 +11,7 @@ use gatelodge_proto::payload::Consent;
 use http::{HeaderMap, header::SET_COOKIE};
 use serde::Deserialize;
 
-use super::{Named, refusals, shown, typed};
+use super::{refusals, shown, typed};
 use crate::{
     accounts::{SignedIn, rights::CustomerMember, tokens::Secret},
     activation::{
@@ -21,6 +21,7 @@ use crate::{
         release::{self, ReleaseRefusal},
         rule::{self, RuleRefusal},
         service,
+        show::Named,
     },
     i18n::Phrase,
     kits::Kits,

@@ -8,7 +8,6 @@ use axum::{
 use gatelodge_proto::{RegistrationId, identity::EmailAddress, payload::Life};
 use serde::Deserialize;
 
-use super::{Named, row};
 use crate::{
     accounts::{SignedIn, model::OrganisationKind, rights::InstallerMember},
     activation::{
@@ -16,6 +15,7 @@ use crate::{
         amend::{self, AmendRefusal},
         model::{RegistrationView, State as Standing},
         service,
+        show::{Named, row},
     },
     kits::Kits,
     render::{

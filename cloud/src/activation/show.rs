@@ -1,0 +1,47 @@
+//! What pages of several features need of registrations: the device a path names, a row of a list, web addresses.
+
+use axum::extract::{FromRequestParts, Path};
+use gatelodge_proto::{DeviceId, api::Presence, identity::WebAddress};
+use http::request::Parts;
+
+use super::model::{RegistrationView, State};
+use crate::{kits::Kits, render::pages::DeviceRow, web::Fault};
+
+/// The device named in the path; what names no device is no device.
+#[derive(Debug, Clone, Copy)]
+pub struct Named(pub DeviceId);
+
+impl<S: Send + Sync> FromRequestParts<S> for Named {
+    type Rejection = Fault;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Fault> {
+        let Path(text) = Path::<String>::from_request_parts(parts, state).await.map_err(|_| Fault::not_found())?;
+        text.parse().map(Self).map_err(|_| Fault::not_found())
+    }
+}
+
+/// A registration as a row of a list.
+pub fn row(view: RegistrationView) -> DeviceRow {
+    let confirmed = view.state == State::Active;
+    DeviceRow {
+        id: view.device,
+        name: view.web_address.to_string(),
+        id_code: view.id_code,
+        product: view.product,
+        life: view.life,
+        presence: Presence { online: view.online, since: view.presence_since },
+        customer: if confirmed { view.customer_name } else { Some(view.email.to_string()) },
+        installer: Some(view.installer_name),
+    }
+}
+
+/// What web addresses end in.
+pub fn domain(kits: &Kits) -> String {
+    format!(".{}", kits.config.public_url.host_str().unwrap_or("localhost"))
+}
+
+/// Another name close to the one in use.
+pub fn proposal(web_address: &str) -> String {
+    let wanted = web_address.trim().to_ascii_lowercase();
+    let longer = format!("{wanted}-2");
+    longer.parse::<WebAddress>().map_or(wanted, |address| address.to_string())
+}

@@ -1,0 +1,57 @@
+//! What pages of several features need of sessions: a row for a reader, and how many wait for their word.
+
+use gatelodge_proto::api::SessionState;
+
+use super::{
+    model::{NamedSession, is_live},
+    service,
+};
+use crate::{
+    accounts::{
+        SignedIn,
+        model::{Member, OrganisationKind, Role},
+    },
+    db::DbError,
+    kits::Kits,
+    render::{
+        Who,
+        pages::{ProvenBy, SessionRow},
+    },
+};
+
+/// The frame's word on who is signed in, with what waits for them.
+pub async fn who(kits: &Kits, by: &SignedIn) -> Result<Who, DbError> {
+    let waiting =
+        if by.member().kind == OrganisationKind::Customer { service::waiting(kits, by.member()).await? } else { 0 };
+    Ok(Who { waiting, ..by.who() })
+}
+
+/// A session as a row, for this reader.
+pub fn row(session: NamedSession, reader: &Member) -> SessionRow {
+    let view = session.view;
+    let leads = matches!(reader.role, Role::Administrator | Role::Supervisor);
+    let live = is_live(view.state);
+    let decides = reader.kind == OrganisationKind::Customer && leads;
+    let may_stop = live
+        && (decides || (reader.kind == OrganisationKind::Installer && (leads || session.technician == reader.user_id)));
+    SessionRow {
+        id: view.id,
+        device: view.device,
+        device_name: view.device_name,
+        technician: view.technician,
+        organisation: view.organisation,
+        services: view.services.iter().map(ToString::to_string).collect(),
+        reason: view.reason,
+        minutes: session.minutes,
+        state: view.state,
+        requested_at: view.requested_at,
+        opened_at: view.opened_at,
+        until: view.until,
+        ended_at: view.ended_at,
+        end_reason: view.end_reason,
+        bytes: view.bytes_up.saturating_add(view.bytes_down),
+        proven_by: view.opened_at.map(|_| if session.asked { ProvenBy::Asked } else { ProvenBy::Rule }),
+        may_stop,
+        may_decide: decides && view.state == SessionState::Waiting,
+    }
+}
