@@ -1,5 +1,5 @@
 //! Step 5: the technician signs in by browser approval, asks for a session, the customer allows it, bytes reach the
-//! panel, the customer presses Stop, and it ends on both sides.
+//! panel, the customer presses Stop, and it ends on both sides; and once more by Stop on the device itself.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{
     Stage,
-    stage::{SERVICE, WEB_ADDRESS},
+    stage::{SERVICE, Told, WEB_ADDRESS},
 };
 use crate::{panel, ports::free_port, process::Process, wait::wait_until};
 
@@ -74,7 +74,30 @@ pub(super) async fn reach(stage: &mut Stage) -> anyhow::Result<()> {
         hands.reads(super::INSTALLER.person.name).await?;
         hands.look(&format!("after-session{}", path.replace('/', "-"))).await?;
     }
-    Ok(())
+    stop_on_the_device(stage).await
+}
+
+/// Whoever stands before the device can end a session, too.
+async fn stop_on_the_device(stage: &mut Stage) -> anyhow::Result<()> {
+    let Forward { process: mut forwarding, session, .. } = forward(stage, SERVICE).await?;
+    stage
+        .agent_says("shows the next session", |told| (told.0["sessions"].as_array()?.len() == 1).then_some(()))
+        .await?;
+    let own = stage.agent.page();
+    let page = reqwest::get(&own).await?.text().await?;
+    let token = page.split_once("name=\"token\" value=\"").and_then(|(_, rest)| rest.get(..32));
+    let token = token.with_context(|| format!("the device's page has no Stop:\n{page}"))?;
+    let pressed = reqwest::Client::new()
+        .post(format!("{own}/sessions/{session}/stop"))
+        .header("Origin", &own)
+        .header("Content-Type", "application/x-www-form-urlencoded")
+        .body(format!("token={token}"));
+    let answer = pressed.send().await?;
+    ensure!(answer.status().is_success(), "Stop on the device led to {}", answer.status());
+    let ended = forwarding.wait(ENDS_WITHIN).await;
+    ended.with_context(|| format!("forward wrote:\n{}\nthe agent:\n{}", forwarding.log(), stage.agent.log()))?;
+    let over = |told: &Told| told.0["sessions"].as_array().is_some_and(Vec::is_empty).then_some(());
+    stage.agent_says("has no session any more", over).await
 }
 
 /// Signs the technician's program in, approved in the browser.
