@@ -95,6 +95,7 @@ mod tests {
             (Some("fr"), Language::Fr),
             (Some("fr-CA,fr;q=0.9,en;q=0.8"), Language::Fr),
             (Some("en;q=0.2, fr;q=0.7"), Language::Fr),
+            (Some("fr, en"), Language::Fr),
             (Some("pt, nl;q=0.9"), Language::En),
             (Some("pt, fr;q=0.1"), Language::Fr),
             (Some("fr;q=0, en"), Language::En),

@@ -84,6 +84,11 @@ impl Phrase {
         self
     }
 
+    /// Whether there is such a sentence and all its data is here.
+    pub fn is_complete(&self) -> bool {
+        try_say(Language::default(), &self.key, &self.arguments).is_some()
+    }
+
     /// The sentence in `language`.
     pub fn say(&self, language: Language) -> String {
         say_with(language, &self.key, &self.arguments)
@@ -95,18 +100,22 @@ pub fn say(language: Language, key: &str) -> String {
     say_with(language, key, &[])
 }
 
-/// The sentence of `key` in `language`, when there is one.
+/// The sentence of `key` in `language`, when there is one and it needs no data.
 pub fn say_if_known(language: Language, key: &str) -> Option<String> {
-    SENTENCES.try_lookup_complete(&language.identifier(), key, None)
+    try_say(language, key, &[])
 }
 
-/// The sentence of `key` in `language`, with data. An unknown key gives itself between `⟦` and `⟧`, which no
-/// test lets pass.
+/// The sentence of `key` in `language`, with data. An unknown key, or one whose data is missing, gives itself between
+/// `⟦` and `⟧`, which no test lets pass.
 pub fn say_with(language: Language, key: &str, arguments: &[(&'static str, Argument)]) -> String {
-    let values: HashMap<Cow<'static, str>, FluentValue<'_>> =
-        arguments.iter().map(|(name, argument)| (Cow::Borrowed(*name), argument.value())).collect();
-    SENTENCES.try_lookup_complete(&language.identifier(), key, Some(&values)).unwrap_or_else(|| {
-        tracing::error!(key, language = language.tag(), "a sentence is missing");
+    try_say(language, key, arguments).unwrap_or_else(|| {
+        tracing::error!(key, language = language.tag(), "a sentence or its data is missing");
         format!("⟦{key}⟧")
     })
+}
+
+fn try_say(language: Language, key: &str, arguments: &[(&'static str, Argument)]) -> Option<String> {
+    let values: HashMap<Cow<'static, str>, FluentValue<'_>> =
+        arguments.iter().map(|(name, argument)| (Cow::Borrowed(*name), argument.value())).collect();
+    SENTENCES.try_lookup_complete(&language.identifier(), key, Some(&values))
 }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use axum::{Router, body::Body, extract::ConnectInfo};
-use http::{Request, StatusCode};
+use http::Request;
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -158,7 +158,7 @@ async fn drive(
         async move {
             activity.begins();
             let Ok(response): Result<_, Infallible> = router.oneshot(request.map(Body::new)).await;
-            activity.ends(response.status());
+            activity.ends();
             Ok::<_, Infallible>(response)
         }
     });
@@ -220,10 +220,8 @@ impl Activity {
         self.change(|now| now.requests += 1);
     }
 
-    /// An upgraded connection stays busy: it is no longer ours to close.
-    fn ends(&self, status: StatusCode) {
-        let upgraded = status == StatusCode::SWITCHING_PROTOCOLS;
-        self.change(|now| now.requests -= usize::from(!upgraded));
+    fn ends(&self) {
+        self.change(|now| now.requests -= 1);
     }
 
     fn idle_at(&self, limit: Duration) -> Instant {

@@ -10,7 +10,7 @@ use gatelodge_proto::{
 };
 
 use crate::{
-    i18n::{self, Argument, Language, Phrase},
+    i18n::{Argument, Phrase},
     render::{Page, Side, Tone},
 };
 
@@ -232,12 +232,10 @@ impl HistoryRow {
                 _ => None,
             })
             .collect();
-        let key = format!("audit-{}", what.replace('_', "-"));
-        let what_happened = if i18n::say_if_known(Language::En, &key).is_some() {
-            Phrase { key: key.into(), arguments }
-        } else {
-            Phrase::new("audit-other").with("what", what.replace('_', " "))
-        };
+        let told = Phrase { key: format!("audit-{}", what.replace('_', "-")).into(), arguments };
+        // A word of a neighbouring version, or a row with less data, is still shown.
+        let what_happened =
+            if told.is_complete() { told } else { Phrase::new("audit-other").with("what", what.replace('_', " ")) };
         Self { at, actor, what: what_happened, tone: tone(what), device: None }
     }
 }
