@@ -188,14 +188,13 @@ pub async fn create_vendor(
     if store::user_by_email(&mut tx, email).await?.is_some() {
         return Err(CreateVendorError::Taken(email.clone()));
     }
-    let organisation = match store::vendor(&mut tx).await? {
-        Some(organisation) => organisation,
-        None => {
-            let id = OrganisationId::make(now, &kits.random);
-            let (kind, nowhere) = (OrganisationKind::Vendor, PostalAddress::default());
-            store::insert_organisation(&mut tx, now, id, kind, vendor_name, &nowhere).await?;
-            id
-        }
+    let organisation = if let Some(organisation) = store::vendor(&mut tx).await? {
+        organisation
+    } else {
+        let id = OrganisationId::make(now, &kits.random);
+        let (kind, nowhere) = (OrganisationKind::Vendor, PostalAddress::default());
+        store::insert_organisation(&mut tx, now, id, kind, vendor_name, &nowhere).await?;
+        id
     };
     let id = UserId::make(now, &kits.random);
     let new = store::UserValues {
@@ -208,12 +207,11 @@ pub async fn create_vendor(
     };
     store::insert_user(&mut tx, now, id, new).await?;
     store::insert_membership(&mut tx, now, id, organisation, Role::Administrator).await?;
-    let link = match hash {
-        Some(_) => None,
-        None => {
-            let (purpose, random) = (Purpose::SetPassword, &kits.random);
-            Some(tokens::issue(&mut tx, now, random, purpose, id.uuid(), purpose.life()).await?)
-        }
+    let link = if hash.is_none() {
+        let (purpose, random) = (Purpose::SetPassword, &kits.random);
+        Some(tokens::issue(&mut tx, now, random, purpose, id.uuid(), purpose.life()).await?)
+    } else {
+        None
     };
     tx.commit().await?;
     Ok(link)

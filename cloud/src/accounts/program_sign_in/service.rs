@@ -99,8 +99,8 @@ pub async fn poll(kits: &Kits, device_code: &Secret) -> Result<Result<Granted, P
     let now = kits.now();
     let hash = device_code.hash();
     let mut tx = kits.db.write().await?;
-    let Some(polled) = store::polled(&mut tx, hash.clone()).await? else { return Ok(Err(PollRefusal::Expired)) };
-    if let Err(refusal) = machine::poll(polled.state, polled.expires_at, polled.polled_at, now) {
+    let Some(standing) = store::standing(&mut tx, hash.clone()).await? else { return Ok(Err(PollRefusal::Expired)) };
+    if let Err(refusal) = machine::poll(standing.state, standing.expires_at, standing.polled_at, now) {
         store::note_poll(&mut tx, now, hash).await?;
         tx.commit().await?;
         return Ok(Err(refusal));

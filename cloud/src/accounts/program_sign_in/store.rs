@@ -86,13 +86,13 @@ struct PollRow {
 }
 
 /// What a poll needs to know.
-pub(super) struct Polled {
+pub(super) struct Standing {
     pub(super) state: State,
     pub(super) expires_at: Timestamp,
     pub(super) polled_at: Option<Timestamp>,
 }
 
-pub(super) async fn polled(tx: &mut Tx, hash: Vec<u8>) -> Result<Option<Polled>, DbError> {
+pub(super) async fn standing(tx: &mut Tx, hash: Vec<u8>) -> Result<Option<Standing>, DbError> {
     let row = run!(tx, c => sqlx::query_as::<_, PollRow>(
         "SELECT state, expires_at, polled_at FROM device_sign_in WHERE device_code_hash = $1",
     )
@@ -100,7 +100,7 @@ pub(super) async fn polled(tx: &mut Tx, hash: Vec<u8>) -> Result<Option<Polled>,
     .fetch_optional(c))?;
     row.map(|row| {
         let state = State::from_word(&row.state).ok_or_else(|| DbError::corrupt(format!("state `{}`", row.state)))?;
-        Ok(Polled { state, expires_at: row.expires_at.into(), polled_at: row.polled_at.map(Timestamp::from) })
+        Ok(Standing { state, expires_at: row.expires_at.into(), polled_at: row.polled_at.map(Timestamp::from) })
     })
     .transpose()
 }

@@ -88,21 +88,20 @@ pub async fn confirm(kits: &Kits, secret: &Secret) -> Result<Result<EmailAddress
     // Another sign-up of the same address was confirmed first.
     let Some(waiting) = store::waiting(&mut tx, id).await? else { return Ok(Err(TokenRefusal::Used)) };
     store::forget(&mut tx, &waiting.email).await?;
-    let user = match people::user_by_email(&mut tx, &waiting.email).await? {
-        Some((user, _)) => user.id,
-        None => {
-            let user = UserId::make(now, &kits.random);
-            let values = people::UserValues {
-                email: &waiting.email,
-                name: &waiting.name,
-                phone: None,
-                language: waiting.language,
-                password_hash: Some(&waiting.password_hash),
-                email_confirmed_at: Some(now),
-            };
-            people::insert_user(&mut tx, now, user, values).await?;
-            user
-        }
+    let user = if let Some((user, _)) = people::user_by_email(&mut tx, &waiting.email).await? {
+        user.id
+    } else {
+        let user = UserId::make(now, &kits.random);
+        let values = people::UserValues {
+            email: &waiting.email,
+            name: &waiting.name,
+            phone: None,
+            language: waiting.language,
+            password_hash: Some(&waiting.password_hash),
+            email_confirmed_at: Some(now),
+        };
+        people::insert_user(&mut tx, now, user, values).await?;
+        user
     };
     let organisation = OrganisationId::make(now, &kits.random);
     let (kind, nowhere) = (OrganisationKind::Installer, PostalAddress::default());
