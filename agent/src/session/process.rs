@@ -110,7 +110,8 @@ mod tests {
     async fn a_first_line_that_is_no_order_is_refused_and_nothing_is_said() {
         for input in ["", "hello\n", "{\"order\":1}\n"] {
             let mut output = Vec::new();
-            let refused = serve(input.as_bytes(), &mut output, std::future::pending(), &Clock::system()).await;
+            let clock = Clock::system();
+            let refused = Box::pin(serve(input.as_bytes(), &mut output, std::future::pending(), &clock)).await;
             assert!(matches!(refused, Err(SessionProcessError::Order(_))), "{input:?}");
             assert!(output.is_empty());
         }
