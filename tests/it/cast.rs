@@ -268,7 +268,7 @@ impl Cast {
         self.says(prop.id, Up::Report, report).await
     }
 
-    pub(crate) fn claim(&self, prop: Prop, code: OnSiteCode, web_address: &str, email: &str) -> Claim {
+    pub(crate) fn claim(prop: Prop, code: OnSiteCode, web_address: &str, email: &str) -> Claim {
         Claim {
             id_code: prop.id_code,
             mac: prop.mac,
@@ -287,7 +287,7 @@ impl Cast {
         email: &str,
     ) -> anyhow::Result<RegistrationId> {
         let code = self.shows_code(prop.id).await?;
-        let claim = self.claim(prop, code, web_address, email);
+        let claim = Self::claim(prop, code, web_address, email);
         Ok(register::save(self.kits(), by, &network(), &claim, None, Language::En).await?)
     }
 
@@ -301,7 +301,7 @@ impl Cast {
         Ok(secret)
     }
 
-    pub(crate) fn confirmation(&self, consent: Consent) -> Confirmation {
+    pub(crate) fn confirmation(consent: Consent) -> Confirmation {
         Confirmation { data: data("Rosa Bianchi"), consent, owner: Owner::Usual }
     }
 
@@ -313,7 +313,7 @@ impl Cast {
         consent: Consent,
     ) -> anyhow::Result<CustomerMember> {
         let (link, customer) = (self.link(registration).await?, self.user(email).await?);
-        confirm::confirm(self.kits(), &customer, &link, self.confirmation(consent)).await?;
+        confirm::confirm(self.kits(), &customer, &link, Self::confirmation(consent)).await?;
         Ok(self.user(email).await?.try_into()?)
     }
 

@@ -192,7 +192,7 @@ async fn each_link_that_does_nothing_says_why_and_what_next() -> anyhow::Result<
         let third = cast.link(registration).await?;
         let rosa = cast.user("rosa@example.com").await?;
         let confirmed =
-            activation::confirm::confirm(cast.kits(), &rosa, &third, cast.confirmation(Consent::Ask)).await?;
+            activation::confirm::confirm(cast.kits(), &rosa, &third, Cast::confirmation(Consent::Ask)).await?;
         assert!(said(&third.expose()).await?.contains("confirmed already"));
         assert_eq!(confirmed.web_address.as_str(), "villa-rosa");
     }

@@ -137,14 +137,15 @@ pub struct RegisterCall {
 }
 
 impl RegisterCall {
-    fn claim(&self) -> Result<Claim, Problem> {
+    fn claim(&self) -> Result<Claim, Answer> {
         let presence = match (&self.on_site_code, &self.label_secret) {
             (Some(code), None) => Presence::OnSiteCode(*code),
             (None, Some(secret)) => Presence::LabelSecret(secret.clone()),
             (None, None) | (Some(_), Some(_)) => {
                 let detail = "give either the on-site code that the device shows or the label's secret";
                 return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "proof_needed", "Proof needed", detail)
-                    .field("on_site_code", detail));
+                    .field("on_site_code", detail)
+                    .into());
             }
         };
         Ok(Claim {

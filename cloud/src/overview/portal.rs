@@ -185,7 +185,7 @@ fn facts(view: RegistrationView) -> DeviceFacts {
         consent: (view.life == Life::Active).then_some(view.consent),
         firmware: report.map(|report| report.firmware.clone()),
         agent_version: report.map(|report| report.agent_version.clone()),
-        addresses: report.map(|report| addresses(report)).unwrap_or_default(),
+        addresses: report.map(addresses).unwrap_or_default(),
         services: report
             .map(|report| {
                 let service = |service: &gatelodge_proto::payload::Service| {

@@ -151,7 +151,7 @@ pub async fn supervise(kits: &Kits, carried: &[(SessionId, Traffic)]) -> Result<
         match store::standing(&mut tx, *id).await? {
             None => over.push((*id, EndReason::Revoked)),
             Some(store::Standing { over: Some(reason), .. }) => over.push((*id, reason)),
-            Some(standing) if standing.lease_until < now + (LEASE - LEASE_RENEWAL) => due.push((*id, *traffic)),
+            Some(standing) if standing.lease_until + LEASE_RENEWAL < now + LEASE => due.push((*id, *traffic)),
             Some(_) => {}
         }
     }

@@ -95,9 +95,8 @@ impl From<DecideRefusal> for Fault {
     fn from(refusal: DecideRefusal) -> Self {
         match refusal {
             DecideRefusal::Unknown => Self::not_found(),
-            DecideRefusal::State(_) | DecideRefusal::Fallen => Self::changed(),
             DecideRefusal::Open(OpenRefusal::Database(error)) | DecideRefusal::Database(error) => error.into(),
-            DecideRefusal::Open(_) => Self::changed(),
+            DecideRefusal::State(_) | DecideRefusal::Fallen | DecideRefusal::Open(_) => Self::changed(),
         }
     }
 }

@@ -96,10 +96,12 @@ pub(super) async fn confirm_form(
 ) -> Result<Html<ConfirmActivation>, Fault> {
     let view = confirm::look_as(&kits, &by, &carried(&headers)?).await?;
     let member = by.member();
-    let known = view.data.as_ref().map(CustomerForm::from).unwrap_or_else(|| CustomerForm {
-        name: if member.name == member.email.as_str() { String::new() } else { member.name.clone() },
-        ..CustomerForm::default()
-    });
+    let known = match &view.data {
+        Some(data) => CustomerForm::from(data),
+        // Somebody whose name nobody entered bears their address as name.
+        None if member.name == member.email.as_str() => CustomerForm::default(),
+        None => CustomerForm { name: member.name.clone(), ..CustomerForm::default() },
+    };
     Ok(form_page(&visitor, &kits, &by, view, known, None, Refusals::none()))
 }
 
