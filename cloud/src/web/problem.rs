@@ -4,14 +4,14 @@ use axum::response::{IntoResponse, Response};
 use gatelodge_proto::api;
 use http::{HeaderValue, StatusCode, header};
 
-/// `application/problem+json` with a stable code.
+/// `application/problem+json` with a stable code; boxed, as it travels in the error of many results.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem(pub api::Problem);
+pub struct Problem(pub Box<api::Problem>);
 
 impl Problem {
     /// A problem with its status, stable code, title and what happened here.
     pub fn new(status: StatusCode, code: &str, title: &str, detail: &str) -> Self {
-        Self(api::Problem {
+        Self(Box::new(api::Problem {
             kind: format!("https://gatelodge.dev/problems/{code}"),
             title: title.to_owned(),
             status: status.as_u16(),
@@ -19,7 +19,7 @@ impl Problem {
             code: code.to_owned(),
             next: None,
             fields: Vec::new(),
-        })
+        }))
     }
 
     /// With what to do next.
