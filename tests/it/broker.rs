@@ -66,8 +66,7 @@ impl Running {
         self.kits().endpoint.public_address(&self.kits().config).parse().unwrap()
     }
 
-    fn open(&self, client_id: String, tls: Arc<ClientConfig>, change: impl FnOnce(&mut Settings)) -> (Link, Events) {
-        let device: DeviceId = client_id.parse().unwrap();
+    fn open(&self, device: DeviceId, tls: Arc<ClientConfig>, change: impl FnOnce(&mut Settings)) -> (Link, Events) {
         let mut settings = Settings::device(self.endpoint(), device, tls, None);
         settings.pace =
             Pace { first: Duration::from_millis(50), cap: Duration::from_millis(200), stable: Duration::from_secs(60) };
@@ -76,7 +75,7 @@ impl Running {
     }
 
     fn connect(&self, device: &Device) -> (Link, Events) {
-        self.open(device.id().to_string(), self.tls(device), |_| {})
+        self.open(device.id(), self.tls(device), |_| {})
     }
 
     fn tls(&self, device: &Device) -> Arc<ClientConfig> {
@@ -298,7 +297,7 @@ async fn a_device_speaks_and_hears_under_its_own_name_only() {
     ];
     for filter in filters {
         let (_link, mut events) =
-            cloud.open(one.id().to_string(), cloud.tls(&one), |settings| settings.subscriptions = vec![filter.clone()]);
+            cloud.open(one.id(), cloud.tls(&one), |settings| settings.subscriptions = vec![filter.clone()]);
         let refusal = refused(&mut events).await;
         assert!(matches!(refusal, Refusal::Subscription(_)), "{filter}: {refusal:?}");
     }
@@ -311,7 +310,7 @@ async fn a_will_goes_to_the_devices_own_status_or_the_device_does_not_get_in() {
     let open = |topic: Topic| {
         let payload = payload::encode(&Status { online: false, boot_id: uuid::Uuid::from_u128(5) }).into();
         let will = Will { topic, payload, delay: Duration::ZERO };
-        cloud.open(one.id().to_string(), cloud.tls(&one), |settings| settings.will = Some(will))
+        cloud.open(one.id(), cloud.tls(&one), |settings| settings.will = Some(will))
     };
     for topic in [
         Topic::Up(other.id(), Up::Status),
@@ -343,9 +342,9 @@ async fn nobody_takes_the_place_of_another() {
     let (one, other) = (cloud.device(1).await, cloud.device(2).await);
     let (_link, mut at_other) = cloud.connect(&other);
     connected(&mut at_other).await;
-    let (_thief, mut at_thief) = cloud.open(other.id().to_string(), cloud.tls(&one), |_| {});
+    let (_thief, mut at_thief) = cloud.open(other.id(), cloud.tls(&one), |_| {});
     assert_eq!(refused(&mut at_thief).await, Refusal::NotAuthorized);
-    let (_registrar, mut at_registrar) = cloud.open(one.id().to_string(), cloud.tls(&one), |settings| {
+    let (_registrar, mut at_registrar) = cloud.open(one.id(), cloud.tls(&one), |settings| {
         settings.client_id = format!("svc-{}", cloud.kits().pki.registrar_name());
     });
     assert_eq!(refused(&mut at_registrar).await, Refusal::NotAuthorized);
@@ -357,7 +356,7 @@ async fn nobody_takes_the_place_of_another() {
 async fn without_a_certificate_of_the_device_ca_nobody_gets_in() {
     let cloud = Running::start().await;
     let one = cloud.device(1).await;
-    let (_bare, mut at_bare) = cloud.open(one.id().to_string(), cloud.tls_with(None), |_| {});
+    let (_bare, mut at_bare) = cloud.open(one.id(), cloud.tls_with(None), |_| {});
     kept_out(&mut at_bare).await;
 
     // The right name from the wrong CA.
@@ -369,14 +368,14 @@ async fn without_a_certificate_of_the_device_ca_nobody_gets_in() {
     params.distinguished_name.push(DnType::CommonName, one.id().to_string());
     let key = KeyPair::generate().unwrap();
     let chain = params.signed_by(&key, &issuer).unwrap().pem();
-    let (_rogue, mut at_rogue) = cloud.open(one.id().to_string(), cloud.tls_with(Some((&chain, &key))), |_| {});
+    let (_rogue, mut at_rogue) = cloud.open(one.id(), cloud.tls_with(Some((&chain, &key))), |_| {});
     kept_out(&mut at_rogue).await;
 
     // The right CA and name, but not on the allow-list: what a stolen backup of the CA could sign.
     let csr = gatelodge_cloud::pki::Csr::parse(&one.key.csr()).unwrap();
     let issued = cloud.kits().pki.sign_device(one.id(), &csr, cloud.kits().now()).unwrap();
     let tls = cloud.tls_with(Some((&issued.chain, &one.key.0)));
-    let (_unlisted, mut at_unlisted) = cloud.open(one.id().to_string(), tls, |_| {});
+    let (_unlisted, mut at_unlisted) = cloud.open(one.id(), tls, |_| {});
     assert_eq!(refused(&mut at_unlisted).await, Refusal::NotAuthorized);
 }
 
@@ -387,7 +386,7 @@ async fn a_revoked_device_is_closed_within_seconds_and_stays_out() {
     // With resumption on, so that the endpoint could take the old handshake for good.
     let mut tls = Arc::unwrap_or_clone(cloud.tls(&one));
     tls.resumption = Resumption::default();
-    let (_link, mut events) = cloud.open(one.id().to_string(), Arc::new(tls), |_| {});
+    let (_link, mut events) = cloud.open(one.id(), Arc::new(tls), |_| {});
     connected(&mut events).await;
     cloud.release(one.id()).await;
     let closed = tokio::time::timeout(Duration::from_secs(5), events.next()).await.expect("closed within 5 s");
@@ -413,18 +412,17 @@ async fn the_old_certificate_is_good_until_the_new_one_connects() {
     let renew = Placed { position, body: payload::Renew { csr: next_key.csr() } };
     link.publish(Outgoing::json(Topic::Up(one.id(), Up::Renew), payload::encode(&renew))).await.unwrap();
     let chain = loop {
-        if let Event::Message(message) = next(&mut events).await {
-            if message.topic.ends_with("/down/certificate") {
-                break payload::decode::<payload::Certificate>(&message.payload).unwrap().chain;
-            }
+        if let Event::Message(message) = next(&mut events).await
+            && message.topic.ends_with("/down/certificate")
+        {
+            break payload::decode::<payload::Certificate>(&message.payload).unwrap().chain;
         }
     };
     link.close().await;
     let (again, mut at_again) = cloud.connect(&one);
     connected(&mut at_again).await;
     again.close().await;
-    let (_renewed, mut at_renewed) =
-        cloud.open(one.id().to_string(), cloud.tls_with(Some((&chain, &next_key.0))), |_| {});
+    let (_renewed, mut at_renewed) = cloud.open(one.id(), cloud.tls_with(Some((&chain, &next_key.0))), |_| {});
     connected(&mut at_renewed).await;
     let (_old, mut at_old) = cloud.connect(&one);
     assert_eq!(refused(&mut at_old).await, Refusal::NotAuthorized);

@@ -104,7 +104,7 @@ impl Endpoint {
             return public.clone();
         }
         let port = self.address().map_or(config.mqtt.listen.port(), |address| address.port());
-        format!("{}:{port}", config.public_url.host_str().unwrap_or("localhost"))
+        format!("{}:{port}", config.device_url.host_str().unwrap_or("localhost"))
     }
 
     /// Whether the registrar is connected.

@@ -15,9 +15,9 @@ impl Names {
     /// From the settings, this machine's loopback names, and its host name.
     pub fn from_config(config: &Config) -> Self {
         let mut server: Vec<String> = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).into();
-        let public = config.public_url.host_str().map(|host| host.trim_matches(['[', ']']).to_owned());
+        let hosts = [&config.public_url, &config.device_url].into_iter().filter_map(url::Url::host_str);
         let mqtt = config.mqtt.public.as_deref().and_then(|address| address.rsplit_once(':'));
-        server.extend(public);
+        server.extend(hosts.map(|host| host.trim_matches(['[', ']']).to_owned()));
         server.extend(mqtt.map(|(host, _)| host.trim_matches(['[', ']']).to_owned()));
         for listen in [config.http.listen.ip(), config.mqtt.listen.ip()] {
             if !listen.is_unspecified() {

@@ -197,12 +197,11 @@ fn local(listener: &TcpListener, key: &'static str, address: SocketAddr) -> Resu
 
 fn tls(kits: &Kits) -> Result<rustls::ServerConfig, StartError> {
     let http = &kits.config.http;
-    let (chain, key) = match (http.tls, &http.cert_file, &http.key_file) {
-        (HttpTls::Files, Some(chain), Some(key)) => from_files(chain, key)?,
-        _ => {
-            let own = kits.pki.server_identity()?;
-            (own.chain, own.key)
-        }
+    let (chain, key) = if let (HttpTls::Files, Some(chain), Some(key)) = (http.tls, &http.cert_file, &http.key_file) {
+        from_files(chain, key)?
+    } else {
+        let own = kits.pki.server_identity()?;
+        (own.chain, own.key)
     };
     Ok(rustls::ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key)?)
 }

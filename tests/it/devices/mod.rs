@@ -6,6 +6,7 @@ mod import;
 mod lists;
 mod messages;
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
@@ -156,7 +157,10 @@ pub(crate) fn enrolled(answer: Answer) -> Credentials {
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").unwrap();
+        text
+    })
 }
 
 pub(crate) async fn each() -> Vec<TestKits> {
