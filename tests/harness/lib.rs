@@ -14,7 +14,7 @@ pub mod portal;
 pub mod ports;
 pub mod process;
 pub mod programs;
-mod settings;
+pub mod settings;
 pub mod skip;
 pub mod story;
 pub mod technician;

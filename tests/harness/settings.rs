@@ -14,7 +14,7 @@ pub(crate) fn lines<K: AsRef<str>>(pairs: impl IntoIterator<Item = (K, String)>)
 }
 
 /// A TOML string.
-pub(crate) fn quoted(text: &str) -> String {
+pub fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 

@@ -1,18 +1,29 @@
 //! What a person reads when the programs are started wrongly: each answer names the thing, the place, and the next
 //! step. The programs are the real ones.
 
-use std::{net::TcpListener, os::unix::fs::PermissionsExt as _, path::Path, process::Command, time::Duration};
+use std::{
+    fmt::Write as _, net::TcpListener, os::unix::fs::PermissionsExt as _, path::Path, process::Command, time::Duration,
+};
 
-use gatelodge_proto::{Random, identity::IdCode};
+use gatelodge_proto::{Random, enrol, identity::IdCode};
 use gatelodge_tests::{
     agent::{AgentSetup, TestAgent},
     cloud::{CloudSetup, Said, TestCloud},
+    ports::free_port,
     programs::program,
+    settings::quoted,
     wait::wait_until,
 };
 
 fn open_to_all(file: &Path) {
     std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o644)).unwrap();
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").unwrap();
+        text
+    })
 }
 
 /// A device that no label has.
@@ -142,6 +153,46 @@ async fn a_cloud_that_is_away_is_told_where_people_look() -> anyhow::Result<()> 
     let doctor = agent.say(["doctor"]).await?;
     assert!(!doctor.success);
     says(&doctor.out, &["FAIL  cloud", "next"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_device_endpoint_that_is_away_is_told_where_people_look() -> anyhow::Result<()> {
+    let nowhere = quoted(&format!("127.0.0.1:{}", free_port()?));
+    let setup = CloudSetup::default()
+        .set("mqtt.endpoint", "\"external\"")
+        .set("mqtt.broker", &nowhere)
+        .set("mqtt.public", &nowhere);
+    let cloud = TestCloud::start(setup).await?;
+    cloud.run(["product", "add", "AX-100", "--name", "Alarm server AX 100"]).await?.ok()?;
+    cloud.run(["batch", "make", "b1"]).await?.ok()?;
+    let (code, mac, serial) = (IdCode::make(&Random::seeded(8)), "02:42:AC:11:7F:08", "SN-8");
+    let rows = cloud.data_dir().join("rows.csv");
+    let header = "id_code,mac,serial,product,purchased_on,proof,batch";
+    std::fs::write(&rows, format!("{header}\n{code},{mac},{serial},AX-100,2026-03-01,factory_secret,b1\n"))?;
+    cloud.run(["import", "devices", &rows.display().to_string()]).await?.ok()?;
+    let key = std::fs::read_to_string(cloud.data_dir().join("keys/batches/b1.key"))?;
+    let key = base64::Engine::decode(&base64::engine::general_purpose::STANDARD, key.trim())?;
+    let secret = enrol::factory_secret(&key, code, &serial.parse()?, mac.parse()?);
+    let mut device = AgentSetup::labelled(&code.to_string(), mac, serial);
+    writeln!(device.factory, "factory_secret = {}", quoted(&hex(&secret)))?;
+    device.method = Some("factory_secret");
+
+    // Whichever test comes first decides; they all choose alike.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let ready = reqwest::get(format!("{}/readyz", cloud.portal())).await?;
+    assert_eq!(ready.status(), 503);
+    says(&ready.text().await?, &["\"database\":true", "\"registrar\":false"]);
+    let agent = TestAgent::start(&cloud, device)?;
+    let told = wait_until("the agent is enrolled and tells its trouble", Duration::from_secs(20), async || {
+        let said = agent.say(["status"]).await?.out;
+        Ok((said.contains("Enrolled") && said.contains("refused")).then_some(said))
+    })
+    .await?;
+    says(&told, &["offline since", "connects again by itself", "gatelodge-agent doctor"]);
+    let doctor = agent.say(["doctor"]).await?;
+    assert!(!doctor.success);
+    says(&doctor.out, &["FAIL  device endpoint", nowhere.trim_matches('"'), "check the firewall"]);
     Ok(())
 }
 

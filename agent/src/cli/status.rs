@@ -83,6 +83,8 @@ fn show(status: &Status) {
     if let Some(problem) = &status.problem {
         field("problem", &problem.what);
         field("next", &problem.next);
+    } else if matches!(status.link, LinkState::Offline { .. }) {
+        field("next", "it connects again by itself; if it does not, gatelodge-agent doctor says where the way ends");
     }
 }
 

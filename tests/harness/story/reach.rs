@@ -29,7 +29,13 @@ pub struct Forward {
 /// Asks for a session to that service and has the customer allow it.
 pub async fn forward(stage: &mut Stage, service: &str) -> anyhow::Result<Forward> {
     let port = free_port()?;
-    let process = stage.technician.start(["forward", WEB_ADDRESS, &format!("{port}:{service}")])?;
+    let process = stage.technician.start([
+        "forward",
+        WEB_ADDRESS,
+        &format!("{port}:{service}"),
+        "--reason",
+        "Yearly check of the alarm",
+    ])?;
     let allow = decide(stage, "/allow").await.with_context(|| format!("forward wrote:\n{}", process.log()))?;
     let session = allow.trim_start_matches("/sessions/").trim_end_matches("/allow").to_owned();
     Ok(Forward { process, port, session })
