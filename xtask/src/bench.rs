@@ -10,8 +10,8 @@ use crate::{command, output};
 pub(crate) fn run(arguments: &[String]) -> anyhow::Result<()> {
     let out = match arguments {
         [] => None,
-        [flag, file] if flag == "--out" => Some(PathBuf::from(file)),
-        other => bail!("bench takes `--out FILE` or nothing, and got `{}`", other.join(" ")),
+        [flag, file] if flag == "--json" => Some(PathBuf::from(file)),
+        other => bail!("bench takes `--json FILE` or nothing, and got `{}`", other.join(" ")),
     };
     output::step("build");
     command::run(&mut command::cargo(&["build", "--profile", "device", "--locked", "-p", "gatelodge-agent"]))?;

@@ -24,7 +24,7 @@ Tasks:
   lint                              format, clippy, and the repository's own quick checks
   test [cargo test arguments]       find or install PostgreSQL, Chromium, Mosquitto; build; test
   demo [--check] [--database URL]   build, then run the demo
-  bench [--out FILE]                measure agent and sessions; one JSON row each
+  bench [--json FILE]                measure agent and sessions; one JSON row each
   dist [TARGET...]                  what a device and a server carry, as .tar.gz and .deb in target/dist/
 
 Exit codes: 0 done, 1 something failed (the last lines say what), 2 the command line was not understood.
