@@ -308,8 +308,9 @@ fn state(version: u64, life: Life) -> DeviceState {
 async fn a_report_is_offered_until_its_receipt_through_a_killed_broker() {
     let Some(mut site) = Site::new() else { return };
     site.enrol(1);
-    let agent = site.run();
+    // The registrar first: presence is not retained, so what is said before it listens is never heard.
     let mut registrar = site.registrar().await;
+    let agent = site.run();
     let online: Presence = payload::decode(&registrar.next(Up::Status).await.payload).unwrap();
     assert!(online.online);
     let first: Placed<Report> = registrar.next_body(Up::Report).await;
