@@ -24,6 +24,7 @@ pub const RELAY_PATH: &str = "/relay/v1";
 
 /// What went wrong (RFC 9457, `application/problem+json`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Problem {
     /// `https://gatelodge.dev/problems/{code}`.
     #[serde(rename = "type")]
@@ -46,6 +47,7 @@ pub struct Problem {
 
 /// One wrong field.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct FieldProblem {
     /// The field's name in the request.
     pub field: String,
@@ -55,6 +57,7 @@ pub struct FieldProblem {
 
 /// One page of a list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Page<T> {
     /// The items.
     pub items: Vec<T>,
@@ -65,6 +68,7 @@ pub struct Page<T> {
 
 /// A sign-in has begun.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct SignInStarted {
     /// Secret of this program; poll with it.
     pub device_code: String,
@@ -83,6 +87,7 @@ pub struct SignInStarted {
 /// Asks whether the person has approved.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct SignInPoll {
     /// From [`SignInStarted`].
     pub device_code: String,
@@ -90,6 +95,7 @@ pub struct SignInPoll {
 
 /// The person has approved.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct SignedIn {
     /// Bearer token for the API.
     pub token: String,
@@ -105,6 +111,7 @@ pub struct SignedIn {
 
 /// Whether a device is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Presence {
     /// Now.
     pub online: bool,
@@ -114,6 +121,7 @@ pub struct Presence {
 
 /// A device as its people see it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct DeviceView {
     /// Its id.
     pub id: DeviceId,
@@ -140,6 +148,7 @@ pub struct DeviceView {
 /// Asks for a session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct SessionRequest {
     /// To which device.
     pub device: DeviceId,
@@ -156,6 +165,7 @@ pub struct SessionRequest {
 /// Where a session stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub enum SessionState {
     /// The customer has been asked.
     Waiting,
@@ -189,6 +199,7 @@ impl SessionState {
 
 /// A session as its people see it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct SessionView {
     /// Its id.
     pub id: SessionId,
@@ -224,6 +235,7 @@ pub struct SessionView {
 
 /// What the technician's side needs to join.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Join {
     /// The relay's address (`wss://...`).
     pub relay: String,

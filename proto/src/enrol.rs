@@ -26,6 +26,8 @@ pub const RETIRED: &str = "retired";
 /// Asks for a certificate.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "schema", schema(as = EnrolmentRequest))]
 pub struct Request {
     /// PKCS #10 in PEM. Its signature proves the key; its subject is ignored (CVE-2024-33897).
     pub csr: String,
@@ -46,6 +48,8 @@ pub struct Request {
 /// Why a key may have an identity.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "schema", schema(as = EnrolmentProof))]
 pub enum Proof {
     /// The device knows the secret its factory gave it.
     FactorySecret {
@@ -63,6 +67,8 @@ pub enum Proof {
 
 /// A nonce, good once and for two minutes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "schema", schema(as = EnrolmentNonce))]
 pub struct Nonce {
     /// 128 bits in hex.
     pub nonce: String,
@@ -71,6 +77,8 @@ pub struct Nonce {
 /// What the cloud answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "schema", schema(as = EnrolmentAnswer))]
 pub enum Answer {
     /// Here is the certificate.
     Enrolled(Box<Credentials>),
@@ -86,6 +94,8 @@ pub enum Answer {
 /// What an enrolment waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "schema", schema(as = EnrolmentWait))]
 pub enum Wait {
     /// For an installer to type the on-site code.
     OnSiteCode,
@@ -99,6 +109,7 @@ pub enum Wait {
 
 /// Everything an enrolled agent needs to connect.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Credentials {
     /// The device id; also the certificate's common name and the MQTT client id.
     pub device: DeviceId,
@@ -119,6 +130,7 @@ pub struct Credentials {
 /// Asks what the cloud thinks of a key whose certificate was refused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct StandingRequest {
     /// A CSR made with the key; its signature proves possession.
     pub csr: String,
@@ -127,6 +139,7 @@ pub struct StandingRequest {
 /// What the cloud thinks of a key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "standing", rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub enum Standing {
     /// The certificate is good: the refusal was a passing trouble.
     Current {

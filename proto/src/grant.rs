@@ -61,6 +61,7 @@ pub struct Technician {
 /// A grant with its signature: `base64url(JSON).base64url(Ed25519)` (RFC 8032), at most [`MAX_BYTES`].
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct SignedGrant(String);
 
 /// Why a signed grant was not accepted.

@@ -13,8 +13,9 @@ use gatelodge_cloud::{
         SignedIn,
         model::{OrganisationKind, Role},
     },
-    activation, overview, sessions,
+    activation,
     web::{self, Hardening},
+    wiring,
 };
 use gatelodge_proto::{DeviceId, SessionId, payload::Consent};
 use http::{Request, StatusCode, header};
@@ -22,35 +23,41 @@ use tower::ServiceExt as _;
 
 use crate::cast::{self, Cast};
 
-struct Answer {
-    status: StatusCode,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
     location: String,
     cookie: String,
-    body: String,
+    pub(crate) body: String,
 }
 
 fn router(cast: &Cast) -> anyhow::Result<Router> {
-    let features = activation::api::routes()
-        .merge(activation::portal::routes())
-        .merge(sessions::api::routes())
-        .merge(sessions::portal::routes())
-        .merge(overview::portal::routes())
-        .with_state(cast.kits().clone());
+    let features = wiring::routes().with_state(cast.kits().clone());
     Ok(web::portal(features, &Hardening { https: true, public_origin: None })?)
 }
 
-struct Knock<'a> {
+pub(crate) struct Knock<'a> {
     cast: &'a Cast,
     token: String,
 }
 
 impl<'a> Knock<'a> {
-    async fn by(cast: &'a Cast, who: &SignedIn) -> anyhow::Result<Knock<'a>> {
+    pub(crate) const fn by_nobody(cast: &'a Cast) -> Self {
+        Self { cast, token: String::new() }
+    }
+
+    pub(crate) async fn by(cast: &'a Cast, who: &SignedIn) -> anyhow::Result<Knock<'a>> {
         let token = cast.token(who.member().user_id, who.member().organisation_id).await?;
         Ok(Self { cast, token })
     }
 
-    async fn at(&self, method: &str, path: &str, kind: &str, body: &str, cookie: &str) -> anyhow::Result<Answer> {
+    pub(crate) async fn at(
+        &self,
+        method: &str,
+        path: &str,
+        kind: &str,
+        body: &str,
+        cookie: &str,
+    ) -> anyhow::Result<Answer> {
         let mut request = Request::builder().method(method).uri(path);
         if !self.token.is_empty() {
             request = request.header(header::AUTHORIZATION, format!("Bearer {}", self.token));
@@ -177,7 +184,7 @@ async fn each_link_that_does_nothing_says_why_and_what_next() -> anyhow::Result<
         let marc = cast.installer("marc@example.com").await?;
         let prop = cast.device().await?;
         let registration = cast.registers(&marc, prop, "villa-rosa", "rosa@example.com").await?;
-        let nobody = Knock { cast: &cast, token: String::new() };
+        let nobody = Knock::by_nobody(&cast);
         let said = async |token: &str| -> anyhow::Result<String> {
             let answer = nobody.posts("/activate", &format!("token={token}")).await?;
             assert_eq!(answer.status, StatusCode::GONE, "{}", answer.body);
@@ -231,7 +238,7 @@ async fn an_installer_adds_a_device_in_three_steps_and_the_customer_confirms() -
 
         let view = activation::service::one(cast.kits(), marc.member(), prop.id).await?.unwrap();
         let link = cast.link(view.id).await?.expose();
-        let nobody = Knock { cast: &cast, token: String::new() };
+        let nobody = Knock::by_nobody(&cast);
         nobody.page("/activate").await?;
         let opened = nobody.posts("/activate", &format!("token={link}")).await?;
         assert_eq!(opened.location, "/activate/confirm");

@@ -4,6 +4,7 @@
 
 mod accounts;
 mod activation;
+mod api;
 mod broker;
 mod cast;
 mod command_line;

@@ -62,7 +62,7 @@ pub struct CustomerData {
 }
 
 /// [`CustomerData`] as typed.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct CustomerForm {
     /// The person.

@@ -1,7 +1,7 @@
-//! Bodies of API calls.
+//! Bodies and queries of API calls.
 
-use axum::extract::{FromRequest, Request, rejection::JsonRejection};
-use http::StatusCode;
+use axum::extract::{FromRequest, FromRequestParts, Query, Request, rejection::JsonRejection};
+use http::{StatusCode, request::Parts};
 use serde::de::DeserializeOwned;
 
 use super::Problem;
@@ -16,12 +16,12 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Call<T> {
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         match axum::Json::<T>::from_request(request, state).await {
             Ok(axum::Json(body)) => Ok(Self(body)),
-            Err(rejection) => Err(problem(&rejection)),
+            Err(rejection) => Err(bad_body(&rejection)),
         }
     }
 }
 
-fn problem(rejection: &JsonRejection) -> Problem {
+fn bad_body(rejection: &JsonRejection) -> Problem {
     let status = match rejection.status() {
         StatusCode::UNPROCESSABLE_ENTITY => StatusCode::BAD_REQUEST,
         status => status,
@@ -32,4 +32,23 @@ fn problem(rejection: &JsonRejection) -> Problem {
         ("The body does not fit", "Compare the body with the API's document and send it again.")
     };
     Problem::new(status, "invalid_body", title, &rejection.body_text()).next(next)
+}
+
+/// The query of a call, read into `T`. What cannot be read is answered as a problem that says which part.
+#[derive(Debug, Clone, Copy)]
+pub struct Narrowed<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Narrowed<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        match Query::<T>::from_request_parts(parts, state).await {
+            Ok(Query(query)) => Ok(Self(query)),
+            Err(rejection) => {
+                let detail = rejection.body_text();
+                Err(Problem::new(StatusCode::BAD_REQUEST, "invalid_query", "The query cannot be read", &detail)
+                    .next("Compare the query with the API's document and send it again."))
+            }
+        }
+    }
 }

@@ -8,8 +8,8 @@
 //! - [`Fault`] is what a handler returns when there is no page to show: `Err(Fault::not_found())`. It becomes a page
 //!   in the visitor's language, or `application/problem+json` below `/api`, `/enrol` and `/relay`.
 //! - [`flash`] carries one message over a redirect: `(flash("flash-link-sent"), Redirect::to(&path))`.
-//! - [`Call`] reads the JSON body of an API call.
-//! - [`Problem`] is the API's own refusal (RFC 9457).
+//! - [`Named`] is the id in a path, [`Call`] the JSON body and [`Narrowed`] the query of an API call.
+//! - [`Problem`] is the API's own refusal (RFC 9457), [`Refusal`] whatever keeps a call from its answer.
 
 mod assets;
 mod call;
@@ -17,18 +17,22 @@ mod cookies;
 mod fault;
 mod form;
 mod layers;
+mod named;
 mod preferences;
 mod problem;
+mod refusal;
 mod serve;
 #[cfg(test)]
 mod tests;
 mod visitor;
 
-pub use call::Call;
+pub use call::{Call, Narrowed};
 pub use cookies::{clear_cookie, cookie, flash, set_cookie};
 pub use fault::Fault;
 pub use form::Form;
 pub use layers::{API_BODY_BYTES, FORM_BODY_BYTES, Hardening, portal};
+pub use named::Named;
 pub use problem::Problem;
+pub use refusal::Refusal;
 pub use serve::{Limits, ServeError, Serving, serve};
 pub use visitor::Visitor;

@@ -1,22 +1,28 @@
 //! Every route of every feature.
 
 use axum::{Json, Router, extract::State, http::StatusCode, response::IntoResponse, routing::get};
+use utoipa::OpenApi as _;
+use utoipa_axum::router::OpenApiRouter;
 
+use super::document::{self, Frame};
 use crate::{accounts, activation, devices, kits::Kits, overview, sessions};
 
 /// The routes, before the layers of the web kit.
-pub(super) fn routes() -> Router<Kits> {
-    let (accounts_api, document) = accounts::api::routes().split_for_parts();
+pub fn routes() -> Router<Kits> {
+    let (api, document) = OpenApiRouter::with_openapi(Frame::openapi())
+        .merge(accounts::api::routes())
+        .merge(devices::api::routes())
+        .merge(activation::api::routes())
+        .merge(sessions::api::routes())
+        .split_for_parts();
+    let document = document::with_problems(document);
     Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .route("/api/openapi.json", get(|| async { Json(document) }))
-        .merge(accounts_api)
+        .merge(api)
         .merge(accounts::portal::routes())
-        .merge(devices::api::routes())
         .merge(devices::portal::routes())
-        .merge(activation::api::routes())
-        .merge(sessions::api::routes())
         .merge(activation::portal::routes())
         .merge(sessions::portal::routes())
         .merge(overview::portal::routes())

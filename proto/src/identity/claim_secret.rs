@@ -10,6 +10,8 @@ use crate::Random;
 /// Proof of holding the label: 75 random bits and a check character, shown as four groups of four.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "schema", schema(value_type = String))]
 pub struct ClaimSecret([u8; ClaimSecret::LENGTH]);
 
 /// Why a text is no label secret.

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 /// An address of the form `local@domain` (the dot-atom form of RFC 5321), kept as typed, compared without case.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "schema", schema(value_type = String, example = "name@example.com"))]
 pub struct EmailAddress(String);
 
 /// The text cannot be an e-mail address.

@@ -12,6 +12,8 @@ use crate::Random;
 /// It is a name, never a secret: knowing it proves nothing.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "schema", schema(value_type = String))]
 pub struct IdCode([u8; IdCode::LENGTH]);
 
 /// Why a text is no ID code.

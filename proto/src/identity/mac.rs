@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 /// A unicast EUI-48 hardware address, shown as `AA:BB:CC:DD:EE:FF`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "schema", schema(value_type = String, example = "02:42:AC:11:00:02"))]
 pub struct MacAddress([u8; 6]);
 
 /// Why a text is no MAC address of a device.

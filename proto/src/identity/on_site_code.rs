@@ -10,6 +10,8 @@ use crate::Random;
 /// Proof of being there: 40 random bits, shown as `XXXX-XXXX`, valid 15 minutes and five tries.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "schema", schema(value_type = String))]
 pub struct OnSiteCode([u8; OnSiteCode::LENGTH]);
 
 /// Why a text is no on-site code.

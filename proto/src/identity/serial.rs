@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 /// A unit's serial number: 1 to 64 letters, digits and `. _ - /`, kept as printed, compared without case.
 #[derive(Clone, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "schema", schema(value_type = String, example = "AX-100"))]
 pub struct SerialNumber(String);
 
 /// Why a text is no serial number.

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 /// One DNS label (RFC 1035 section 2.3.1) of 3 to 40 characters, lower case: `villa-rosa`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "schema", schema(value_type = String, example = "villa-rosa"))]
 pub struct WebAddress(String);
 
 /// Why a text is no web address.

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 /// A device's life, PRODUCT.md's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub enum Life {
     /// In the inventory.
     Manufactured,
@@ -46,6 +47,7 @@ impl Life {
 /// The customer's rule for remote access to a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub enum Consent {
     /// Each session is asked for.
     Ask,

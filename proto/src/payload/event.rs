@@ -88,6 +88,7 @@ pub enum FlowOutcome {
 /// Why a session ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub enum EndReason {
     /// The technician ended it.
     Technician,

@@ -49,6 +49,7 @@ pub struct Interface {
 
 /// Something reachable through a device, as the device sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Service {
     /// The name people use, like `panel-web`.
     pub name: ServiceName,
@@ -63,6 +64,7 @@ pub struct Service {
 /// The transport of a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub enum Protocol {
     /// A byte stream.
     Tcp,
@@ -83,6 +85,8 @@ impl Protocol {
 /// A service's name: 1 to 40 lower-case letters, digits and dashes.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "schema", schema(example = "panel-web", pattern = "^[a-z0-9][a-z0-9-]{0,39}$"))]
 pub struct ServiceName(String);
 
 /// The text is no service name.

@@ -22,7 +22,6 @@ use crate::{
 pub(super) struct SignUp {
     company: String,
     name: String,
-    #[schema(value_type = String)]
     email: EmailAddress,
     password: String,
     /// `en` or `fr`; English when absent.
@@ -31,7 +30,7 @@ pub(super) struct SignUp {
 }
 
 /// Signs an installer up; a link goes to the address. The answer does not tell which addresses are known.
-#[utoipa::path(post, path = "/api/v1/sign-up", tag = "sign-up", request_body = SignUp,
+#[utoipa::path(post, path = "/api/v1/sign-up", tag = "sign-up", security(()), request_body = SignUp,
     responses((status = 202, description = "A mail is on its way")))]
 pub(super) async fn sign_up(
     State(kits): State<Kits>,
@@ -59,7 +58,7 @@ pub(super) struct Link {
 }
 
 /// Confirms an installer's address.
-#[utoipa::path(post, path = "/api/v1/sign-up/confirm", tag = "sign-up", request_body = Link,
+#[utoipa::path(post, path = "/api/v1/sign-up/confirm", tag = "sign-up", security(()), request_body = Link,
     responses((status = 204), (status = 410, description = "The link does not work")))]
 pub(super) async fn confirm_email(State(kits): State<Kits>, Json(link): Json<Link>) -> Result<StatusCode, Refusal> {
     let secret: Secret = link.token.parse()?;
@@ -70,12 +69,11 @@ pub(super) async fn confirm_email(State(kits): State<Kits>, Json(link): Json<Lin
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Forgotten {
-    #[schema(value_type = String)]
     email: EmailAddress,
 }
 
 /// Mails a link to choose a password, if the address is known; the answer does not tell.
-#[utoipa::path(post, path = "/api/v1/password/forgotten", tag = "sign-in", request_body = Forgotten,
+#[utoipa::path(post, path = "/api/v1/password/forgotten", tag = "sign-in", security(()), request_body = Forgotten,
     responses((status = 202, description = "If the address is known, a mail is on its way")))]
 pub(super) async fn forgotten_password(
     State(kits): State<Kits>,
@@ -95,7 +93,7 @@ pub(super) struct PasswordChoice {
 }
 
 /// Chooses a password by the link in the mail.
-#[utoipa::path(post, path = "/api/v1/password", tag = "sign-in", request_body = PasswordChoice,
+#[utoipa::path(post, path = "/api/v1/password", tag = "sign-in", security(()), request_body = PasswordChoice,
     responses((status = 204), (status = 410, description = "The link does not work")))]
 pub(super) async fn set_password(
     State(kits): State<Kits>,

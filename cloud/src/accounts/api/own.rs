@@ -25,9 +25,7 @@ use crate::{
 
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(super) struct Me {
-    #[schema(value_type = Uuid)]
     id: UserId,
-    #[schema(value_type = String)]
     email: EmailAddress,
     name: String,
     phone: Option<String>,
@@ -39,7 +37,6 @@ pub(super) struct Me {
 
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 struct Membership {
-    #[schema(value_type = Uuid)]
     id: OrganisationId,
     name: String,
     kind: &'static str,
@@ -122,7 +119,6 @@ pub(super) async fn change_me(
 
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(super) struct OrganisationView {
-    #[schema(value_type = Uuid)]
     id: OrganisationId,
     kind: &'static str,
     name: String,
@@ -194,11 +190,8 @@ pub(super) struct BrowserView {
     organisation: String,
     user_agent: String,
     network: String,
-    #[schema(value_type = String)]
     created_at: Timestamp,
-    #[schema(value_type = String)]
     seen_at: Timestamp,
-    #[schema(value_type = String)]
     expires_at: Timestamp,
 }
 
@@ -235,11 +228,8 @@ pub(super) struct TokenView {
     id: Uuid,
     label: String,
     organisation: String,
-    #[schema(value_type = String)]
     created_at: Timestamp,
-    #[schema(value_type = String)]
     expires_at: Timestamp,
-    #[schema(value_type = Option<String>)]
     used_at: Option<Timestamp>,
 }
 
@@ -269,7 +259,6 @@ pub(super) struct TokenRequest {
 pub(super) struct IssuedToken {
     /// Shown this once.
     token: String,
-    #[schema(value_type = String)]
     expires_at: Timestamp,
 }
 

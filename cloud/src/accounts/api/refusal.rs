@@ -1,7 +1,6 @@
-//! Why a call cannot be answered as asked, as RFC 9457 says it.
+//! The refusals of accounts as the API says them (RFC 9457).
 
-use axum::response::{IntoResponse, Response};
-use http::{HeaderValue, StatusCode, header};
+use http::StatusCode;
 
 use crate::{
     accounts::{
@@ -11,49 +10,10 @@ use crate::{
         throttle::Throttled,
         tokens::{InvalidSecret, TokenRefusal},
     },
-    db::DbError,
-    web::{Fault, Problem},
+    web::Problem,
 };
 
-/// A call that cannot be answered as asked.
-#[derive(Debug)]
-pub(in crate::accounts) enum Refusal {
-    Problem(Box<Problem>),
-    Throttled(Box<Problem>, u32),
-    Fault(Fault),
-}
-
-impl IntoResponse for Refusal {
-    fn into_response(self) -> Response {
-        match self {
-            Self::Problem(problem) => problem.into_response(),
-            Self::Throttled(problem, seconds) => {
-                let mut response = problem.into_response();
-                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-                response
-            }
-            Self::Fault(fault) => fault.into_response(),
-        }
-    }
-}
-
-impl From<Problem> for Refusal {
-    fn from(problem: Problem) -> Self {
-        Self::Problem(Box::new(problem))
-    }
-}
-
-impl From<Fault> for Refusal {
-    fn from(fault: Fault) -> Self {
-        Self::Fault(fault)
-    }
-}
-
-impl From<DbError> for Refusal {
-    fn from(error: DbError) -> Self {
-        Self::Fault(error.into())
-    }
-}
+pub(in crate::accounts) use crate::web::Refusal;
 
 impl From<Failure> for Refusal {
     fn from(failure: Failure) -> Self {
@@ -65,7 +25,7 @@ impl From<Throttled> for Refusal {
     fn from(throttled: Throttled) -> Self {
         let (status, detail) = (StatusCode::TOO_MANY_REQUESTS, throttled.to_string());
         let problem = Problem::new(status, "throttled", "Too many tries", &detail).next("Wait, then try again.");
-        Self::Throttled(Box::new(problem), throttled.seconds())
+        Self::Later(problem, throttled.seconds())
     }
 }
 

@@ -17,15 +17,15 @@ use crate::{
 };
 
 pub(in crate::accounts) fn routes() -> OpenApiRouter<Kits> {
-    OpenApiRouter::new().routes(routes!(start)).routes(routes!(token))
+    OpenApiRouter::new().routes(routes!(start_sign_in)).routes(routes!(sign_in_token))
 }
 
 /// Begins a sign-in by browser approval (RFC 8628 section 3.1).
-#[utoipa::path(post, path = SIGN_IN_PATH, tag = "sign-in", responses(
-    (status = 200, description = "The codes, where the person goes, and how often to poll"),
+#[utoipa::path(post, path = SIGN_IN_PATH, tag = "sign-in", security(()), responses(
+    (status = 200, body = SignInStarted, description = "The codes, where the person goes, and how often to poll"),
     (status = 429, description = "Too many sign-ins were begun from this network"),
 ))]
-async fn start(State(kits): State<Kits>, network: Network) -> Result<Json<SignInStarted>, Refusal> {
+async fn start_sign_in(State(kits): State<Kits>, network: Network) -> Result<Json<SignInStarted>, Refusal> {
     let Started { device_code, user_code } = service::start(&kits, &network).await??;
     let verification_uri = format!("{}{}", kits.config.public_url.as_str().trim_end_matches('/'), paths::APPROVE);
     Ok(Json(SignInStarted {
@@ -39,12 +39,11 @@ async fn start(State(kits): State<Kits>, network: Network) -> Result<Json<SignIn
 }
 
 /// Asks whether the person has approved (RFC 8628 section 3.4).
-#[utoipa::path(post, path = SIGN_IN_TOKEN_PATH, tag = "sign-in",
-    request_body(content = serde_json::Value, description = "`device_code`"), responses(
-    (status = 200, description = "The token, this once"),
+#[utoipa::path(post, path = SIGN_IN_TOKEN_PATH, tag = "sign-in", security(()), request_body = SignInPoll, responses(
+    (status = 200, body = SignedIn, description = "The token, this once"),
     (status = 400, description = "`authorization_pending`, `slow_down`, `access_denied` or `expired_token`"),
 ))]
-async fn token(State(kits): State<Kits>, Json(poll): Json<SignInPoll>) -> Result<Json<SignedIn>, Refusal> {
+async fn sign_in_token(State(kits): State<Kits>, Json(poll): Json<SignInPoll>) -> Result<Json<SignedIn>, Refusal> {
     let device_code: Secret = poll.device_code.parse().map_err(|_| PollRefusal::Expired)?;
     let granted = service::poll(&kits, &device_code).await??;
     Ok(Json(SignedIn {

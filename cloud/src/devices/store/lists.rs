@@ -30,7 +30,8 @@ pub struct Filter {
 }
 
 /// Where the next page begins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(transparent)]
 pub struct Cursor(DeviceId);
 
 impl std::fmt::Display for Cursor {

@@ -1,0 +1,121 @@
+//! The customer confirms a registration, changes the rules of an own device, and gives it back.
+
+use axum::{Json, extract::State};
+use gatelodge_proto::{DeviceId, api::DeviceView, identity::WebAddress, payload::Consent};
+use http::StatusCode;
+use serde::Deserialize;
+
+use super::view;
+use crate::{
+    accounts::{SignedIn, rights::CustomerMember, tokens::Secret},
+    activation::{
+        confirm::{self, ConfirmRefusal, Confirmation, Owner},
+        model::{CustomerForm, LinkFault},
+        release, rule, service,
+    },
+    kits::Kits,
+    web::{Call, Named, Refusal},
+};
+
+/// Confirms a registration.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Activation {
+    /// From the activation mail: what follows `#` in the link.
+    token: String,
+    /// The customer's data, whole.
+    customer: CustomerForm,
+    /// The rule for remote access.
+    consent: Consent,
+}
+
+/// Confirms a registration with the token of the activation mail.
+#[utoipa::path(post, path = "/api/v1/activations", tag = "activation", request_body = Activation, responses(
+    (status = 200, body = DeviceView),
+    (status = 409, description = "The registration's state does not allow it, or the link is another account's"),
+    (status = 410, description = "The link does not work: unknown, expired, used or replaced by a newer one"),
+    (status = 422, description = "The customer's data does not fit; the answer names the fields"),
+))]
+pub(super) async fn activate(
+    State(kits): State<Kits>,
+    by: SignedIn,
+    Call(body): Call<Activation>,
+) -> Result<Json<DeviceView>, Refusal> {
+    let secret: Secret = body.token.parse().map_err(|_| ConfirmRefusal::Link(LinkFault::Unknown))?;
+    let data = body.customer.read_whole()?;
+    let confirmation = Confirmation { data, consent: body.consent, owner: Owner::Usual };
+    let view = confirm::confirm(&kits, &by, &secret, confirmation).await?;
+    Ok(Json(service::device_view(view)))
+}
+
+/// Another rule for remote access.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ConsentChange {
+    consent: Consent,
+}
+
+/// Sets the rule for remote access.
+#[utoipa::path(put, path = "/api/v1/devices/{id}/consent", tag = "activation", params(("id" = DeviceId, Path,)),
+    request_body = ConsentChange, responses(
+    (status = 200, body = DeviceView),
+    (status = 404, description = "No device of the caller's organisation"),
+))]
+pub(super) async fn set_consent(
+    State(kits): State<Kits>,
+    by: CustomerMember,
+    Named(device): Named<DeviceId>,
+    Call(body): Call<ConsentChange>,
+) -> Result<Json<DeviceView>, Refusal> {
+    rule::set_consent(&kits, &by, device, body.consent).await?;
+    view(&kits, by.signed_in(), device).await
+}
+
+/// Another web address.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WebAddressChange {
+    web_address: WebAddress,
+}
+
+/// Sets the name of the device's own pages.
+#[utoipa::path(put, path = "/api/v1/devices/{id}/web-address", tag = "activation", params(("id" = DeviceId, Path,)),
+    request_body = WebAddressChange, responses(
+    (status = 200, body = DeviceView),
+    (status = 404, description = "No device of the caller's organisation"),
+    (status = 409, description = "The web address is in use"),
+))]
+pub(super) async fn set_web_address(
+    State(kits): State<Kits>,
+    by: CustomerMember,
+    Named(device): Named<DeviceId>,
+    Call(body): Call<WebAddressChange>,
+) -> Result<Json<DeviceView>, Refusal> {
+    rule::set_web_address(&kits, &by, device, body.web_address).await?;
+    view(&kits, by.signed_in(), device).await
+}
+
+/// Gives a device back.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Release {
+    /// The device's web address, typed once more, as giving back cannot be undone.
+    typed: String,
+}
+
+/// Gives a device back: its certificates connect no more and its report is forgotten.
+#[utoipa::path(post, path = "/api/v1/devices/{id}/release", tag = "activation", params(("id" = DeviceId, Path,)),
+    request_body = Release, responses(
+    (status = 204),
+    (status = 404, description = "No device of the caller's organisation"),
+    (status = 409, description = "Something else was typed; nothing was released"),
+))]
+pub(super) async fn release_device(
+    State(kits): State<Kits>,
+    by: CustomerMember,
+    Named(device): Named<DeviceId>,
+    Call(body): Call<Release>,
+) -> Result<StatusCode, Refusal> {
+    release::release(&kits, &by, device, &body.typed).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,99 @@
+//! Why a session was not asked for, joined or decided, as the API says it.
+
+use http::StatusCode;
+
+use crate::{
+    sessions::{
+        decide::{DecideRefusal, OpenRefusal},
+        join::JoinRefusal,
+        machine,
+        request::RequestRefusal,
+    },
+    web::{Fault, Problem, Refusal},
+};
+
+fn state_problem(refusal: machine::Refusal) -> Problem {
+    let (code, title, next) = match refusal {
+        machine::Refusal::Waiting => {
+            ("consent_needed", "Not allowed yet", "Wait, or ask the customer to open Requests in the portal.")
+        }
+        machine::Refusal::AlreadyOpen => ("session_open", "Open already", "Join it, or stop it."),
+        machine::Refusal::Refused => {
+            ("session_refused", "Refused", "Talk to the customer, then ask for another session.")
+        }
+        machine::Refusal::Ended => ("session_over", "Over", "Ask for another session."),
+    };
+    Problem::new(StatusCode::CONFLICT, code, title, &refusal.to_string()).next(next)
+}
+
+fn open_problem(refusal: OpenRefusal) -> Refusal {
+    match refusal {
+        OpenRefusal::Database(error) => error.into(),
+        OpenRefusal::TooManyServices => Problem::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "too_many_services",
+            "Too many services",
+            &refusal.to_string(),
+        )
+        .field("services", &refusal.to_string())
+        .into(),
+        OpenRefusal::NoTechnician | OpenRefusal::Overtaken => {
+            Problem::new(StatusCode::CONFLICT, "session_over", "Over", &refusal.to_string()).into()
+        }
+    }
+}
+
+impl From<RequestRefusal> for Refusal {
+    fn from(refusal: RequestRefusal) -> Self {
+        let detail = refusal.to_string();
+        let field = |code: &str, field: &str| -> Self {
+            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, code, "The request does not fit", &detail)
+                .field(field, &detail)
+                .into()
+        };
+        match refusal {
+            RequestRefusal::UnknownDevice => Fault::not_found().into(),
+            RequestRefusal::NotActive => {
+                Problem::new(StatusCode::CONFLICT, "device_not_active", "Not active", &detail).into()
+            }
+            RequestRefusal::NoServices => field("no_services", "services"),
+            RequestRefusal::UnknownService { .. } => field("unknown_service", "services"),
+            RequestRefusal::Reason => field("reason_needed", "reason"),
+            RequestRefusal::Minutes(_) => field("minutes_out_of_range", "minutes"),
+            RequestRefusal::Csr(_) => field("invalid_csr", "csr"),
+            RequestRefusal::Busy => Problem::new(StatusCode::CONFLICT, "device_busy", "Busy", &detail)
+                .next("Stop a session of this device, then ask again.")
+                .into(),
+            RequestRefusal::Open(refusal) => open_problem(refusal),
+            RequestRefusal::Database(error) => error.into(),
+        }
+    }
+}
+
+impl From<JoinRefusal> for Refusal {
+    fn from(refusal: JoinRefusal) -> Self {
+        match refusal {
+            JoinRefusal::Unknown => Fault::not_found().into(),
+            JoinRefusal::State(refusal) => state_problem(refusal).into(),
+            JoinRefusal::Key(_) | JoinRefusal::Pki(_) => {
+                tracing::error!(error = &refusal as &dyn std::error::Error, "a session key could not be certified");
+                Fault::broken().into()
+            }
+            JoinRefusal::Database(error) => error.into(),
+        }
+    }
+}
+
+impl From<DecideRefusal> for Refusal {
+    fn from(refusal: DecideRefusal) -> Self {
+        match refusal {
+            DecideRefusal::Unknown => Fault::not_found().into(),
+            DecideRefusal::State(refusal) => state_problem(refusal).into(),
+            DecideRefusal::Fallen => {
+                Problem::new(StatusCode::CONFLICT, "session_over", "Over", &refusal.to_string()).into()
+            }
+            DecideRefusal::Open(refusal) => open_problem(refusal),
+            DecideRefusal::Database(error) => error.into(),
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! The JSON API as programs meet it: its document, and calls that have no story of their own.
+
+mod document;
