@@ -174,6 +174,41 @@ pub struct Enrolment {
     pub seen_at: Timestamp,
 }
 
+/// Why the vendor has to look at a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Suspicion {
+    /// The hardware is not in the inventory.
+    UnknownHardware,
+    /// The names belong to different devices of the inventory.
+    Contradiction,
+    /// Another key holds the identity.
+    Conflict,
+}
+
+impl Suspicion {
+    /// Whether the vendor can let the key in as it is; unknown hardware is let in by importing it.
+    pub const fn may_be_approved(self) -> bool {
+        match self {
+            Self::Conflict => true,
+            Self::UnknownHardware | Self::Contradiction => false,
+        }
+    }
+}
+
+impl Enrolment {
+    /// Why the vendor has to look at it, once it is in the quarantine.
+    pub fn suspicion(&self) -> Suspicion {
+        if self.state == EnrolmentState::Conflict {
+            Suspicion::Conflict
+        } else if self.reason.as_deref() == Some("contradiction") {
+            Suspicion::Contradiction
+        } else {
+            Suspicion::UnknownHardware
+        }
+    }
+}
+
 /// A row of the allow-list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Certificate {

@@ -2,7 +2,7 @@
 
 use axum::{
     Router,
-    extract::{Path, Query, State},
+    extract::{Query, State},
     response::{IntoResponse, Redirect, Response},
     routing::{get, post},
 };
@@ -15,7 +15,7 @@ use gatelodge_proto::{
 use serde::Deserialize;
 
 use super::{
-    model::{Enrolment, EnrolmentState},
+    model::{Enrolment, Suspicion},
     service::{self, ChangeError, Filter, Listed},
 };
 use crate::{
@@ -31,7 +31,7 @@ use crate::{
         pages::{DeviceFacts, HistoryRow, Inventory, InventoryRow, Quarantine, QuarantineRow, Retire, VendorDevice},
         paths,
     },
-    web::{Fault, Form, Visitor, flash},
+    web::{Fault, Form, Named, Visitor, flash},
 };
 
 const HISTORY: i64 = 50;
@@ -106,9 +106,8 @@ async fn device(
     State(kits): State<Kits>,
     visitor: Visitor,
     by: VendorMember,
-    Path(id): Path<String>,
+    Named(id): Named<DeviceId>,
 ) -> Result<Html<VendorDevice>, Fault> {
-    let id: DeviceId = id.parse().map_err(|_| Fault::not_found())?;
     let mut tx = kits.db.read().await?;
     let listed = service::view(&mut tx, None, id).await?.ok_or_else(Fault::not_found)?;
     let certificate = service::newest_certificate(&mut tx, id).await?;
@@ -170,20 +169,19 @@ async fn ask_retire(
     State(kits): State<Kits>,
     visitor: Visitor,
     by: VendorAdministrator,
-    Path(id): Path<String>,
+    Named(id): Named<DeviceId>,
 ) -> Result<Html<Retire>, Fault> {
-    retire_page(&kits, &visitor, &by, &id, String::new(), Refusals::none()).await.map(Html)
+    retire_page(&kits, &visitor, &by, id, String::new(), Refusals::none()).await.map(Html)
 }
 
 async fn retire_page(
     kits: &Kits,
     visitor: &Visitor,
     by: &VendorAdministrator,
-    id: &str,
+    id: DeviceId,
     typed: String,
     refusals: Refusals,
 ) -> Result<Retire, Fault> {
-    let id: DeviceId = id.parse().map_err(|_| Fault::not_found())?;
     let mut tx = kits.db.read().await?;
     let device = service::device(&mut tx, id).await?.ok_or_else(Fault::not_found)?;
     let page = page(visitor, kits, by.signed_in());
@@ -200,12 +198,12 @@ async fn retire(
     State(kits): State<Kits>,
     visitor: Visitor,
     by: VendorAdministrator,
-    Path(id): Path<String>,
+    Named(id): Named<DeviceId>,
     Form(form): Form<Typed>,
 ) -> Result<Response, Fault> {
     let mut refusals = Refusals::none();
     let typed: Option<IdCode> = refusals.parse("typed", &form.typed);
-    let page = retire_page(&kits, &visitor, &by, &id, form.typed, Refusals::none()).await?;
+    let page = retire_page(&kits, &visitor, &by, id, form.typed, Refusals::none()).await?;
     if typed.is_some_and(|typed| typed != page.id_code) {
         refusals.add("typed", Phrase::new("refused-not-the-name").with("name", page.id_code.to_string()));
     }
@@ -217,8 +215,11 @@ async fn retire(
     Ok((flash(flashes::DEVICE_RETIRED), Redirect::to(&back)).into_response())
 }
 
-async fn revoke(State(kits): State<Kits>, by: VendorAdministrator, Path(id): Path<String>) -> Result<Response, Fault> {
-    let id: DeviceId = id.parse().map_err(|_| Fault::not_found())?;
+async fn revoke(
+    State(kits): State<Kits>,
+    by: VendorAdministrator,
+    Named(id): Named<DeviceId>,
+) -> Result<Response, Fault> {
     service::revoke(&kits, &by, id).await.map_err(fault)?;
     let back = paths::link(paths::VENDOR_DEVICE, id);
     Ok((flash(flashes::DEVICE_REVOKED), Redirect::to(&back)).into_response())
@@ -231,12 +232,7 @@ async fn quarantine(State(kits): State<Kits>, visitor: Visitor, by: VendorMember
 }
 
 fn quarantine_row(enrolment: Enrolment) -> QuarantineRow {
-    let conflict = enrolment.state == EnrolmentState::Conflict;
-    let why = match enrolment.reason.as_deref() {
-        _ if conflict => QuarantineRow::conflict(),
-        Some("contradiction") => QuarantineRow::mismatch(),
-        _ => QuarantineRow::unknown(),
-    };
+    let suspicion = enrolment.suspicion();
     QuarantineRow {
         id: enrolment.id,
         id_code: enrolment.id_code,
@@ -244,21 +240,31 @@ fn quarantine_row(enrolment: Enrolment) -> QuarantineRow {
         serial: enrolment.serial,
         model: enrolment.model,
         network: enrolment.network,
-        why,
-        may_approve: conflict,
+        why: match suspicion {
+            Suspicion::Conflict => QuarantineRow::conflict(),
+            Suspicion::Contradiction => QuarantineRow::mismatch(),
+            Suspicion::UnknownHardware => QuarantineRow::unknown(),
+        },
+        may_approve: suspicion.may_be_approved(),
         first_seen: enrolment.created_at,
         last_seen: enrolment.seen_at,
     }
 }
 
-async fn dismiss(State(kits): State<Kits>, by: VendorAdministrator, Path(id): Path<String>) -> Result<Response, Fault> {
-    let id: EnrolmentId = id.parse().map_err(|_| Fault::not_found())?;
+async fn dismiss(
+    State(kits): State<Kits>,
+    by: VendorAdministrator,
+    Named(id): Named<EnrolmentId>,
+) -> Result<Response, Fault> {
     service::refuse(&kits, &by, id).await.map_err(fault)?;
     Ok((flash(flashes::DISMISSED), Redirect::to(paths::QUARANTINE)).into_response())
 }
 
-async fn approve(State(kits): State<Kits>, by: VendorAdministrator, Path(id): Path<String>) -> Result<Response, Fault> {
-    let id: EnrolmentId = id.parse().map_err(|_| Fault::not_found())?;
+async fn approve(
+    State(kits): State<Kits>,
+    by: VendorAdministrator,
+    Named(id): Named<EnrolmentId>,
+) -> Result<Response, Fault> {
     service::approve(&kits, &by, id).await.map_err(fault)?;
     Ok((flash(flashes::KEY_APPROVED), Redirect::to(paths::QUARANTINE)).into_response())
 }

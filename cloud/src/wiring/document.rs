@@ -28,6 +28,7 @@ use crate::accounts::portal_session;
         (name = "registration", description = "The installer ties a device to a customer's e-mail address."),
         (name = "activation", description = "The customer confirms, sets the rules and gives back."),
         (name = "sessions", description = "Remote management sessions."),
+        (name = "quarantine", description = "Keys that the vendor has to look at."),
         (name = "enrolment", description = "Devices ask for their certificate."),
     ),
     components(schemas(Problem)),

@@ -1,6 +1,7 @@
 //! Enrolment over HTTPS, devices as JSON for their people, and the vendor's quarantine.
 
 mod enrol;
+mod quarantine;
 mod read;
 
 use axum::extract::DefaultBodyLimit;
@@ -28,6 +29,9 @@ pub fn routes() -> OpenApiRouter<Kits> {
         .routes(routes!(read::device))
         .routes(routes!(read::retire_device))
         .routes(routes!(read::revoke_device))
+        .routes(routes!(quarantine::quarantine))
+        .routes(routes!(quarantine::approve_key))
+        .routes(routes!(quarantine::dismiss_key))
         .merge(enrolment)
 }
 
