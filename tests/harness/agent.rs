@@ -108,9 +108,19 @@ impl TestAgent {
 
     /// Starts the process.
     pub fn run(&mut self) -> anyhow::Result<()> {
+        self.run_as(self.command(["run"])?)
+    }
+
+    /// Starts the process by this command, as with a tracer around it. Whoever wraps it keeps its process id.
+    pub fn run_as(&mut self, mut command: Command) -> anyhow::Result<()> {
         ensure!(self.process.is_none(), "the agent runs already");
-        self.process = Some(Process::start("gatelodge-agent", &mut self.command(["run"])?)?);
+        self.process = Some(Process::start("gatelodge-agent", &mut command)?);
         Ok(())
+    }
+
+    /// Whether the process has ended by itself.
+    pub fn has_ended(&mut self) -> anyhow::Result<bool> {
+        self.process.as_mut().map_or(Ok(true), |process| Ok(process.ended()?.is_some()))
     }
 
     /// Kills the process at once, as a power cut would; the state stays.

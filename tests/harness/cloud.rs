@@ -169,12 +169,17 @@ impl TestCloud {
 
     /// Starts the process and waits until it listens.
     pub async fn serve(&mut self) -> anyhow::Result<()> {
+        self.serve_under(|command| command).await
+    }
+
+    /// The same, with the command changed on its way, as by a tracer around it. Whoever wraps it keeps its process id.
+    pub async fn serve_under(&mut self, wrapped: impl FnOnce(Command) -> Command) -> anyhow::Result<()> {
         let addresses = self.data_dir.join("addresses.json");
         // Those of a process that was killed would be taken for its successor's.
         if let Err(error) = std::fs::remove_file(&addresses) {
             ensure!(error.kind() == std::io::ErrorKind::NotFound, "cannot remove {}: {error}", addresses.display());
         }
-        let mut process = Process::start("gatelodge-cloud", &mut self.command(["serve"])?)?;
+        let mut process = Process::start("gatelodge-cloud", &mut wrapped(self.command(["serve"])?))?;
         let listens = wait_until("the cloud listens", Duration::from_secs(60), async || {
             let ended = process.ended()?;
             Ok(ended.map(Err).or_else(|| addresses.exists().then_some(Ok(()))))

@@ -4,8 +4,11 @@
 
 pub mod agent;
 pub mod browser;
+pub mod chaos;
 pub mod cloud;
 pub mod database;
+pub mod faketime;
+pub mod faults;
 pub mod kits;
 pub mod mailbox;
 pub mod mosquitto;
@@ -15,7 +18,9 @@ pub mod ports;
 pub mod process;
 pub mod programs;
 pub mod settings;
+pub mod site;
 pub mod skip;
+pub mod speaker;
 pub mod story;
 pub mod technician;
 pub mod wait;

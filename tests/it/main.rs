@@ -11,6 +11,7 @@ mod command_line;
 mod data_plane;
 mod devices;
 mod doors;
+mod faults;
 mod kits;
 mod refusals;
 mod sessions;

@@ -1,9 +1,10 @@
-//! The one door to the repository: `cargo xtask lint | test | demo | bench | dist`. Never part of a shipped program.
+//! The one door to the repository: `cargo xtask lint | test | demo | bench | fault | dist`. Never part of a shipped program.
 
 mod bench;
 mod command;
 mod demo;
 mod dist;
+mod fault;
 mod lint;
 mod output;
 mod test;
@@ -25,6 +26,7 @@ Tasks:
   test [cargo test arguments]       find or install PostgreSQL, Chromium, Mosquitto; build; test
   demo [--check] [--database URL]   build, then run the demo
   bench [--json FILE]                measure agent and sessions; one JSON row each
+  fault [NAME]                      list the fault tests, or play one for longer than `test` does
   dist [TARGET...]                  what a device and a server carry, as .tar.gz and .deb in target/dist/
 
 Exit codes: 0 done, 1 something failed (the last lines say what), 2 the command line was not understood.
@@ -46,6 +48,7 @@ fn main() -> ExitCode {
         "demo" => demo::run(rest),
         "bench" => bench::run(rest),
         "dist" => dist::run(rest),
+        "fault" => fault::run(rest),
         unknown => {
             output::failure(&format!("`{unknown}` is no task; see cargo xtask --help"));
             return ExitCode::from(2);

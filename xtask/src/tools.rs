@@ -23,7 +23,7 @@ pub(crate) struct Tool {
 }
 
 /// Everything the tests use.
-pub(crate) const ALL: [Tool; 4] = [
+pub(crate) const ALL: [Tool; 6] = [
     Tool {
         name: "PostgreSQL",
         programs: &["initdb", "postgres"],
@@ -41,6 +41,18 @@ pub(crate) const ALL: [Tool; 4] = [
         programs: &["mosquitto"],
         packages: &["mosquitto"],
         without: "the message stories on an external broker",
+    },
+    Tool {
+        name: "strace",
+        programs: &["strace"],
+        packages: &["strace"],
+        without: "the order of sync and receipt, and power cuts on the device",
+    },
+    Tool {
+        name: "libfaketime",
+        programs: &["faketime"],
+        packages: &["faketime"],
+        without: "devices whose clock is wrong, and renewals that are due",
     },
     Tool {
         name: "npm",

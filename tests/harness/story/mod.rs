@@ -17,7 +17,7 @@ pub use mails::Mails;
 pub use reach::{Forward, forward, sign_in as sign_in_technician};
 pub use register::sign_up;
 pub use report::report;
-pub use stage::{CUSTOMER, Company, INSTALLER, NEXT_CUSTOMER, Person, Stage, VENDOR};
+pub use stage::{CUSTOMER, Company, INSTALLER, NEXT_CUSTOMER, Person, Stage, Told, VENDOR};
 
 /// A step of the story, done.
 #[derive(Debug, Clone, Copy)]

@@ -1,0 +1,69 @@
+//! The faults by name, what each proves in one line, and how long it goes on by default.
+
+use std::{fmt::Write as _, time::Instant};
+
+use anyhow::Context as _;
+use clap::ValueEnum;
+use gatelodge_proto::Random;
+use gatelodge_tests::{
+    database::{Database, Kind},
+    faults::{
+        Length, kill_agent, kill_cloud,
+        power_cut::{self, During},
+        sync_order,
+    },
+};
+
+use crate::output;
+
+/// A fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Scenario {
+    /// kill -9 of the cloud on SQLite: what was receipted is kept, nothing is done twice
+    KillCloud,
+    /// The same on PostgreSQL
+    KillCloudPostgres,
+    /// kill -9 of the agent: one key, and what stood in its outbox arrives
+    KillAgent,
+    /// No receipt leaves between a write to the database and its sync, read from the system calls
+    SyncOrder,
+    /// The agent is cut at every call to its state while it enrols
+    PowerCutEnrolment,
+    /// The agent is cut at every call to its state while it renews its certificate
+    PowerCutRenewal,
+}
+
+/// Names and meanings, one a line.
+pub(crate) fn list() -> String {
+    let mut text = "cargo xtask fault NAME [--rounds N] [--seed N], where NAME is one of:\n".to_owned();
+    for value in Scenario::value_variants().iter().filter_map(Scenario::to_possible_value) {
+        let meaning = value.get_help().map(ToString::to_string).unwrap_or_default();
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "  {:<22}{meaning}", value.get_name());
+    }
+    text.trim_end().to_owned()
+}
+
+impl Scenario {
+    /// Plays it and says what came of it.
+    pub(crate) async fn play(self, rounds: Option<u32>, seed: Option<u64>) -> anyhow::Result<()> {
+        let seed = seed.unwrap_or_else(|| Random::system().below(1_000_000));
+        let length = |by_default: u32| Length { rounds: rounds.unwrap_or(by_default), seed };
+        output::say(&format!("seed {seed}"));
+        let began = Instant::now();
+        let said = match self {
+            Self::KillCloud => Some(kill_cloud::play(Database::sqlite()?, length(200)).await?),
+            Self::KillCloudPostgres => {
+                let database = Database::fresh(Kind::Postgres).await?.context("there is no PostgreSQL")?;
+                Some(kill_cloud::play(database, length(200)).await?)
+            }
+            Self::KillAgent => Some(kill_agent::play(length(200)).await?),
+            Self::SyncOrder => sync_order::play(length(2000)).await?,
+            Self::PowerCutEnrolment => power_cut::play(During::Enrolment, 1).await?,
+            Self::PowerCutRenewal => power_cut::play(During::Renewal, 1).await?,
+        };
+        let said = said.context("this machine lacks strace or libfaketime: apt-get install strace libfaketime")?;
+        output::say(&format!("{said} ({:.0?})", began.elapsed()));
+        Ok(())
+    }
+}

@@ -1,0 +1,4 @@
+//! What goes wrong around the real programs, short enough for every run; `cargo xtask fault` plays the same for longer.
+
+mod kills;
+mod power;
