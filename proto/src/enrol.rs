@@ -82,7 +82,8 @@ pub struct Nonce {
 pub enum Answer {
     /// Here is the certificate.
     Enrolled(Box<Credentials>),
-    /// Not yet; ask again with the same key after `retry_after_s`.
+    /// Not yet; ask again with the same key after `retry_after_s`. Unknown hardware may ask sooner at first, and takes it
+    /// as the longest pause: an inventory is often imported late.
     Waiting {
         /// What for.
         wait: Wait,

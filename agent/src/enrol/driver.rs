@@ -97,7 +97,7 @@ pub async fn enrol(around: Surroundings<'_>, key: &PrivateKey) -> Result<Outcome
         match outcome {
             Ok(answer) => {
                 around.board.update(|status| status.problem = None);
-                enrolment.answered(answer, now);
+                enrolment.answered(answer, now, around.random);
             }
             Err(Failure::Cloud(CloudError::Refused { code, .. })) if code == KEY_OVER => return Ok(Outcome::KeyOver),
             Err(Failure::Cloud(CloudError::Refused { code, .. })) if code == RETIRED => return Ok(Outcome::Retired),

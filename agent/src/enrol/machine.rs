@@ -14,6 +14,8 @@ use crate::config::Method;
 /// Between two questions lies at least this and at most [`LONGEST_PAUSE`], whatever the cloud says.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15 * 60);
+/// The first pause of unknown hardware at most. An inventory is often imported while somebody waits at the device.
+const UNKNOWN_FIRST: Duration = Duration::from_secs(4);
 
 /// A code as the device shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +60,8 @@ pub struct Enrolment {
     phase: Phase,
     code: Option<ShownCode>,
     wait: Option<Wait>,
+    /// How often in a row the cloud did not know the hardware.
+    unknown: u32,
     backoff: Backoff,
 }
 
@@ -73,7 +77,7 @@ enum Phase {
 impl Enrolment {
     /// A new one.
     pub const fn new(method: Method, pace: Pace) -> Self {
-        Self { method, phase: Phase::Ready, code: None, wait: None, backoff: Backoff::new(pace) }
+        Self { method, phase: Phase::Ready, code: None, wait: None, unknown: 0, backoff: Backoff::new(pace) }
     }
 
     /// What to do now.
@@ -115,11 +119,18 @@ impl Enrolment {
     }
 
     /// The cloud answered.
-    pub fn answered(&mut self, answer: Answer, now: Instant) {
+    pub fn answered(&mut self, answer: Answer, now: Instant, random: &Random) {
         match answer {
             Answer::Enrolled(credentials) => self.phase = Phase::Finished(credentials),
             Answer::Waiting { wait, retry_after_s } => {
-                let pause = Duration::from_secs(u64::from(retry_after_s)).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
+                let wish = Duration::from_secs(u64::from(retry_after_s)).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
+                let pause = if wait == Wait::UnknownHardware {
+                    self.unknown = self.unknown.saturating_add(1);
+                    unknown_pause(self.unknown, wish, random)
+                } else {
+                    self.unknown = 0;
+                    wish
+                };
                 let again = self.wait == Some(Wait::NewOnSiteCode);
                 self.phase = Phase::Until(now + pause);
                 if wait == Wait::NewOnSiteCode {
@@ -149,6 +160,14 @@ impl Enrolment {
     pub const fn wait(&self) -> Option<Wait> {
         self.wait
     }
+}
+
+/// Doubles from [`UNKNOWN_FIRST`] to what the cloud wishes; the later half of it is left to chance.
+fn unknown_pause(times: u32, wish: Duration, random: &Random) -> Duration {
+    let ceiling = UNKNOWN_FIRST.saturating_mul(2u32.saturating_pow(times.saturating_sub(1))).min(wish);
+    let half = ceiling / 2;
+    let chance = random.below(u64::try_from(half.as_micros()).unwrap_or(u64::MAX).saturating_add(1));
+    (half + Duration::from_micros(chance)).max(SHORTEST_PAUSE)
 }
 
 #[cfg(test)]
@@ -191,13 +210,13 @@ mod tests {
         assert_eq!(enrolment.next(now, &random), Step::FetchNonce);
         enrolment.nonce("aa".into());
         assert_eq!(enrolment.next(now, &random), Step::AskWithNonce("aa".into()));
-        enrolment.answered(waiting(Wait::UnknownHardware, 60), now);
+        enrolment.answered(waiting(Wait::Conflict, 60), now, &random);
         assert_eq!(enrolment.next(now, &random), Step::Pause(Duration::from_secs(60)));
         let later = now + Duration::from_secs(60);
         assert_eq!(enrolment.next(later, &random), Step::FetchNonce, "a nonce is good once");
         enrolment.nonce("bb".into());
         enrolment.next(later, &random);
-        enrolment.answered(Answer::Enrolled(credentials()), later);
+        enrolment.answered(Answer::Enrolled(credentials()), later, &random);
         assert_eq!(enrolment.next(later, &random), Step::Finished(credentials()));
         assert_eq!(enrolment.code(), None);
     }
@@ -207,19 +226,19 @@ mod tests {
         let (mut enrolment, random, now) =
             (Enrolment::new(Method::OnSiteCode, PACE), Random::seeded(1), Instant::now());
         let first = code_of(&enrolment.next(now, &random));
-        enrolment.answered(waiting(Wait::OnSiteCode, 5), now);
+        enrolment.answered(waiting(Wait::OnSiteCode, 5), now, &random);
         let soon = now + Duration::from_secs(5);
         assert_eq!(code_of(&enrolment.next(soon, &random)), first);
 
-        enrolment.answered(waiting(Wait::NewOnSiteCode, 5), soon);
+        enrolment.answered(waiting(Wait::NewOnSiteCode, 5), soon, &random);
         let second = code_of(&enrolment.next(soon, &random));
         assert_ne!(second, first, "told to, it shows a new one and lets the cloud know at once");
-        enrolment.answered(waiting(Wait::NewOnSiteCode, 5), soon);
+        enrolment.answered(waiting(Wait::NewOnSiteCode, 5), soon, &random);
         assert_eq!(enrolment.next(soon, &random), Step::Pause(Duration::from_secs(5)).clone());
 
         let mut old = Enrolment::new(Method::OnSiteCode, PACE);
         let first = code_of(&old.next(now, &random));
-        old.answered(waiting(Wait::OnSiteCode, 3600), now);
+        old.answered(waiting(Wait::OnSiteCode, 3600), now, &random);
         assert_eq!(old.next(now, &random), Step::Pause(OnSiteCode::VALID));
         assert_ne!(code_of(&old.next(now + OnSiteCode::VALID, &random)), first, "15 minutes are over");
     }
@@ -242,6 +261,49 @@ mod tests {
         assert!(pause >= Duration::from_secs(600));
     }
 
+    /// The pauses between the questions of hardware that the cloud does not know and asks to come back after `wish`.
+    fn pauses_of_unknown(seed: u64, wish: u32) -> Vec<Duration> {
+        let (mut enrolment, random, mut now) =
+            (Enrolment::new(Method::FactorySecret, PACE), Random::seeded(seed), Instant::now());
+        let ask = |_| {
+            assert_eq!(enrolment.next(now, &random), Step::FetchNonce);
+            enrolment.answered(waiting(Wait::UnknownHardware, wish), now, &random);
+            let Step::Pause(pause) = enrolment.next(now, &random) else { panic!("no pause while it is unknown") };
+            now += pause;
+            pause
+        };
+        (0..10).map(ask).collect()
+    }
+
+    #[test]
+    fn unknown_hardware_asks_soon_and_then_less_and_less_often() {
+        for seed in 0..50 {
+            let pauses = pauses_of_unknown(seed, 60);
+            let ceilings = [4, 8, 16, 32, 60, 60, 60, 60, 60, 60].map(Duration::from_secs);
+            for (pause, ceiling) in pauses.iter().zip(ceilings) {
+                assert!((ceiling / 2..=ceiling).contains(pause), "{pauses:?}");
+            }
+            assert!(
+                pauses_of_unknown(seed, 6).iter().all(|pause| *pause <= Duration::from_secs(6)),
+                "the cloud steers"
+            );
+        }
+        assert_ne!(pauses_of_unknown(1, 60), pauses_of_unknown(2, 60), "a crowd spreads");
+    }
+
+    #[test]
+    fn hardware_that_became_known_in_between_begins_anew() {
+        let (mut enrolment, random, now) =
+            (Enrolment::new(Method::FactorySecret, PACE), Random::seeded(5), Instant::now());
+        for _ in 0..8 {
+            enrolment.answered(waiting(Wait::UnknownHardware, 60), now, &random);
+        }
+        enrolment.answered(waiting(Wait::Conflict, 60), now, &random);
+        enrolment.answered(waiting(Wait::UnknownHardware, 60), now, &random);
+        let Step::Pause(pause) = enrolment.next(now, &random) else { panic!("no pause") };
+        assert!(pause <= UNKNOWN_FIRST, "{pause:?}");
+    }
+
     proptest! {
         #[test]
         fn the_cloud_cannot_make_it_hurry_or_sleep_for_ever(seed: u64, answers in proptest::collection::vec((0u8..4, prop_oneof![Just(0), any::<u32>()]), 1..30)) {
@@ -261,7 +323,7 @@ mod tests {
                 }
                 asked_at.push(now);
                 let wait = [Wait::OnSiteCode, Wait::NewOnSiteCode, Wait::UnknownHardware, Wait::Conflict][usize::from(wait)];
-                enrolment.answered(waiting(wait, retry), now);
+                enrolment.answered(waiting(wait, retry), now, &random);
             }
             for three in asked_at.windows(3) {
                 prop_assert!(three[2] - three[0] >= SHORTEST_PAUSE);
