@@ -1,7 +1,6 @@
 //! `gatelodge-agent`: runs on the device, reports who it is, and carries out what its cloud asks within its own rules.
 
 pub mod cli;
-pub mod clock;
 pub mod cloud;
 pub mod config;
 pub mod doctor;
@@ -14,3 +13,5 @@ pub mod run;
 pub mod session;
 pub mod state;
 pub mod status;
+
+pub use gatelodge_proto::clock;

@@ -7,7 +7,6 @@ pub mod accounts;
 pub mod activation;
 pub mod audit;
 pub mod cli;
-pub mod clock;
 pub mod config;
 pub mod db;
 pub mod devices;
@@ -22,3 +21,5 @@ pub mod render;
 pub mod sessions;
 pub mod web;
 pub mod wiring;
+
+pub use gatelodge_proto::clock;

@@ -4,6 +4,7 @@
 //! the features `link` (MQTT) and `session` (data plane) add the two drivers that agent, cloud and technician share.
 
 pub mod api;
+pub mod clock;
 pub mod enrol;
 pub mod grant;
 pub mod identity;
@@ -19,6 +20,7 @@ pub mod settings;
 pub mod timestamp;
 pub mod topics;
 
+pub use clock::Clock;
 pub use ids::{
     CertificateSerial, CommandId, DeviceId, EnrolmentId, FlowId, OrganisationId, RegistrationId, SessionId, UserId,
 };

@@ -128,6 +128,11 @@ impl Cloud {
         self.ask(self.asking(Method::GET, &format!("{SESSIONS_PATH}/{id}"), &query)?).await
     }
 
+    /// The session as it is now.
+    pub async fn session(&self, id: SessionId) -> Result<SessionView, CloudError> {
+        self.ask(self.request(Method::GET, &format!("{SESSIONS_PATH}/{id}"))?).await
+    }
+
     /// What joining the session takes.
     pub async fn join(&self, id: SessionId) -> Result<Join, CloudError> {
         self.ask(self.request(Method::POST, &format!("{SESSIONS_PATH}/{id}/join"))?).await

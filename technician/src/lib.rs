@@ -3,7 +3,6 @@
 //! Everything is reachable as a library, so that tests run what the program runs; `main` only chooses the exit code.
 
 pub mod cli;
-pub mod clock;
 pub mod cloud;
 pub mod forward;
 pub mod output;
@@ -11,3 +10,5 @@ pub mod pick;
 mod sentences;
 pub mod signed_in;
 pub mod tls;
+
+pub use gatelodge_proto::clock;

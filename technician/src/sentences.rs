@@ -101,6 +101,13 @@ pub(crate) const fn ended(reason: EndReason) -> &'static str {
         EndReason::RelayLost => "the session is over: the connection was lost",
         EndReason::NeverJoined => "the device did not come to the session",
         EndReason::Refused => "the device and this computer could not agree on the session",
+        EndReason::DeviceOff => "the device refuses the session: remote access is switched off on the device itself",
+        EndReason::DeviceConsent => "the device refuses the session: as it knows the customer's rule, nobody may enter",
+        EndReason::DeviceOwner => "the device refuses the session: it has changed hands meanwhile",
+        EndReason::DeviceServices => "the device refuses the session: its own settings list none of these services",
+        EndReason::DeviceBusy => "the device refuses the session: it carries as many as it can",
+        EndReason::DeviceClock => "the device refuses the session: by its own clock it was asked too late",
+        EndReason::DeviceFault => "the device tried to open the session and could not",
     }
 }
 
@@ -112,6 +119,13 @@ pub(crate) const fn after_end(reason: EndReason) -> &'static str {
         EndReason::RelayLost => "check the connection of both sides, then ask for another",
         EndReason::NeverJoined => "see with gatelodge devices whether it is online, then ask again",
         EndReason::Refused => "make sure that the device's agent is current; its log says more",
+        EndReason::DeviceOff => "have somebody at the device set remote_access.enabled, then ask again",
+        EndReason::DeviceConsent => "talk to the customer; ask again once their rule allows it",
+        EndReason::DeviceOwner => NEXT_LIST_DEVICES,
+        EndReason::DeviceServices => "have somebody at the device add them to its settings, then ask again",
+        EndReason::DeviceBusy => "end a session of this device, then ask again; gatelodge sessions shows them",
+        EndReason::DeviceClock => "have somebody at the device set its clock, then ask again",
+        EndReason::DeviceFault => "ask again; if it stays so, the device's log says why",
     }
 }
 

@@ -35,7 +35,10 @@ use gatelodge_cloud::{
 use gatelodge_proto::{
     CommandId, DeviceId, OrganisationId, RegistrationId, UserId,
     identity::{EmailAddress, IdCode, MacAddress, OnSiteCode},
-    payload::{self, Command, Consent, Event, Happening, Order, Placed, Position, Protocol, Report, Service},
+    payload::{
+        self, Command, CommandResult, Consent, Event, Happening, Order, Outcome, Placed, Position, Protocol, Report,
+        Service,
+    },
     topics::{Topic, Up},
 };
 use gatelodge_tests::kits::TestKits;
@@ -230,6 +233,19 @@ impl Cast {
     /// The device tells that something happened.
     pub(crate) async fn happens(&self, device: DeviceId, what: Happening) -> anyhow::Result<()> {
         self.says(device, Up::Event, Event { at: self.kits().now(), what }).await
+    }
+
+    /// The device answers the latest order to open a session.
+    pub(crate) async fn answers_open(&self, device: DeviceId, outcome: Outcome) -> anyhow::Result<()> {
+        let mut tx = self.kits().db.read().await?;
+        let rows = run!(&mut tx, c => sqlx::query_scalar::<_, sqlx::types::Json<Command>>(
+            "SELECT command FROM command ORDER BY id DESC",
+        )
+        .fetch_all(c))?;
+        drop(tx);
+        let opens = |command: &sqlx::types::Json<Command>| matches!(command.order, Order::OpenSession(_));
+        let command = rows.into_iter().find(opens).expect("the device was called").id;
+        self.says(device, Up::Result, CommandResult { command, outcome }).await
     }
 
     /// The device shows a code.

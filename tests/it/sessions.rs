@@ -23,7 +23,7 @@ use gatelodge_cloud::{
 use gatelodge_proto::{
     FlowId, SessionId,
     api::{SessionRequest, SessionState, SessionView},
-    payload::{Consent, EndReason, FlowOutcome, Happening, Order},
+    payload::{Consent, EndReason, FlowOutcome, Happening, Order, Outcome},
 };
 use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256};
 use tokio::task::JoinSet;
@@ -231,6 +231,54 @@ async fn a_stop_ends_the_session_at_once_for_relay_device_and_both_audits() -> a
             let history = cast.history(organisation, prop.id).await?;
             assert_eq!(history.iter().filter(|what| *what == "session_ended").count(), 1, "{history:?}");
         }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_session_that_its_device_does_not_open_ends_at_once_for_that_reason() -> anyhow::Result<()> {
+    for cast in cast::on_each().await? {
+        let kits = cast.kits();
+        let marc = cast.installer("marc@example.com").await?;
+        let (prop, rosa) = cast.active(&marc, "villa-rosa", "rosa@example.com", Consent::Always).await?;
+        let (other, _) = cast.active(&marc, "villa-blu", "blu@example.com", Consent::Always).await?;
+        let refused = |end| Outcome::Refused { reason: "the device has 4 sessions already".into(), end };
+        let outcomes = [
+            (refused(Some(EndReason::DeviceBusy)), EndReason::DeviceBusy),
+            (refused(None), EndReason::Refused),
+            // Whose word it is not: a device does not speak for its customer.
+            (refused(Some(EndReason::Customer)), EndReason::Refused),
+            (Outcome::Failed { reason: "no memory".into() }, EndReason::DeviceFault),
+        ];
+        for (outcome, reason) in outcomes {
+            // Orders of one moment have no order.
+            cast.pass(1);
+            let session = asked(&cast, &marc, prop).await?.id;
+            let ticket: Ticket = join::join(kits, &marc, session).await?.ticket.parse()?;
+            carry::admit(kits, &ticket, Side::Technician).await?;
+            cast.answers_open(other.id, outcome.clone()).await?;
+            assert_eq!(state(&cast, &rosa, session).await?.0, SessionState::Open, "it is not that device's to say");
+            cast.answers_open(prop.id, outcome.clone()).await?;
+            assert_eq!(state(&cast, &rosa, session).await?, (SessionState::Ended, Some(reason)));
+            let carried = [(session, Traffic::default())];
+            assert_eq!(carry::supervise(kits, &carried).await?, [(session, reason)], "the relay lets go");
+            cast.answers_open(prop.id, outcome).await?;
+            for organisation in [marc.member().organisation_id, rosa.member().organisation_id] {
+                let mut tx = kits.db.read().await?;
+                let rows = gatelodge_cloud::audit::read(&mut tx, organisation, Some(prop.id), None, 100).await?;
+                let ends: Vec<_> = rows
+                    .iter()
+                    .filter(|row| row.what == "session_ended" && row.session_id == Some(session.uuid()))
+                    .map(|row| row.details.0["reason"].clone())
+                    .collect();
+                assert_eq!(ends, [reason.word()]);
+            }
+        }
+        cast.pass(1);
+        let open = asked(&cast, &marc, prop).await?.id;
+        join::join(kits, &marc, open).await?;
+        cast.answers_open(prop.id, Outcome::Done).await?;
+        assert_eq!(state(&cast, &rosa, open).await?.0, SessionState::Open);
     }
     Ok(())
 }

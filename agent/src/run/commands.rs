@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use gatelodge_proto::{
     CommandId, Timestamp,
-    payload::{Command, Consent, Order, Outcome},
+    payload::{Command, Consent, EndReason, Order, Outcome},
 };
 
 /// Outcomes remembered, so that a command sent twice is carried out once.
@@ -51,7 +51,12 @@ pub enum Verdict {
     /// It was carried out before: say so again.
     Repeat(Outcome),
     /// The device will not.
-    Refuse(String),
+    Refuse {
+        /// In a sentence.
+        reason: String,
+        /// How the session ends that it was told to open.
+        end: Option<EndReason>,
+    },
     /// Carry it out.
     Carry,
 }
@@ -61,22 +66,27 @@ pub fn judge(command: &Command, ledger: &Ledger, stand: Stand, now: Timestamp) -
     if let Some(outcome) = ledger.outcome(command.id) {
         return Verdict::Repeat(outcome.clone());
     }
-    let refuse = |reason: String| Verdict::Refuse(reason);
+    let refuse = |end: EndReason, reason: String| {
+        let opens = matches!(command.order, Order::OpenSession(_));
+        Verdict::Refuse { reason, end: opens.then_some(end) }
+    };
     match &command.order {
         Order::OpenSession(_) | Order::RenewOnSiteCode if now > command.deadline => {
-            refuse(format!("late: it was good until {}, the device's clock says {now}", command.deadline))
+            let reason = format!("late: it was good until {}, the device's clock says {now}", command.deadline);
+            refuse(EndReason::DeviceClock, reason)
         }
         Order::OpenSession(_) | Order::RenewOnSiteCode if command.epoch != stand.epoch => {
-            refuse(format!("wrong epoch: made in {}, the device is in {}", command.epoch, stand.epoch))
+            let reason = format!("wrong epoch: made in {}, the device is in {}", command.epoch, stand.epoch);
+            refuse(EndReason::DeviceOwner, reason)
         }
         Order::OpenSession(_) if !stand.remote_access => {
-            refuse("the device's own switch for remote access is off".into())
+            refuse(EndReason::DeviceOff, "the device's own switch for remote access is off".into())
         }
         Order::OpenSession(_) if stand.consent == Consent::Never => {
-            refuse("the customer allows no remote access".into())
+            refuse(EndReason::DeviceConsent, "the customer allows no remote access".into())
         }
         Order::OpenSession(_) if stand.sessions >= SESSIONS => {
-            refuse(format!("the device has {SESSIONS} sessions already"))
+            refuse(EndReason::DeviceBusy, format!("the device has {SESSIONS} sessions already"))
         }
         // A state carries its own order, (epoch, version), and ending a session is safe at any time.
         Order::State(_) | Order::StopSession { .. } | Order::OpenSession(_) | Order::RenewOnSiteCode => Verdict::Carry,
@@ -115,8 +125,8 @@ mod tests {
         command(Order::OpenSession(Box::new(order)))
     }
 
-    fn refused(verdict: &Verdict, words: &str) -> bool {
-        matches!(verdict, Verdict::Refuse(reason) if reason.contains(words))
+    fn refused(verdict: &Verdict, words: &str, ends: Option<EndReason>) -> bool {
+        matches!(verdict, Verdict::Refuse { reason, end } if reason.contains(words) && *end == ends)
     }
 
     #[test]
@@ -142,21 +152,27 @@ mod tests {
     #[test]
     fn late_and_foreign_commands_are_refused_by_name() {
         let late = NOW + Duration::from_secs(31);
-        for order in [open().order, Order::RenewOnSiteCode] {
+        for (order, opens) in [(open().order, true), (Order::RenewOnSiteCode, false)] {
             let command = command(order);
-            assert!(refused(&judge(&command, &Ledger::default(), stand(), late), "late"));
+            let end = |reason: EndReason| opens.then_some(reason);
+            let judged = judge(&command, &Ledger::default(), stand(), late);
+            assert!(refused(&judged, "late", end(EndReason::DeviceClock)), "{judged:?}");
             assert_eq!(judge(&command, &Ledger::default(), stand(), command.deadline), Verdict::Carry);
             let other = Stand { epoch: 4, ..stand() };
-            assert!(refused(&judge(&command, &Ledger::default(), other, NOW), "wrong epoch"));
+            let judged = judge(&command, &Ledger::default(), other, NOW);
+            assert!(refused(&judged, "wrong epoch", end(EndReason::DeviceOwner)), "{judged:?}");
         }
     }
 
     #[test]
     fn the_device_s_own_rules_stand_above_the_cloud_s_wish() {
         let judged = |stand| judge(&open(), &Ledger::default(), stand, NOW);
-        assert!(refused(&judged(Stand { remote_access: false, consent: Consent::Always, ..stand() }), "own switch"));
-        assert!(refused(&judged(Stand { consent: Consent::Never, ..stand() }), "no remote access"));
-        assert!(refused(&judged(Stand { sessions: SESSIONS, ..stand() }), "4 sessions"));
+        let off = judged(Stand { remote_access: false, consent: Consent::Always, ..stand() });
+        assert!(refused(&off, "own switch", Some(EndReason::DeviceOff)), "{off:?}");
+        let closed = judged(Stand { consent: Consent::Never, ..stand() });
+        assert!(refused(&closed, "no remote access", Some(EndReason::DeviceConsent)), "{closed:?}");
+        let busy = judged(Stand { sessions: SESSIONS, ..stand() });
+        assert!(refused(&busy, "4 sessions", Some(EndReason::DeviceBusy)), "{busy:?}");
     }
 
     #[test]

@@ -68,19 +68,13 @@ impl Connected<'_> {
         let mut left = None;
         let outcome = match judge(&command, &self.ledger, stand, self.agent.clock.now()) {
             Verdict::Repeat(outcome) => outcome,
-            Verdict::Refuse(reason) => {
-                tracing::warn!(command = %id, reason, "command is refused");
-                Outcome::Refused { reason }
-            }
+            Verdict::Refuse { reason, end } => Outcome::Refused { reason, end },
             Verdict::Carry => match command.order {
                 Order::State(state) => {
                     left = self.take_state(state)?;
                     Outcome::Done
                 }
-                Order::OpenSession(order) => match self.open_session(&order) {
-                    Ok(()) => Outcome::Done,
-                    Err(reason) => Outcome::Failed { reason },
-                },
+                Order::OpenSession(order) => self.open_session(*order),
                 Order::StopSession { session, reason } => {
                     self.sessions.stop(session, reason);
                     Outcome::Done
@@ -91,6 +85,9 @@ impl Connected<'_> {
                 }
             },
         };
+        if let Outcome::Refused { reason, .. } | Outcome::Failed { reason } = &outcome {
+            tracing::warn!(command = %id, reason, "command is not carried out");
+        }
         if self.ledger.outcome(id).is_none() {
             self.ledger.note(id, outcome.clone());
         }

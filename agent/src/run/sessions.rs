@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, ffi::OsString, io, process::Stdio, time::Durati
 
 use gatelodge_proto::{
     SessionId,
-    grant::{Grant, GrantKey},
-    payload::{self, EndReason, Happening, SessionOrder},
+    grant::Grant,
+    payload::{self, EndReason, Happening, Outcome, SessionOrder},
 };
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
@@ -52,23 +52,24 @@ enum Said {
 }
 
 impl Connected<'_> {
-    /// Starts the process for a session; a sentence when it cannot.
-    pub(super) fn open_session(&mut self, order: &SessionOrder) -> Result<(), String> {
-        let key: GrantKey = self.credentials.grant_key.parse().map_err(|error| format!("{error}"))?;
-        let grant = order.grant.verify(&key).map_err(|error| error.to_string())?;
-        if grant.device != self.credentials.device || grant.epoch != self.epoch() {
-            return Err("the grant is for another device or another owner".into());
-        }
+    /// Starts the process for a session, if its grant is good here: nobody has to wait for a refusal then.
+    pub(super) fn open_session(&mut self, order: SessionOrder) -> Outcome {
         let start = Start {
-            order: order.clone(),
+            order,
             key: self.key.clone(),
             credentials: self.credentials.clone(),
             epoch: self.epoch(),
             services: self.agent.config.services.clone(),
             ca_file: self.agent.config.cloud.ca_file.clone(),
         };
-        let line = serde_json::to_vec(&start).map_err(|error| error.to_string())?;
-        self.sessions.open(&grant, line).map_err(|error| format!("the session process does not start: {error}"))
+        let grant = match start.grant(self.agent.clock.now()) {
+            Ok(grant) => grant,
+            Err(denied) => return Outcome::Refused { reason: denied.to_string(), end: Some(denied.end()) },
+        };
+        match self.sessions.open(&grant, payload::encode(&start)) {
+            Ok(()) => Outcome::Done,
+            Err(error) => Outcome::Failed { reason: format!("the session process does not start: {error}") },
+        }
     }
 }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use gatelodge_proto::{
     DeviceId, Timestamp,
-    grant::{Grant, SignedGrant},
-    payload::Service,
+    grant::{Grant, InvalidGrant, SignedGrant},
+    payload::{EndReason, Service},
     session::inner_frame::Denial,
 };
 
@@ -46,24 +46,38 @@ pub(super) struct Terms {
 /// Why a grant is not good here.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{sentence}")]
-pub(super) struct Denied {
+pub(crate) struct Denied {
     pub(super) code: Denial,
+    end: EndReason,
     sentence: String,
 }
 
-fn denied(code: Denial, sentence: impl Into<String>) -> Denied {
-    Denied { code, sentence: sentence.into() }
+impl Denied {
+    /// The same as an end of the session.
+    pub(crate) const fn end(&self) -> EndReason {
+        self.end
+    }
+}
+
+fn denied(code: Denial, end: EndReason, sentence: impl Into<String>) -> Denied {
+    Denied { code, end, sentence: sentence.into() }
+}
+
+/// What the vendor's cloud has signed, whatever it says.
+pub(super) fn signed(grant: &SignedGrant, grant_key: &str) -> Result<Grant, Denied> {
+    let no_grant = |error: InvalidGrant| denied(Denial::Grant, EndReason::Refused, error.to_string());
+    grant.verify(&grant_key.parse().map_err(no_grant)?).map_err(no_grant)
 }
 
 /// Checks signature, device, ownership, time and services.
 pub(super) fn admit(grant: &SignedGrant, here: &Here<'_>, now: Timestamp) -> Result<Terms, Denied> {
-    let key = here.grant_key.parse().map_err(|error| denied(Denial::Grant, format!("{error}")))?;
-    let grant = grant.verify(&key).map_err(|error| denied(Denial::Grant, error.to_string()))?;
+    let grant = signed(grant, here.grant_key)?;
     if grant.device != here.device {
-        return Err(denied(Denial::Binding, "the grant is for another device"));
+        return Err(denied(Denial::Binding, EndReason::Refused, "the grant is for another device"));
     }
     if grant.epoch != here.epoch {
-        return Err(denied(Denial::Binding, "the grant is from another ownership of this device"));
+        let sentence = "the grant is from another ownership of this device";
+        return Err(denied(Denial::Binding, EndReason::DeviceOwner, sentence));
     }
     let lifetime = lifetime(&grant, now)?;
     let services: Vec<Service> =
@@ -71,6 +85,7 @@ pub(super) fn admit(grant: &SignedGrant, here: &Here<'_>, now: Timestamp) -> Res
     if services.is_empty() {
         return Err(denied(
             Denial::Services,
+            EndReason::DeviceServices,
             "the device's own settings list none of the services that the session asks for",
         ));
     }
@@ -82,10 +97,11 @@ pub(super) fn admit(grant: &SignedGrant, here: &Here<'_>, now: Timestamp) -> Res
 fn lifetime(grant: &Grant, now: Timestamp) -> Result<Duration, Denied> {
     let signed = Duration::from_secs(u64::from(grant.lifetime_s));
     if grant.until <= grant.from || signed > grant.until.since(grant.from) {
-        return Err(denied(Denial::Grant, "the grant's times contradict each other"));
+        return Err(denied(Denial::Grant, EndReason::Refused, "the grant's times contradict each other"));
     }
     if now >= grant.until {
-        return Err(denied(Denial::Time, "the time of this session is over, by the device's clock"));
+        let sentence = "the time of this session is over, by the device's clock";
+        return Err(denied(Denial::Time, EndReason::DeviceClock, sentence));
     }
     Ok(signed.min(grant.until.since(now)))
 }
@@ -97,7 +113,7 @@ impl Terms {
         if shown.session == order.session && shown.key_thumbprint == order.key_thumbprint {
             Ok(Self { lifetime: self.lifetime.min(ordered.lifetime), ..self })
         } else {
-            Err(denied(Denial::Binding, "the grant is for another session or another key"))
+            Err(denied(Denial::Binding, EndReason::Refused, "the grant is for another session or another key"))
         }
     }
 }
@@ -166,7 +182,8 @@ mod tests {
         ];
         let terms = judge(&grant(), &own, FROM).unwrap();
         assert_eq!(terms.services, [service("panel-web", "192.168.1.50", 80)]);
-        assert_eq!(code(&grant(), &own[1..], FROM), Denial::Services);
+        let none = judge(&grant(), &own[1..], FROM).unwrap_err();
+        assert_eq!((none.code, none.end()), (Denial::Services, EndReason::DeviceServices));
     }
 
     #[test]
@@ -174,7 +191,8 @@ mod tests {
         let own = grant().services;
         let other = DeviceId::make(FROM, &Random::seeded(1));
         assert_eq!(code(&Grant { device: other, ..grant() }, &own, FROM), Denial::Binding);
-        assert_eq!(code(&Grant { epoch: 2, ..grant() }, &own, FROM), Denial::Binding);
+        let sold = judge(&Grant { epoch: 2, ..grant() }, &own, FROM).unwrap_err();
+        assert_eq!((sold.code, sold.end()), (Denial::Binding, EndReason::DeviceOwner));
         let forged = SignedGrant::sign(&grant(), &SigningKey::from_bytes(&[6; 32]));
         let text = GrantKey::of(&key()).to_string();
         let here = Here { device: grant().device, epoch: 3, grant_key: &text, services: &own };

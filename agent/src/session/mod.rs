@@ -22,7 +22,7 @@ use std::{
 };
 
 use gatelodge_proto::{
-    SessionId, Timestamp,
+    Timestamp,
     payload::{EndReason, Happening},
     session::{
         Ending, Role,
@@ -37,7 +37,7 @@ use tokio::{sync::mpsc, time::Instant};
 use tokio_rustls::TlsStream;
 
 use self::{
-    admit::{Here, Terms, admit},
+    admit::{Here, Terms, admit, signed},
     flows::Flows,
 };
 pub use order::{Control, Start};
@@ -53,9 +53,9 @@ pub type Events = mpsc::Sender<Happening>;
 /// Carries out an order from joining to the end. `stops` ends it. The last event is `session_ended`, except for a grant
 /// that the vendor's cloud did not sign: no session has that end.
 pub async fn run(start: Start, now: Timestamp, mut stops: mpsc::Receiver<EndReason>, events: Events) -> Ending {
-    let session = match start.session() {
-        Ok(session) => session,
-        Err(sentence) => return Ending::because(EndReason::Refused, &sentence),
+    let session = match signed(&start.order.grant, &start.credentials.grant_key) {
+        Ok(grant) => grant.session,
+        Err(denied) => return Ending::because(denied.end(), &denied),
     };
     let counters = OnceLock::new();
     let ending = live(start, now, &mut stops, &events, &counters).await;
@@ -84,7 +84,7 @@ async fn live(
     // Before the first packet: an order that the cloud did not sign, or for somebody else, reaches nobody.
     let terms = match admit(&start.order.grant, &here, now) {
         Ok(terms) => terms,
-        Err(denied) => return Ending::because(EndReason::Refused, &denied),
+        Err(denied) => return Ending::because(denied.end(), &denied),
     };
     let join = join(&start, &terms);
     let mut carrier = tokio::select! {
@@ -262,13 +262,5 @@ impl Idle {
         self.seen = total;
         self.since = Instant::now();
         over
-    }
-}
-
-impl Start {
-    /// The session the grant names; the grant is checked later, against the grant key.
-    fn session(&self) -> Result<SessionId, String> {
-        let key = self.credentials.grant_key.parse().map_err(|error| format!("{error}"))?;
-        self.order.grant.verify(&key).map(|grant| grant.session).map_err(|error| error.to_string())
     }
 }

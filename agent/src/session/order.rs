@@ -3,12 +3,15 @@
 use std::path::PathBuf;
 
 use gatelodge_proto::{
+    Timestamp,
     enrol::Credentials,
+    grant::Grant,
     payload::{EndReason, Service, SessionOrder},
     session::handshake::{HandshakeError, Identity, certificates},
 };
 use serde::{Deserialize, Serialize};
 
+use super::admit::{Denied, Here, admit};
 use crate::state::PrivateKey;
 
 /// The first line of the process's input.
@@ -37,6 +40,11 @@ pub enum Control {
 }
 
 impl Start {
+    /// The grant of the order, if it is good for this device now.
+    pub(crate) fn grant(&self, now: Timestamp) -> Result<Grant, Denied> {
+        admit(&self.order.grant, &Here::of(self), now).map(|terms| terms.grant)
+    }
+
     /// Certificate chain and key for the inner TLS.
     pub(super) fn identity(&self) -> Result<Identity, Unusable> {
         Ok(Identity { chain: certificates(&self.credentials.chain)?, key: self.key.der()? })

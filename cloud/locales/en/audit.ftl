@@ -39,6 +39,13 @@ audit-session-ended = The session ended: { $reason ->
     [revoked] a right fell away
     [relay_lost] the connection was lost
     [never_joined] nobody joined
+    [device_off] remote access is switched off on the device
+    [device_consent] as the device knows the rule, nobody may enter
+    [device_owner] the device has changed hands
+    [device_services] the device’s own settings list none of the services
+    [device_busy] the device carries no more sessions
+    [device_clock] by the device’s clock it came too late
+    [device_fault] the device could not open it
    *[refused] the device refused
 }
 audit-flow-opened = Opened { $target }

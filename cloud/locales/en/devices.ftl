@@ -221,6 +221,13 @@ end-revoked = A right fell away
 end-relay-lost = Connection lost
 end-never-joined = Nobody joined
 end-refused = Device refused
+end-device-off = Switched off on the device
+end-device-consent = Not allowed on the device
+end-device-owner = The device changed hands
+end-device-services = Services not on the device
+end-device-busy = The device was busy
+end-device-clock = Too late for the device’s clock
+end-device-fault = The device could not open it
 
 my-data-person = Person
 my-data-account = Account

@@ -221,6 +221,13 @@ end-revoked = Droit retiré
 end-relay-lost = Connexion perdue
 end-never-joined = Personne n’est venu
 end-refused = Refus de l’appareil
+end-device-off = Coupé sur l’appareil
+end-device-consent = Non autorisé sur l’appareil
+end-device-owner = L’appareil a changé de mains
+end-device-services = Services absents de l’appareil
+end-device-busy = Appareil occupé
+end-device-clock = Trop tard pour l’horloge de l’appareil
+end-device-fault = L’appareil n’a pas pu l’ouvrir
 
 my-data-person = Personne
 my-data-account = Compte

@@ -1,23 +1,9 @@
-//! What pages of several features need of registrations: the device a path names, a row of a list, web addresses.
+//! What pages of several features need of registrations: a row of a list, web addresses.
 
-use axum::extract::{FromRequestParts, Path};
-use gatelodge_proto::{DeviceId, api::Presence, identity::WebAddress};
-use http::request::Parts;
+use gatelodge_proto::{api::Presence, identity::WebAddress};
 
 use super::model::{RegistrationView, State};
-use crate::{kits::Kits, render::pages::DeviceRow, web::Fault};
-
-/// The device named in the path; what names no device is no device.
-#[derive(Debug, Clone, Copy)]
-pub struct Named(pub DeviceId);
-
-impl<S: Send + Sync> FromRequestParts<S> for Named {
-    type Rejection = Fault;
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Fault> {
-        let Path(text) = Path::<String>::from_request_parts(parts, state).await.map_err(|_| Fault::not_found())?;
-        text.parse().map(Self).map_err(|_| Fault::not_found())
-    }
-}
+use crate::{kits::Kits, render::pages::DeviceRow};
 
 /// A registration as a row of a list.
 pub fn row(view: RegistrationView) -> DeviceRow {

@@ -14,4 +14,4 @@ mod types;
 pub use connect::{Db, DbUrl, InvalidDbUrl};
 pub use error::{ConnectError, DbError};
 pub use tx::Tx;
-pub use types::{Ts, count};
+pub use types::{Ts, count, word};

@@ -7,7 +7,7 @@ use gatelodge_proto::{
     CommandId, DeviceId, Random, Timestamp,
     identity::WebAddress,
     link::Outgoing,
-    payload::{self, Command, CommandResult, Consent, DeviceState, Order, Outcome},
+    payload::{self, Command, CommandResult, Consent, DeviceState, EndReason, Order, Outcome, SessionOrder},
     topics::{Down, Topic},
 };
 use serde_json::json;
@@ -121,20 +121,33 @@ pub(super) async fn renew_code(tx: &mut Tx, now: Timestamp, random: &Random, dev
     Ok(())
 }
 
-/// Takes a result in.
+/// A session that a device was told to open and does not.
+#[derive(Debug, Clone)]
+pub(super) struct Unopened {
+    pub(super) order: SessionOrder,
+    pub(super) reason: EndReason,
+}
+
+/// Takes a result in. Gives what the sessions feature has to hear of it.
 pub(super) async fn take_result(
     tx: &mut Tx,
     now: Timestamp,
     device: DeviceId,
     result: &CommandResult,
-) -> Result<(), DbError> {
-    let (state, reason) = match &result.outcome {
-        Outcome::Done => ("done", None),
-        Outcome::Refused { reason } => ("refused", Some(reason.as_str())),
-        Outcome::Failed { reason } => ("failed", Some(reason.as_str())),
+) -> Result<Option<Unopened>, DbError> {
+    let (state, sentence, end) = match &result.outcome {
+        Outcome::Done => ("done", None, None),
+        Outcome::Refused { reason, end } => {
+            let end = end.filter(|end| end.is_refusal()).unwrap_or(EndReason::Refused);
+            ("refused", Some(reason.as_str()), Some(end))
+        }
+        Outcome::Failed { reason } => ("failed", Some(reason.as_str()), Some(EndReason::DeviceFault)),
     };
-    store::commands::end(tx, now, device, result.command, state, reason).await?;
-    Ok(())
+    let ended = store::commands::end(tx, now, device, result.command, state, sentence).await?;
+    Ok(match (ended.map(|command| command.order), end) {
+        (Some(Order::OpenSession(order)), Some(reason)) => Some(Unopened { order: *order, reason }),
+        (Some(_) | None, _) => None,
+    })
 }
 
 /// A command as it travels.

@@ -8,8 +8,8 @@ use gatelodge_proto::{
     DeviceId, Timestamp,
     link::Outgoing,
     payload::{
-        self, Certificate, CommandResult, Correlation, Event, Happening, Life, Placed, Position, Receipt, Renew,
-        Report, Status,
+        self, Certificate, CommandResult, Correlation, EndReason, Event, Happening, Life, Placed, Position, Receipt,
+        Renew, Report, SessionOrder, Status,
     },
     topics::{Down, Topic, Up},
 };
@@ -17,7 +17,9 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use super::{
-    commands, enrol,
+    accept,
+    commands::{self, Unopened},
+    enrol,
     model::{CertificateState, Device, EnrolmentState},
     presence::{LEASE, LINGER},
     store,
@@ -44,6 +46,16 @@ pub trait SessionEvents: Send + Sync + 'static {
         kits: &'a Kits,
         device: DeviceId,
         event: &'a Event,
+    ) -> BoxFuture<'a, Result<(), DbError>>;
+
+    /// A device does not open a session that it was told to, for this reason.
+    fn unopened<'a>(
+        &'a self,
+        tx: &'a mut Tx,
+        kits: &'a Kits,
+        device: DeviceId,
+        order: &'a SessionOrder,
+        reason: EndReason,
     ) -> BoxFuture<'a, Result<(), DbError>>;
 }
 
@@ -182,8 +194,10 @@ impl Registrar {
             Up::Result => {
                 let (position, result, first) =
                     self.placed::<CommandResult>(tx, now, device.id, "result", payload).await?;
-                if first {
-                    commands::take_result(tx, now, device.id, &result).await?;
+                if first
+                    && let Some(Unopened { order, reason }) = commands::take_result(tx, now, device.id, &result).await?
+                {
+                    self.sessions.unopened(tx, &self.kits, device.id, &order, reason).await?;
                 }
                 Ok(Some(position))
             }
@@ -268,11 +282,11 @@ impl Registrar {
                 return Ok(newest.chain);
             }
         }
-        let certificate = enrol::issue(tx, &self.kits, now, device, &csr).await?;
+        let certificate = accept::issue(tx, &self.kits, now, device, &csr).await?;
         if let Some(enrolment) = store::enrolments::of_device(tx, device.id, EnrolmentState::Enrolled).await? {
             store::enrolments::change_key(tx, enrolment.id, &key, &renew.csr).await?;
         }
-        enrol::note(tx, &self.kits, now, device.id, "device_certificate_renewed", json!({ "expired": false })).await?;
+        accept::note(tx, &self.kits, now, device.id, "device_certificate_renewed", json!({ "expired": false })).await?;
         Ok(certificate.chain)
     }
 }

@@ -1,6 +1,7 @@
 //! Devices: catalogue, inventory, enrolment, certificates, presence, reports and commands. Who owns a device is the
 //! business of `activation`; here a life only changes on request.
 
+mod accept;
 pub mod api;
 pub mod catalogue;
 pub mod commands;

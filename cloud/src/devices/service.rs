@@ -9,6 +9,11 @@ use gatelodge_proto::{
 };
 use serde_json::json;
 
+use super::{
+    accept, ingest, jobs, machine,
+    model::{Certificate, Device, Enrolment, EnrolmentState},
+    presence, store,
+};
 pub use super::{
     catalogue::{ProductInput, add_product, products},
     commands::{Registrant, send, tell_state},
@@ -17,11 +22,6 @@ pub use super::{
     machine::Refusal,
     store::lists::{Cursor, Filter, Listed, readers},
     verify::{CodeCheck, VerifyError, verify_label_secret, verify_on_site_code},
-};
-use super::{
-    enrol, ingest, jobs, machine,
-    model::{Certificate, Device, Enrolment, EnrolmentState},
-    presence, store,
 };
 use crate::{
     accounts::rights::VendorAdministrator,
@@ -146,7 +146,7 @@ pub async fn approve(kits: &Kits, by: &VendorAdministrator, id: EnrolmentId) -> 
         return Err(ChangeError::Missing);
     };
     hold(&mut tx, device).await?.enrol()?;
-    enrol::accept(&mut tx, kits, now, device, &enrolment).await?;
+    accept::accept(&mut tx, kits, now, device, &enrolment).await?;
     note(&mut tx, kits, by, device, "device_key_approved").await?;
     tx.commit().await?;
     kits.jobs.ring();

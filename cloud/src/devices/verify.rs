@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
 use super::{
-    commands, enrol,
+    accept, commands,
     model::{Enrolment, EnrolmentState},
     store::{self, codes::Code},
 };
@@ -83,7 +83,7 @@ pub async fn verify_on_site_code(
     match found.enrolment {
         Some(enrolment) => {
             if let Some(enrolment) = store::enrolments::by_id(tx, enrolment).await? {
-                enrol::accept(tx, kits, now, device, &enrolment).await?;
+                accept::accept(tx, kits, now, device, &enrolment).await?;
             }
         }
         None => commands::renew_code(tx, now, &kits.random, device).await?,

@@ -21,7 +21,7 @@ use crate::{
         self, Wanted,
         model::{LINK_LIFE, RegistrationView, State as Standing},
         rule::{self, RuleRefusal},
-        show::{Named, domain, proposal},
+        show::{domain, proposal},
     },
     audit,
     db::DbError,
@@ -35,7 +35,7 @@ use crate::{
         paths,
     },
     sessions,
-    web::{Fault, Form, Visitor, flash},
+    web::{Fault, Form, Named, Visitor, flash},
 };
 
 /// How many rows of history a device's page shows.
@@ -105,7 +105,12 @@ async fn home_of(visitor: Visitor, kits: &Kits, by: &SignedIn) -> Result<Respons
     }
 }
 
-async fn device(visitor: Visitor, State(kits): State<Kits>, by: SignedIn, Named(id): Named) -> Result<Response, Fault> {
+async fn device(
+    visitor: Visitor,
+    State(kits): State<Kits>,
+    by: SignedIn,
+    Named(id): Named<DeviceId>,
+) -> Result<Response, Fault> {
     if by.member().kind == OrganisationKind::Vendor {
         return Ok(Redirect::to(&paths::link(paths::VENDOR_DEVICE, id)).into_response());
     }
@@ -150,7 +155,7 @@ async fn set_web_address(
     visitor: Visitor,
     State(kits): State<Kits>,
     by: CustomerMember,
-    Named(id): Named,
+    Named(id): Named<DeviceId>,
     Form(WebAddressForm { web_address }): Form<WebAddressForm>,
 ) -> Result<Response, Fault> {
     let mut refusals = Refusals::none();

@@ -4,7 +4,7 @@
 use futures_util::future::BoxFuture;
 use gatelodge_proto::{
     DeviceId, SessionId, Timestamp,
-    payload::{Event, FlowOutcome, Happening},
+    payload::{EndReason, Event, FlowOutcome, Happening, SessionOrder},
 };
 use serde_json::json;
 
@@ -37,6 +37,30 @@ impl SessionEvents for Ear {
     ) -> BoxFuture<'a, Result<(), DbError>> {
         Box::pin(take_in(tx, kits, device, event))
     }
+
+    fn unopened<'a>(
+        &'a self,
+        tx: &'a mut Tx,
+        kits: &'a Kits,
+        device: DeviceId,
+        order: &'a SessionOrder,
+        reason: EndReason,
+    ) -> BoxFuture<'a, Result<(), DbError>> {
+        Box::pin(unopened(tx, kits, device, order, reason))
+    }
+}
+
+/// Ends a session that its device does not open, rather than let the technician wait for nobody.
+async fn unopened(
+    tx: &mut Tx,
+    kits: &Kits,
+    device: DeviceId,
+    order: &SessionOrder,
+    reason: EndReason,
+) -> Result<(), DbError> {
+    let Ok(grant) = order.grant.verify(&kits.pki.grant_public_key()) else { return Ok(()) };
+    let Some(found) = own(tx, device, grant.session).await? else { return Ok(()) };
+    finish(tx, kits, found, reason, record::device(device)).await.map(drop)
 }
 
 /// Takes an event of `device` in, within the transaction that commits the message. Events that are none of a session's

@@ -2,12 +2,12 @@
 
 use axum::{
     Router,
-    extract::{FromRequestParts, Path, Query, State},
+    extract::{Query, State},
     response::{IntoResponse, Redirect, Response},
     routing::{get, post},
 };
 use gatelodge_proto::{SessionId, api::SessionState};
-use http::{HeaderMap, header::REFERER, request::Parts};
+use http::{HeaderMap, header::REFERER};
 use serde::Deserialize;
 
 use super::{
@@ -30,7 +30,7 @@ use crate::{
         pages::{Requests, SessionRow, Sessions},
         paths,
     },
-    web::{Fault, Visitor, flash},
+    web::{Fault, Named, Visitor, flash},
 };
 
 /// How many past sessions a page has.
@@ -80,17 +80,6 @@ async fn sessions(
     Ok(Html(Sessions { page, live, past, next_cursor }))
 }
 
-/// The session named in the path; what names no session is no session.
-struct Named(SessionId);
-
-impl<S: Send + Sync> FromRequestParts<S> for Named {
-    type Rejection = Fault;
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Fault> {
-        let Path(text) = Path::<String>::from_request_parts(parts, state).await.map_err(|_| Fault::not_found())?;
-        text.parse().map(Self).map_err(|_| Fault::not_found())
-    }
-}
-
 impl From<DecideRefusal> for Fault {
     fn from(refusal: DecideRefusal) -> Self {
         match refusal {
@@ -111,7 +100,7 @@ fn back(headers: &HeaderMap, otherwise: &'static str) -> Redirect {
 async fn allow(
     State(kits): State<Kits>,
     by: CustomerMember,
-    Named(id): Named,
+    Named(id): Named<SessionId>,
     headers: HeaderMap,
 ) -> Result<Response, Fault> {
     answered(decide::approve(&kits, &by, id).await, flashes::SESSION_ALLOWED, &headers)
@@ -120,7 +109,7 @@ async fn allow(
 async fn refuse(
     State(kits): State<Kits>,
     by: CustomerMember,
-    Named(id): Named,
+    Named(id): Named<SessionId>,
     headers: HeaderMap,
 ) -> Result<Response, Fault> {
     answered(decide::refuse(&kits, &by, id).await, flashes::SESSION_REFUSED, &headers)
@@ -136,7 +125,12 @@ fn answered(outcome: Result<(), DecideRefusal>, done: &'static str, headers: &He
     Ok((flash(said), back(headers, paths::REQUESTS)).into_response())
 }
 
-async fn stop(State(kits): State<Kits>, by: SignedIn, Named(id): Named, headers: HeaderMap) -> Result<Response, Fault> {
+async fn stop(
+    State(kits): State<Kits>,
+    by: SignedIn,
+    Named(id): Named<SessionId>,
+    headers: HeaderMap,
+) -> Result<Response, Fault> {
     let stopped = match by.member().kind {
         OrganisationKind::Installer => {
             let by = InstallerMember::try_from(by).map_err(|_| Fault::forbidden())?;

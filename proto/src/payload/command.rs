@@ -70,6 +70,9 @@ pub enum Outcome {
     Refused {
         /// In a sentence.
         reason: String,
+        /// How the session ends that the device was told to open.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        end: Option<EndReason>,
     },
     /// The device tried and could not.
     Failed {

@@ -108,11 +108,25 @@ pub enum EndReason {
     NeverJoined,
     /// The inner handshake or the grant failed.
     Refused,
+    /// The device's own switch for remote access is off.
+    DeviceOff,
+    /// As the device knows the customer's rule, nobody may enter.
+    DeviceConsent,
+    /// The device has changed hands since.
+    DeviceOwner,
+    /// The device's own settings list none of the services.
+    DeviceServices,
+    /// The device carries no more sessions.
+    DeviceBusy,
+    /// By the device's clock the order or the grant came too late.
+    DeviceClock,
+    /// The device tried to open it and could not.
+    DeviceFault,
 }
 
 impl EndReason {
     /// All reasons.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 16] = [
         Self::Technician,
         Self::Customer,
         Self::Device,
@@ -122,6 +136,13 @@ impl EndReason {
         Self::RelayLost,
         Self::NeverJoined,
         Self::Refused,
+        Self::DeviceOff,
+        Self::DeviceConsent,
+        Self::DeviceOwner,
+        Self::DeviceServices,
+        Self::DeviceBusy,
+        Self::DeviceClock,
+        Self::DeviceFault,
     ];
 
     /// The stable word for databases, APIs and locale keys.
@@ -136,6 +157,35 @@ impl EndReason {
             Self::RelayLost => "relay_lost",
             Self::NeverJoined => "never_joined",
             Self::Refused => "refused",
+            Self::DeviceOff => "device_off",
+            Self::DeviceConsent => "device_consent",
+            Self::DeviceOwner => "device_owner",
+            Self::DeviceServices => "device_services",
+            Self::DeviceBusy => "device_busy",
+            Self::DeviceClock => "device_clock",
+            Self::DeviceFault => "device_fault",
+        }
+    }
+
+    /// Whether it says why a device does not open a session that it was told to.
+    pub const fn is_refusal(self) -> bool {
+        match self {
+            Self::Refused
+            | Self::DeviceOff
+            | Self::DeviceConsent
+            | Self::DeviceOwner
+            | Self::DeviceServices
+            | Self::DeviceBusy
+            | Self::DeviceClock
+            | Self::DeviceFault => true,
+            Self::Technician
+            | Self::Customer
+            | Self::Device
+            | Self::Expired
+            | Self::Idle
+            | Self::Revoked
+            | Self::RelayLost
+            | Self::NeverJoined => false,
         }
     }
 

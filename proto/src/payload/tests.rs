@@ -81,7 +81,9 @@ fn command_and_result_bytes() {
     golden("command_renew_code", &make(Order::RenewOnSiteCode));
     let result = |outcome| Placed { position: position(), body: CommandResult { command: id, outcome } };
     golden("result_done", &result(Outcome::Done));
-    golden("result_refused", &result(Outcome::Refused { reason: "late".into() }));
+    golden("result_refused", &result(Outcome::Refused { reason: "late".into(), end: None }));
+    let end = Some(EndReason::DeviceBusy);
+    golden("result_refused_session", &result(Outcome::Refused { reason: "busy".into(), end }));
 }
 
 #[test]

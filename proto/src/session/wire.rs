@@ -109,6 +109,13 @@ codes!(reason_code, reason, EndReason, "end reason", {
     EndReason::RelayLost = 7,
     EndReason::NeverJoined = 8,
     EndReason::Refused = 9,
+    EndReason::DeviceOff = 10,
+    EndReason::DeviceConsent = 11,
+    EndReason::DeviceOwner = 12,
+    EndReason::DeviceServices = 13,
+    EndReason::DeviceBusy = 14,
+    EndReason::DeviceClock = 15,
+    EndReason::DeviceFault = 16,
 });
 
 /// Compares the committed bytes of named frames with what is encoded today (`GATELODGE_PIN=1` writes a file that is

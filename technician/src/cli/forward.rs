@@ -88,18 +88,39 @@ async fn carry(
 ) -> Result<EndReason, Failure> {
     let allowed = allowed(by, device, asked, output);
     let Some(session) = interrupted.run_until_cancelled(allowed).await else { return Ok(EndReason::Technician) };
-    let join = by.cloud.join(session?).await?;
-    let line = LiveLine::new(device, &listeners, join.until, by.clock, output);
-    let session = Session { join, key, listeners, tls: by.tls.clone(), clock: by.clock, random: Random::system() };
+    let session = session?;
+    let join = match by.cloud.join(session).await {
+        Ok(join) => join,
+        Err(error) => return over(by, session, error.into()).await,
+    };
+    let line = LiveLine::new(device, &listeners, join.until, by.clock.clone(), output);
+    let (tls, clock) = (by.tls.clone(), by.clock.clone());
+    let ours = Session { join, key, listeners, tls, clock, random: Random::system() };
     let (updates, told) = mpsc::unbounded_channel();
-    let running = forward::run(session, interrupted.cancelled(), updates);
+    let running = forward::run(ours, interrupted.cancelled(), updates);
     let (ending, ()) = tokio::join!(running, line.follow(told));
     match ending {
         Ok(ending) | Err(ForwardError::Ended(ending)) => Ok(ending.reason),
         Err(error) => {
-            let failure = Failure::new(exit(error.reason()), error.to_string(), sentences::after_end(error.reason()));
-            Err(failure.about("device", format!("{} ({})", device.name, device.id_code)))
+            let failure = Failure::new(exit(error.reason()), error.to_string(), sentences::after_end(error.reason()))
+                .about("device", format!("{} ({})", device.name, device.id_code));
+            match error {
+                ForwardError::Join(_) => over(by, session, failure).await,
+                ForwardError::Dial(_)
+                | ForwardError::Material(_)
+                | ForwardError::Handshake(_)
+                | ForwardError::Unaccepted(_)
+                | ForwardError::Ended(_) => Err(failure),
+            }
         }
+    }
+}
+
+/// The end that the portal knows of, where it explains why there was nothing left to join; else what failed here.
+async fn over(by: &SignedIn, session: SessionId, failure: Failure) -> Result<EndReason, Failure> {
+    match by.cloud.session(session).await {
+        Ok(SessionView { end_reason: Some(reason), .. }) => Ok(reason),
+        Ok(_) | Err(_) => Err(failure),
     }
 }
 
@@ -177,7 +198,14 @@ fn broken(error: &dyn std::fmt::Display) -> Failure {
 
 const fn exit(reason: EndReason) -> Exit {
     match reason {
-        EndReason::Refused => Exit::Refused,
+        EndReason::Refused
+        | EndReason::DeviceOff
+        | EndReason::DeviceConsent
+        | EndReason::DeviceOwner
+        | EndReason::DeviceServices
+        | EndReason::DeviceBusy
+        | EndReason::DeviceClock
+        | EndReason::DeviceFault => Exit::Refused,
         EndReason::RelayLost | EndReason::NeverJoined => Exit::Unreachable,
         EndReason::Technician
         | EndReason::Customer

@@ -95,9 +95,9 @@ async fn nothing_that_the_device_itself_lists() {
     let (plane, mut change) = with_panel(36).await;
     change.own_services = Some(vec![]);
     let (_plane, mut live) = plane.go(change).await;
-    assert_eq!((&mut live.device).await.unwrap().reason, EndReason::Refused);
+    assert_eq!((&mut live.device).await.unwrap().reason, EndReason::DeviceServices);
     live.technician.abort();
-    assert!(matches!(live.events().await[..], [Happening::SessionEnded { reason: EndReason::Refused, .. }]));
+    assert!(matches!(live.events().await[..], [Happening::SessionEnded { reason: EndReason::DeviceServices, .. }]));
 }
 
 /// Connects to a local port, and gives why that failed at the far end, and what the device wrote down.

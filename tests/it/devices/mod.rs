@@ -26,7 +26,7 @@ use gatelodge_proto::{
     DeviceId, Random,
     enrol::{Answer, Credentials, Proof, Request, factory_answer},
     identity::{IdCode, OnSiteCode},
-    payload::Event,
+    payload::{EndReason, Event, SessionOrder},
 };
 use gatelodge_tests::kits::TestKits;
 use rcgen::{CertificateParams, DnType, KeyPair};
@@ -44,6 +44,17 @@ impl SessionEvents for Deaf {
         _: &'a Kits,
         _: DeviceId,
         _: &'a Event,
+    ) -> BoxFuture<'a, Result<(), DbError>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn unopened<'a>(
+        &'a self,
+        _: &'a mut Tx,
+        _: &'a Kits,
+        _: DeviceId,
+        _: &'a SessionOrder,
+        _: EndReason,
     ) -> BoxFuture<'a, Result<(), DbError>> {
         Box::pin(std::future::ready(Ok(())))
     }

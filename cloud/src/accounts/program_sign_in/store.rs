@@ -9,7 +9,7 @@ use super::{machine::State, user_code::UserCode};
 use crate::{
     accounts::model::{Member, Network},
     change,
-    db::{DbError, Ts, Tx},
+    db::{DbError, Ts, Tx, word},
     run,
 };
 
@@ -99,7 +99,7 @@ pub(super) async fn standing(tx: &mut Tx, hash: Vec<u8>) -> Result<Option<Standi
     .bind(hash)
     .fetch_optional(c))?;
     row.map(|row| {
-        let state = State::from_word(&row.state).ok_or_else(|| DbError::corrupt(format!("state `{}`", row.state)))?;
+        let state = word(&row.state, State::from_word, "state of a sign-in")?;
         Ok(Standing { state, expires_at: row.expires_at.into(), polled_at: row.polled_at.map(Timestamp::from) })
     })
     .transpose()

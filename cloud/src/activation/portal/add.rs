@@ -7,6 +7,7 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use gatelodge_proto::{
+    DeviceId,
     api::Presence as There,
     identity::{ClaimSecret, Label, OnSiteCode},
 };
@@ -19,7 +20,7 @@ use crate::{
         model::{Claim, LINK_LIFE, Presence},
         register::{self, RegisterRefusal},
         service,
-        show::{Named, domain, proposal},
+        show::{domain, proposal},
     },
     i18n::Explain as _,
     kits::Kits,
@@ -28,7 +29,7 @@ use crate::{
         pages::{AddCustomer, AddDevice, CustomerForm, DeviceSent, LabelForm},
         paths,
     },
-    web::{Fault, Form, Visitor},
+    web::{Fault, Form, Named, Visitor},
 };
 
 pub(super) async fn form(visitor: Visitor, State(kits): State<Kits>, by: InstallerMember) -> Html<AddDevice> {
@@ -112,7 +113,7 @@ pub(super) async fn sent(
     visitor: Visitor,
     State(kits): State<Kits>,
     by: InstallerMember,
-    Named(device): Named,
+    Named(device): Named<DeviceId>,
 ) -> Result<Html<DeviceSent>, Fault> {
     let view = service::one(&kits, by.member(), device).await?.ok_or_else(Fault::not_found)?;
     let page = visitor.page(kits.now()).signed_in(by.signed_in().who());

@@ -7,7 +7,7 @@ use axum::{
     extract::State,
     response::{AppendHeaders, IntoResponse, Redirect, Response},
 };
-use gatelodge_proto::payload::Consent;
+use gatelodge_proto::{DeviceId, payload::Consent};
 use http::{HeaderMap, header::SET_COOKIE};
 use serde::Deserialize;
 
@@ -21,7 +21,6 @@ use crate::{
         release::{self, ReleaseRefusal},
         rule::{self, RuleRefusal},
         service,
-        show::Named,
     },
     i18n::Phrase,
     kits::Kits,
@@ -30,7 +29,7 @@ use crate::{
         pages::{Activated, ActivationForm, ActivationLanding, ConfirmActivation, Release},
         paths,
     },
-    web::{Fault, Form, Visitor, clear_cookie, cookie, flash, set_cookie},
+    web::{Fault, Form, Named, Visitor, clear_cookie, cookie, flash, set_cookie},
 };
 
 /// Carries the token from the landing page over the sign-in.
@@ -157,7 +156,7 @@ pub(super) async fn activated(
     visitor: Visitor,
     State(kits): State<Kits>,
     by: SignedIn,
-    Named(device): Named,
+    Named(device): Named<DeviceId>,
 ) -> Result<Html<Activated>, Fault> {
     let view = service::one(&kits, by.member(), device).await?.ok_or_else(Fault::not_found)?;
     let page = visitor.page(kits.now()).signed_in(by.who());
@@ -184,7 +183,7 @@ impl From<RuleRefusal> for Fault {
 pub(super) async fn set_consent(
     State(kits): State<Kits>,
     by: CustomerMember,
-    Named(device): Named,
+    Named(device): Named<DeviceId>,
     Form(form): Form<ConsentForm>,
 ) -> Result<impl IntoResponse, Fault> {
     let consent = Consent::from_word(&form.consent).ok_or_else(Fault::bad_form)?;
@@ -196,7 +195,7 @@ pub(super) async fn release_form(
     visitor: Visitor,
     State(kits): State<Kits>,
     by: CustomerMember,
-    Named(device): Named,
+    Named(device): Named<DeviceId>,
 ) -> Result<Html<Release>, Fault> {
     let view = service::one(&kits, by.member(), device).await?.ok_or_else(Fault::not_found)?;
     let page = visitor.page(kits.now()).signed_in(by.signed_in().who());
@@ -214,7 +213,7 @@ pub(super) async fn release(
     visitor: Visitor,
     State(kits): State<Kits>,
     by: CustomerMember,
-    Named(device): Named,
+    Named(device): Named<DeviceId>,
     Form(ReleaseForm { typed }): Form<ReleaseForm>,
 ) -> Result<Response, Fault> {
     match release::release(&kits, &by, device, &typed).await {

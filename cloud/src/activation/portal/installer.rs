@@ -5,7 +5,7 @@ use axum::{
     extract::{Query, State},
     response::{IntoResponse, Redirect, Response},
 };
-use gatelodge_proto::{RegistrationId, identity::EmailAddress, payload::Life};
+use gatelodge_proto::{DeviceId, RegistrationId, identity::EmailAddress, payload::Life};
 use serde::Deserialize;
 
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
         amend::{self, AmendRefusal},
         model::{RegistrationView, State as Standing},
         service,
-        show::{Named, row},
+        show::row,
     },
     kits::Kits,
     render::{
@@ -23,7 +23,7 @@ use crate::{
         pages::{CancelRegistration, CorrectEmail, InstallerDevices, MyDevices},
         paths,
     },
-    web::{Fault, Form, Visitor, flash},
+    web::{Fault, Form, Named, Visitor, flash},
 };
 
 /// How many devices a page has.
@@ -91,14 +91,14 @@ impl From<AmendRefusal> for Fault {
 pub(super) async fn resend(
     State(kits): State<Kits>,
     by: InstallerMember,
-    Named(device): Named,
+    Named(device): Named<DeviceId>,
 ) -> Result<impl IntoResponse, Fault> {
     amend::resend(&kits, &by, device).await?;
     Ok((flash(flashes::LINK_SENT), Redirect::to(&paths::link(paths::DEVICE, device))))
 }
 
 /// The open registration that a repair is about.
-async fn open(kits: &Kits, by: &InstallerMember, device: Named) -> Result<RegistrationView, Fault> {
+async fn open(kits: &Kits, by: &InstallerMember, device: Named<DeviceId>) -> Result<RegistrationView, Fault> {
     let view = service::one(kits, by.member(), device.0).await?.ok_or_else(Fault::not_found)?;
     if view.state == Standing::Open { Ok(view) } else { Err(Fault::changed()) }
 }
@@ -107,7 +107,7 @@ pub(super) async fn correct_form(
     visitor: Visitor,
     State(kits): State<Kits>,
     by: InstallerMember,
-    device: Named,
+    device: Named<DeviceId>,
 ) -> Result<Html<CorrectEmail>, Fault> {
     let view = open(&kits, &by, device).await?;
     let page = visitor.page(kits.now()).signed_in(by.signed_in().who());
@@ -125,7 +125,7 @@ pub(super) async fn correct(
     visitor: Visitor,
     State(kits): State<Kits>,
     by: InstallerMember,
-    device: Named,
+    device: Named<DeviceId>,
     Form(EmailForm { email }): Form<EmailForm>,
 ) -> Result<Response, Fault> {
     let view = open(&kits, &by, device).await?;
@@ -151,7 +151,7 @@ pub(super) async fn cancel_form(
     visitor: Visitor,
     State(kits): State<Kits>,
     by: InstallerMember,
-    device: Named,
+    device: Named<DeviceId>,
 ) -> Result<Html<CancelRegistration>, Fault> {
     let view = open(&kits, &by, device).await?;
     let page = visitor.page(kits.now()).signed_in(by.signed_in().who());
@@ -162,7 +162,7 @@ pub(super) async fn cancel_form(
 pub(super) async fn cancel(
     State(kits): State<Kits>,
     by: InstallerMember,
-    Named(device): Named,
+    Named(device): Named<DeviceId>,
 ) -> Result<impl IntoResponse, Fault> {
     amend::cancel(&kits, &by, device).await?;
     Ok((flash(flashes::REGISTRATION_CANCELLED), Redirect::to(paths::DEVICES)))

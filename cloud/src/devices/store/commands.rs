@@ -53,7 +53,7 @@ pub(in crate::devices) async fn sent(tx: &mut Tx, now: Timestamp, id: CommandId)
     Ok(())
 }
 
-/// Ends a command of this device with its result. Whether it was still waited for.
+/// Ends a command of this device with its result; gives it if it was still waited for.
 pub(in crate::devices) async fn end(
     tx: &mut Tx,
     now: Timestamp,
@@ -61,9 +61,10 @@ pub(in crate::devices) async fn end(
     id: CommandId,
     state: &'static str,
     outcome: Option<&str>,
-) -> Result<bool, DbError> {
-    let ended = change!(tx, c => sqlx::query(
-        "UPDATE command SET state = $3, outcome = $4, ended_at = $5 WHERE id = $1 AND device_id = $2 AND state = $6",
+) -> Result<Option<Command>, DbError> {
+    let ended = run!(tx, c => sqlx::query_scalar::<_, Json<Command>>(
+        "UPDATE command SET state = $3, outcome = $4, ended_at = $5 \
+         WHERE id = $1 AND device_id = $2 AND state = $6 RETURNING command",
     )
     .bind(id.uuid())
     .bind(device.uuid())
@@ -71,8 +72,8 @@ pub(in crate::devices) async fn end(
     .bind(outcome.map(str::to_owned))
     .bind(Ts::from(now))
     .bind(WAITING)
-    .execute(c))?;
-    Ok(ended == 1)
+    .fetch_optional(c))?;
+    Ok(ended.map(|Json(command)| command))
 }
 
 /// Voids what a device of an earlier ownership was asked.

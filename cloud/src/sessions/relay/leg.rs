@@ -213,6 +213,7 @@ const fn believable(role: Role, reason: EndReason) -> EndReason {
     match (role, reason) {
         (_, EndReason::Refused | EndReason::RelayLost | EndReason::NeverJoined)
         | (Role::Device, EndReason::Expired | EndReason::Idle) => reason,
+        (Role::Device, reason) if reason.is_refusal() => reason,
         (Role::Technician, _) => EndReason::Technician,
         (Role::Device, _) => EndReason::Device,
     }

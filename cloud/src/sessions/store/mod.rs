@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     change,
-    db::{DbError, Ts, Tx, count},
+    db::{DbError, Ts, Tx, count, word},
     run,
 };
 
@@ -54,12 +54,12 @@ struct Row {
     end_reason: Option<String>,
 }
 
-fn state(word: &str) -> Result<SessionState, DbError> {
-    SessionState::from_word(word).ok_or_else(|| DbError::corrupt(format!("`{word}` is no state of a session")))
+fn state(text: &str) -> Result<SessionState, DbError> {
+    word(text, SessionState::from_word, "state of a session")
 }
 
-fn end_reason(word: &str) -> Result<EndReason, DbError> {
-    EndReason::from_word(word).ok_or_else(|| DbError::corrupt(format!("`{word}` is no end of a session")))
+fn end_reason(text: &str) -> Result<EndReason, DbError> {
+    word(text, EndReason::from_word, "end of a session")
 }
 
 impl TryFrom<Row> for Found {

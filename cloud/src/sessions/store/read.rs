@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::{end_reason, state};
 use crate::{
-    db::{DbError, Ts, Tx},
+    db::{DbError, Ts, Tx, word},
     run,
     sessions::model::{NamedSession, names},
 };
@@ -54,8 +54,7 @@ pub(in crate::sessions) async fn ground(
             registration: RegistrationId::from_uuid(row.id),
             epoch: u64::try_from(row.epoch).map_err(DbError::corrupt)?,
             customer: row.customer_id.map(OrganisationId::from_uuid),
-            consent: Consent::from_word(&row.consent)
-                .ok_or_else(|| DbError::corrupt(format!("`{}` is no consent", row.consent)))?,
+            consent: word(&row.consent, Consent::from_word, "consent")?,
             services: row.report.map(|report| report.0.services).unwrap_or_default(),
         })
     })
@@ -219,8 +218,8 @@ pub(in crate::sessions) async fn standing(tx: &mut Tx, id: SessionId) -> Result<
     )
     .bind(id.uuid())
     .fetch_optional(c))?;
-    row.map(|(word, reason, lease_until)| {
-        let over = if word == "open" {
+    row.map(|(state, reason, lease_until)| {
+        let over = if state == "open" {
             None
         } else {
             Some(reason.as_deref().map(end_reason).transpose()?.unwrap_or(EndReason::Revoked))

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::{
     change,
-    db::{DbError, Ts, Tx},
+    db::{DbError, Ts, Tx, word},
     run,
     sessions::model::{Side, TICKET_LIFE, Ticket},
 };
@@ -41,8 +41,7 @@ pub(in crate::sessions) async fn take_ticket(
     .bind(ticket.hash())
     .fetch_optional(c))?;
     row.map(|(session, side)| {
-        let side =
-            Side::from_word(&side).ok_or_else(|| DbError::corrupt(format!("`{side}` is no side of a session")))?;
+        let side = word(&side, Side::from_word, "side of a session")?;
         Ok((SessionId::from_uuid(session), side))
     })
     .transpose()

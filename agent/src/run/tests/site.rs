@@ -1,42 +1,18 @@
-//! A whole agent against a real Mosquitto; the registrar's part is spoken by a link of our own.
-
-use std::{net::TcpListener, path::Path, process::Child, time::Duration};
-
-use gatelodge_proto::{
-    CommandId, DeviceId, Random, Timestamp,
-    enrol::Credentials,
-    link::{Event as LinkEvent, Events, Link, Message, Outgoing, Settings},
-    payload::{
-        self, Certificate, Command, CommandResult, Consent, DeviceState, Life, Order, Outcome, Placed, Receipt, Renew,
-        Report, Status as Presence,
-    },
-    topics::{Down, Topic, Up},
-};
-use rcgen::{
-    BasicConstraints, CertificateParams, CertificateSigningRequestParams, DnType, ExtendedKeyUsagePurpose, IsCa,
-    Issuer, KeyPair,
-};
-use rustls_pki_types::PrivateKeyDer;
-use tokio::task::JoinHandle;
+//! A device's surroundings: a folder, a real Mosquitto, and a link that speaks the registrar's part.
 
 use super::*;
-use crate::{
-    cloud::{SwappableCertificate, endpoint_tls},
-    config,
-    status::Status,
-};
 
 const SOON: Duration = Duration::from_secs(20);
 
-struct Site {
-    folder: tempfile::TempDir,
+pub(super) struct Site {
+    pub(super) folder: tempfile::TempDir,
     ca: Issuer<'static, KeyPair>,
     ca_pem: String,
     mqtt: u16,
     page: u16,
     broker: Option<Child>,
-    clock: Clock,
-    device: DeviceId,
+    pub(super) clock: Clock,
+    pub(super) device: DeviceId,
 }
 
 fn free_port() -> u16 {
@@ -55,7 +31,7 @@ fn mosquitto() -> Option<std::path::PathBuf> {
 
 impl Site {
     /// `None` where there is no Mosquitto, which CI does not accept.
-    fn new() -> Option<Self> {
+    pub(super) fn new() -> Option<Self> {
         mosquitto()?;
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.distinguished_name.push(DnType::CommonName, "CA");
@@ -119,7 +95,7 @@ impl Site {
         std::fs::write(self.folder.path().join(name), text).unwrap();
     }
 
-    fn start_broker(&mut self) {
+    pub(super) fn start_broker(&mut self) {
         let child = std::process::Command::new(mosquitto().unwrap())
             .arg("-c")
             .arg(self.folder.path().join("mosquitto.conf"))
@@ -129,14 +105,14 @@ impl Site {
         self.broker = Some(child.unwrap());
     }
 
-    fn kill_broker(&mut self) {
+    pub(super) fn kill_broker(&mut self) {
         if let Some(mut broker) = self.broker.take() {
             broker.kill().unwrap();
             broker.wait().unwrap();
         }
     }
 
-    fn certificate(&self, name: &str, from: Timestamp, until: Timestamp, csr: &str) -> String {
+    pub(super) fn certificate(&self, name: &str, from: Timestamp, until: Timestamp, csr: &str) -> String {
         let mut request = CertificateSigningRequestParams::from_pem(csr).unwrap();
         request.params.distinguished_name = rcgen::DistinguishedName::new();
         request.params.distinguished_name.push(DnType::CommonName, name);
@@ -147,7 +123,7 @@ impl Site {
     }
 
     /// Gives the agent a certificate that is `old` days into its 90.
-    fn enrol(&self, old: u32) -> PrivateKey {
+    pub(super) fn enrol(&self, old: u32) -> PrivateKey {
         let day = Duration::from_secs(24 * 3600);
         let from = self.clock.now() - day * old;
         let key = PrivateKey::make().unwrap();
@@ -166,7 +142,7 @@ impl Site {
         key
     }
 
-    fn run(&self) -> Running {
+    pub(super) fn run(&self) -> Running {
         let stop = CancellationToken::new();
         let path = self.folder.path().join("agent.toml");
         let config = config::read(Some(Path::new(&path)), std::iter::empty()).unwrap();
@@ -174,7 +150,7 @@ impl Site {
         Running { stop, task }
     }
 
-    async fn registrar(&self) -> Registrar {
+    pub(super) async fn registrar(&self) -> Registrar {
         let key = PrivateKey::make().unwrap();
         let now = self.clock.now();
         let day = Duration::from_secs(24 * 3600);
@@ -194,7 +170,7 @@ impl Site {
         }
     }
 
-    async fn status(&self) -> Option<Status> {
+    pub(super) async fn status(&self) -> Option<Status> {
         use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
         let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", self.page)).await.ok()?;
         stream.write_all(b"GET /status.json HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n").await.ok()?;
@@ -203,7 +179,7 @@ impl Site {
         serde_json::from_str(answer.split_once("\r\n\r\n")?.1).ok()
     }
 
-    async fn status_until(&self, fits: impl Fn(&Status) -> bool) -> Status {
+    pub(super) async fn status_until(&self, fits: impl Fn(&Status) -> bool) -> Status {
         let looked = async {
             loop {
                 if let Some(status) = self.status().await.filter(|status| fits(status)) {
@@ -222,31 +198,31 @@ impl Drop for Site {
     }
 }
 
-struct Running {
+pub(super) struct Running {
     stop: CancellationToken,
     task: JoinHandle<Result<(), RunError>>,
 }
 
 impl Running {
-    async fn stop(self) {
+    pub(super) async fn stop(self) {
         self.stop.cancel();
         self.task.await.unwrap().unwrap();
     }
 }
 
-struct Registrar {
+pub(super) struct Registrar {
     link: Link,
     events: Events,
-    device: DeviceId,
+    pub(super) device: DeviceId,
 }
 
 impl Registrar {
-    async fn event(&mut self) -> LinkEvent {
+    pub(super) async fn event(&mut self) -> LinkEvent {
         tokio::time::timeout(SOON, self.events.next()).await.expect("an event in time").unwrap()
     }
 
     /// The next message of a kind; others pass by.
-    async fn next(&mut self, kind: Up) -> Message {
+    pub(super) async fn next(&mut self, kind: Up) -> Message {
         loop {
             if let LinkEvent::Message(mut message) = self.event().await {
                 let matches = message.topic == Topic::Up(self.device, kind).to_string();
@@ -259,23 +235,23 @@ impl Registrar {
         }
     }
 
-    async fn next_body<T: serde::de::DeserializeOwned>(&mut self, kind: Up) -> Placed<T> {
+    pub(super) async fn next_body<T: serde::de::DeserializeOwned>(&mut self, kind: Up) -> Placed<T> {
         let message = self.next(kind).await;
         let placed = payload::decode(&message.payload).unwrap();
         message.acknowledgement.acknowledge();
         placed
     }
 
-    async fn say<T: serde::Serialize>(&self, kind: Down, body: &T) {
+    pub(super) async fn say<T: serde::Serialize>(&self, kind: Down, body: &T) {
         let topic = Topic::Down(self.device, kind);
         self.link.publish(Outgoing::json(topic, payload::encode(body))).await.unwrap();
     }
 
-    async fn receipt(&self, position: payload::Position) {
+    pub(super) async fn receipt(&self, position: payload::Position) {
         self.say(Down::Receipt, &Receipt { boot_id: position.boot_id, seq: position.seq, parked: None }).await;
     }
 
-    async fn order(&mut self, command: &Command) -> Outcome {
+    pub(super) async fn order(&mut self, command: &Command) -> Outcome {
         self.say(Down::Command, command).await;
         loop {
             let result: Placed<CommandResult> = self.next_body(Up::Result).await;
@@ -287,12 +263,12 @@ impl Registrar {
     }
 }
 
-fn command(now: Timestamp, epoch: u64, order: Order) -> Command {
+pub(super) fn command(now: Timestamp, epoch: u64, order: Order) -> Command {
     let deadline = now + Duration::from_secs(60);
     Command { id: CommandId::make(now, &Random::system()), issued_at: now, deadline, epoch, order }
 }
 
-fn state(version: u64, life: Life) -> DeviceState {
+pub(super) fn state(version: u64, life: Life) -> DeviceState {
     DeviceState {
         epoch: 1,
         version,
@@ -302,130 +278,4 @@ fn state(version: u64, life: Life) -> DeviceState {
         web_address: None,
         consent: Consent::Ask,
     }
-}
-
-#[tokio::test]
-async fn a_report_is_offered_until_its_receipt_through_a_killed_broker() {
-    let Some(mut site) = Site::new() else { return };
-    site.enrol(1);
-    // The registrar first: presence is not retained, so what is said before it listens is never heard.
-    let mut registrar = site.registrar().await;
-    let agent = site.run();
-    let online: Presence = payload::decode(&registrar.next(Up::Status).await.payload).unwrap();
-    assert!(online.online);
-    let first: Placed<Report> = registrar.next_body(Up::Report).await;
-    assert_eq!(first.body.serial.as_str(), "AX-1");
-    assert_eq!(first.body.mac.to_string(), "02:42:AC:11:00:02");
-
-    // The endpoint acknowledged it, and dies before the registrar has committed.
-    drop(registrar);
-    site.kill_broker();
-    site.start_broker();
-    let mut registrar = site.registrar().await;
-    let again: Placed<Report> = registrar.next_body(Up::Report).await;
-    assert_eq!(again, first, "the very same message, at the same place in history");
-    registrar.receipt(again.position).await;
-    let code: Placed<payload::Event> = registrar.next_body(Up::Event).await;
-    assert!(matches!(code.body.what, payload::Happening::OnSiteCodeShown { .. }));
-    registrar.receipt(code.position).await;
-    site.status_until(|status| status.waiting_messages == 0).await;
-    agent.stop().await;
-
-    let offline: Presence = payload::decode(&registrar.next(Up::Status).await.payload).unwrap();
-    assert!(!offline.online, "a stopped agent says so");
-}
-
-#[tokio::test]
-async fn commands_are_carried_out_once_and_the_state_shows() {
-    let Some(site) = Site::new() else { return };
-    site.enrol(1);
-    let mut registrar = site.registrar().await;
-    let agent = site.run();
-    let report: Placed<Report> = registrar.next_body(Up::Report).await;
-    registrar.receipt(report.position).await;
-
-    let now = site.clock.now();
-    let shown = |status: &Status| status.on_site_code.as_ref().map(|shown| shown.code.clone());
-    let first = shown(&site.status_until(|status| status.on_site_code.is_some()).await);
-    let renew = command(now, 1, Order::RenewOnSiteCode);
-    assert_eq!(registrar.order(&renew).await, Outcome::Done);
-    let second = shown(&site.status_until(|status| shown(status) != first).await);
-    assert_eq!(registrar.order(&renew).await, Outcome::Done, "asked twice, answered twice");
-    assert_eq!(shown(&site.status().await.unwrap()), second, "and carried out once");
-
-    let active = command(now, 1, Order::State(state(2, Life::Active)));
-    assert_eq!(registrar.order(&active).await, Outcome::Done);
-    let older = command(now, 1, Order::State(state(1, Life::Enrolled)));
-    assert_eq!(registrar.order(&older).await, Outcome::Done);
-    let status = site.status_until(|status| status.registration.is_some()).await;
-    let shown = status.registration.unwrap();
-    assert_eq!((shown.life, shown.version), (Life::Active, 2), "an older word changes nothing");
-    assert_eq!(status.on_site_code, None, "an active device shows no code");
-
-    let mut late = command(now, 1, Order::RenewOnSiteCode);
-    late.deadline = now - Duration::from_secs(1);
-    assert!(matches!(registrar.order(&late).await, Outcome::Refused { reason } if reason.starts_with("late")));
-    let foreign = command(now, 7, Order::RenewOnSiteCode);
-    assert!(
-        matches!(registrar.order(&foreign).await, Outcome::Refused { reason } if reason.starts_with("wrong epoch"))
-    );
-    agent.stop().await;
-
-    let agent = site.run();
-    let status = site.status_until(|status| status.registration.is_some()).await;
-    assert_eq!(status.registration.unwrap().customer.as_deref(), Some("Anna Rossi"), "it survives a restart");
-    agent.stop().await;
-}
-
-#[tokio::test]
-async fn an_old_certificate_is_renewed_and_taken_into_use() {
-    let Some(site) = Site::new() else { return };
-    let key = site.enrol(75);
-    let mut registrar = site.registrar().await;
-    let agent = site.run();
-    let renew: Placed<Renew> = registrar.next_body(Up::Renew).await;
-    registrar.receipt(renew.position).await;
-    let now = site.clock.now();
-    let until = now + Duration::from_secs(90 * 24 * 3600);
-    let name = site.device.to_string();
-
-    let other = PrivateKey::make().unwrap();
-    let foreign = site.certificate(&name, now, until, &other.request().unwrap());
-    registrar.say(Down::Certificate, &Certificate { chain: foreign }).await;
-    let chain = site.certificate(&name, now, until, &renew.body.csr);
-    registrar.say(Down::Certificate, &Certificate { chain: chain.clone() }).await;
-
-    let seconds = until.seconds();
-    site.status_until(|status| status.certificate_until.is_some_and(|until| until.seconds() == seconds)).await;
-    let online: Presence = payload::decode(&registrar.next(Up::Status).await.payload).unwrap();
-    assert!(online.online, "it connects anew with the new certificate");
-    agent.stop().await;
-    let state = StateDir::open(&site.folder.path().join("state")).unwrap();
-    match state.holding().unwrap() {
-        Some(Holding::Enrolled { credentials, key: held }) => {
-            assert_eq!((credentials.chain, held), (chain, key), "the foreign certificate was not taken");
-        }
-        other => panic!("not enrolled any more: {other:?}"),
-    }
-}
-
-#[tokio::test]
-async fn retired_means_no_further_connection() {
-    let Some(site) = Site::new() else { return };
-    site.enrol(1);
-    let mut registrar = site.registrar().await;
-    let agent = site.run();
-    let report: Placed<Report> = registrar.next_body(Up::Report).await;
-    registrar.receipt(report.position).await;
-    let now = site.clock.now();
-    registrar.say(Down::Command, &command(now, 1, Order::State(state(3, Life::Retired)))).await;
-    site.status_until(|status| status.stage == Stage::Retired).await;
-    agent.stop().await;
-    let state = StateDir::open(&site.folder.path().join("state")).unwrap();
-    assert!(matches!(state.holding().unwrap(), Some(Holding::Retired)));
-}
-
-#[test]
-fn the_private_key_fits_the_tls_stack() {
-    assert!(matches!(PrivateKey::make().unwrap().der().unwrap(), PrivateKeyDer::Pkcs8(_)));
 }

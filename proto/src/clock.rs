@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use gatelodge_proto::Timestamp;
+use crate::Timestamp;
 
 /// Where the time comes from. Clones share a hand-set time.
 #[derive(Debug, Clone)]

@@ -1,0 +1,156 @@
+//! A whole agent against a real Mosquitto; the registrar's part is spoken by a link of our own.
+
+mod site;
+
+use std::{net::TcpListener, path::Path, process::Child, time::Duration};
+
+use gatelodge_proto::{
+    CommandId, DeviceId, Random, Timestamp,
+    enrol::Credentials,
+    link::{Event as LinkEvent, Events, Link, Message, Outgoing, Settings},
+    payload::{
+        self, Certificate, Command, CommandResult, Consent, DeviceState, Life, Order, Outcome, Placed, Receipt, Renew,
+        Report, Status as Presence,
+    },
+    topics::{Down, Topic, Up},
+};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateSigningRequestParams, DnType, ExtendedKeyUsagePurpose, IsCa,
+    Issuer, KeyPair,
+};
+use rustls_pki_types::PrivateKeyDer;
+use tokio::task::JoinHandle;
+
+use self::site::{Site, command, state};
+use super::*;
+use crate::{
+    cloud::{SwappableCertificate, endpoint_tls},
+    config,
+    status::Status,
+};
+
+#[tokio::test]
+async fn a_report_is_offered_until_its_receipt_through_a_killed_broker() {
+    let Some(mut site) = Site::new() else { return };
+    site.enrol(1);
+    // The registrar first: presence is not retained, so what is said before it listens is never heard.
+    let mut registrar = site.registrar().await;
+    let agent = site.run();
+    let online: Presence = payload::decode(&registrar.next(Up::Status).await.payload).unwrap();
+    assert!(online.online);
+    let first: Placed<Report> = registrar.next_body(Up::Report).await;
+    assert_eq!(first.body.serial.as_str(), "AX-1");
+    assert_eq!(first.body.mac.to_string(), "02:42:AC:11:00:02");
+
+    // The endpoint acknowledged it, and dies before the registrar has committed.
+    drop(registrar);
+    site.kill_broker();
+    site.start_broker();
+    let mut registrar = site.registrar().await;
+    let again: Placed<Report> = registrar.next_body(Up::Report).await;
+    assert_eq!(again, first, "the very same message, at the same place in history");
+    registrar.receipt(again.position).await;
+    let code: Placed<payload::Event> = registrar.next_body(Up::Event).await;
+    assert!(matches!(code.body.what, payload::Happening::OnSiteCodeShown { .. }));
+    registrar.receipt(code.position).await;
+    site.status_until(|status| status.waiting_messages == 0).await;
+    agent.stop().await;
+
+    let offline: Presence = payload::decode(&registrar.next(Up::Status).await.payload).unwrap();
+    assert!(!offline.online, "a stopped agent says so");
+}
+
+#[tokio::test]
+async fn commands_are_carried_out_once_and_the_state_shows() {
+    let Some(site) = Site::new() else { return };
+    site.enrol(1);
+    let mut registrar = site.registrar().await;
+    let agent = site.run();
+    let report: Placed<Report> = registrar.next_body(Up::Report).await;
+    registrar.receipt(report.position).await;
+
+    let now = site.clock.now();
+    let shown = |status: &Status| status.on_site_code.as_ref().map(|shown| shown.code.clone());
+    let first = shown(&site.status_until(|status| status.on_site_code.is_some()).await);
+    let renew = command(now, 1, Order::RenewOnSiteCode);
+    assert_eq!(registrar.order(&renew).await, Outcome::Done);
+    let second = shown(&site.status_until(|status| shown(status) != first).await);
+    assert_eq!(registrar.order(&renew).await, Outcome::Done, "asked twice, answered twice");
+    assert_eq!(shown(&site.status().await.unwrap()), second, "and carried out once");
+
+    let active = command(now, 1, Order::State(state(2, Life::Active)));
+    assert_eq!(registrar.order(&active).await, Outcome::Done);
+    let older = command(now, 1, Order::State(state(1, Life::Enrolled)));
+    assert_eq!(registrar.order(&older).await, Outcome::Done);
+    let status = site.status_until(|status| status.registration.is_some()).await;
+    let shown = status.registration.unwrap();
+    assert_eq!((shown.life, shown.version), (Life::Active, 2), "an older word changes nothing");
+    assert_eq!(status.on_site_code, None, "an active device shows no code");
+
+    let mut late = command(now, 1, Order::RenewOnSiteCode);
+    late.deadline = now - Duration::from_secs(1);
+    assert!(matches!(registrar.order(&late).await, Outcome::Refused { reason, .. } if reason.starts_with("late")));
+    let foreign = command(now, 7, Order::RenewOnSiteCode);
+    assert!(
+        matches!(registrar.order(&foreign).await, Outcome::Refused { reason, .. } if reason.starts_with("wrong epoch"))
+    );
+    agent.stop().await;
+
+    let agent = site.run();
+    let status = site.status_until(|status| status.registration.is_some()).await;
+    assert_eq!(status.registration.unwrap().customer.as_deref(), Some("Anna Rossi"), "it survives a restart");
+    agent.stop().await;
+}
+
+#[tokio::test]
+async fn an_old_certificate_is_renewed_and_taken_into_use() {
+    let Some(site) = Site::new() else { return };
+    let key = site.enrol(75);
+    let mut registrar = site.registrar().await;
+    let agent = site.run();
+    let renew: Placed<Renew> = registrar.next_body(Up::Renew).await;
+    registrar.receipt(renew.position).await;
+    let now = site.clock.now();
+    let until = now + Duration::from_secs(90 * 24 * 3600);
+    let name = site.device.to_string();
+
+    let other = PrivateKey::make().unwrap();
+    let foreign = site.certificate(&name, now, until, &other.request().unwrap());
+    registrar.say(Down::Certificate, &Certificate { chain: foreign }).await;
+    let chain = site.certificate(&name, now, until, &renew.body.csr);
+    registrar.say(Down::Certificate, &Certificate { chain: chain.clone() }).await;
+
+    let seconds = until.seconds();
+    site.status_until(|status| status.certificate_until.is_some_and(|until| until.seconds() == seconds)).await;
+    let online: Presence = payload::decode(&registrar.next(Up::Status).await.payload).unwrap();
+    assert!(online.online, "it connects anew with the new certificate");
+    agent.stop().await;
+    let state = StateDir::open(&site.folder.path().join("state")).unwrap();
+    match state.holding().unwrap() {
+        Some(Holding::Enrolled { credentials, key: held }) => {
+            assert_eq!((credentials.chain, held), (chain, key), "the foreign certificate was not taken");
+        }
+        other => panic!("not enrolled any more: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn retired_means_no_further_connection() {
+    let Some(site) = Site::new() else { return };
+    site.enrol(1);
+    let mut registrar = site.registrar().await;
+    let agent = site.run();
+    let report: Placed<Report> = registrar.next_body(Up::Report).await;
+    registrar.receipt(report.position).await;
+    let now = site.clock.now();
+    registrar.say(Down::Command, &command(now, 1, Order::State(state(3, Life::Retired)))).await;
+    site.status_until(|status| status.stage == Stage::Retired).await;
+    agent.stop().await;
+    let state = StateDir::open(&site.folder.path().join("state")).unwrap();
+    assert!(matches!(state.holding().unwrap(), Some(Holding::Retired)));
+}
+
+#[test]
+fn the_private_key_fits_the_tls_stack() {
+    assert!(matches!(PrivateKey::make().unwrap().der().unwrap(), PrivateKeyDer::Pkcs8(_)));
+}
