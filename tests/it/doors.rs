@@ -81,14 +81,14 @@ impl<'a> Knock<'a> {
         Ok(Answer { status, location, cookie, body })
     }
 
-    async fn page(&self, path: &str) -> anyhow::Result<String> {
+    pub(crate) async fn page(&self, path: &str) -> anyhow::Result<String> {
         let answer = self.at("GET", path, "", "", "").await?;
         assert_eq!(answer.status, StatusCode::OK, "{path}: {}", answer.body);
         assert!(!answer.body.contains('⟦'), "{path} lacks a sentence: {}", answer.body);
         Ok(answer.body)
     }
 
-    async fn posts(&self, path: &str, form: &str) -> anyhow::Result<Answer> {
+    pub(crate) async fn posts(&self, path: &str, form: &str) -> anyhow::Result<Answer> {
         self.at("POST", path, "application/x-www-form-urlencoded", form, "").await
     }
 }

@@ -4,6 +4,7 @@
 
 mod accounts;
 mod activation;
+mod answers;
 mod api;
 mod broker;
 mod cast;

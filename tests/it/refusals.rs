@@ -5,7 +5,8 @@ use std::{
     fmt::Write as _, net::TcpListener, os::unix::fs::PermissionsExt as _, path::Path, process::Command, time::Duration,
 };
 
-use gatelodge_proto::{Random, enrol, identity::IdCode};
+use gatelodge_agent::doctor::{self, Verdict};
+use gatelodge_proto::{Clock, Random, enrol, identity::IdCode};
 use gatelodge_tests::{
     agent::{AgentSetup, TestAgent},
     cloud::{CloudSetup, Said, TestCloud},
@@ -80,6 +81,51 @@ async fn a_key_file_that_is_no_key_is_named() -> anyhow::Result<()> {
     std::fs::write(cloud.data_dir().join("keys/device-ca.key"), "not a key\n")?;
     let text = cloud.run(["serve"]).await?.refused(1)?;
     says(&text, &["device-ca", "restore it from the backup"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_key_file_that_cannot_be_read_is_named_with_what_to_check() -> anyhow::Result<()> {
+    let mut cloud = TestCloud::start(CloudSetup::default()).await?;
+    cloud.stop().await?;
+    // Whoever runs the tests may read every file, but nobody reads a folder.
+    let key = cloud.data_dir().join("keys/device-ca.key");
+    std::fs::remove_file(&key)?;
+    std::fs::create_dir(&key)?;
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600))?;
+    let text = cloud.run(["serve"]).await?.refused(1)?;
+    says(&text, &["device-ca.key cannot be read", "check the disk and the rights of `data_dir`"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_devices_own_port_in_use_is_named_with_its_setting() -> anyhow::Result<()> {
+    let taken = TcpListener::bind("127.0.0.1:0")?;
+    let address = taken.local_addr()?.to_string();
+    let cloud = TestCloud::start(CloudSetup::default()).await?;
+    let agent = TestAgent::prepare(&cloud, device())?;
+    let mut command = agent.command(["run"])?;
+    command.env("GATELODGE_AGENT__LOCAL_PAGE__LISTEN", &address);
+    let text = Said::of(command).await?.refused(1)?;
+    says(&text, &[&address, "local_page.listen", "another port"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_clock_that_is_far_off_is_told_by_how_much_and_what_to_do() -> anyhow::Result<()> {
+    // Whichever test comes first decides; they all choose alike.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let cloud = TestCloud::start(CloudSetup::default()).await?;
+    let agent = TestAgent::prepare(&cloud, device())?;
+    let settings = agent.state_dir().with_file_name("agent.toml");
+    let (now, hour) = (Clock::system().now(), Duration::from_secs(3600));
+    for (clock, direction) in [(now + hour, "ahead of the cloud's"), (now - hour, "behind the cloud's")] {
+        let findings = doctor::examine(Some(&settings), std::iter::empty(), &Clock::set_to(clock)).await;
+        let finding = findings.iter().find(|finding| finding.check == "clock").expect("the cloud said its time");
+        says(&finding.found, &[" s ", direction]);
+        let Verdict::Bad { next } = &finding.verdict else { panic!("an hour is no trouble: {finding:?}") };
+        says(next, &["set the clock", "time service"]);
+    }
     Ok(())
 }
 
