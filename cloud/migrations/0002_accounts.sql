@@ -41,7 +41,6 @@ CREATE TABLE sign_up (
     name TEXT NOT NULL,
     company TEXT NOT NULL,
     language TEXT NOT NULL,
-    password_hash TEXT NOT NULL,
     created_at {ts} NOT NULL
 );
 CREATE INDEX sign_up_email ON sign_up (email_folded);

@@ -5,3 +5,4 @@ mod mails;
 mod pages;
 mod people;
 mod programs;
+mod sign_up;

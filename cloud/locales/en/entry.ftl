@@ -35,6 +35,7 @@ back-to-sign-in = Back to sign in
 
 refused-password-short = { $least } characters at least, please.
 refused-password-common = This password is easily guessed. Add a word or two that only you would put together.
+refused-not-your-password = This address has an account already, and this is not its password. Give the one you sign in with.
 refused-password-differs = The two passwords differ. Type the same twice.
 refused-missing-rest = Needed as soon as any of the customer’s data is filled in.
 refused-unprintable = Contains a character that cannot be printed. Type it again.
@@ -50,7 +51,7 @@ sign-in-refused = E-mail address and password do not fit together. Check both, o
 
 sign-up-title = Sign up as an installer
 sign-up-lead = Once for your company. Every device you add later uses this account.
-sign-up-email-hint = You sign in with it. A mail will ask you to confirm it.
+sign-up-email-hint = You sign in with it. A mail with a link goes there, where you choose your password.
 sign-up-button = Sign up
 sign-up-known = Signed up before?
 
@@ -58,9 +59,13 @@ look-title = Look in your mail
 look-what = A mail is on its way to the address you gave. Its link takes you the next step.
 look-next = Nothing after a few minutes? Look among unwanted mail, check the address, and ask again.
 
-confirm-email-title = Confirm your e-mail address
-confirm-email-what = One press and your account is ready.
-confirm-email-button = Confirm
+confirm-email-title = Confirm your e‑mail address
+confirm-email-what = Choose the password you will sign in with, and your account is ready.
+confirm-email-button = Confirm and set password
+
+add-organisation-title = Add the company to your account
+add-organisation-what = This address has an account already. Give the password you sign in with, and the company in the mail is added to it.
+add-organisation-button = Add the company
 
 forgotten-title = Forgotten password
 forgotten-what = Give your e-mail address and a link to set a new password goes there. Your present password holds until then.

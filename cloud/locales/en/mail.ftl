@@ -16,7 +16,7 @@ mail-why-ask = You get this mail because you chose to be asked before each sessi
 mail-why-released = You get this mail because the device was released from your account.
 
 mail-confirm-email-subject = Confirm your e-mail address
-mail-confirm-email-what = You signed up { $company } as an installer. Confirm that this address is yours, and your account is ready.
+mail-confirm-email-what = Somebody, probably you, signed up { $company } as an installer with this address. Confirm it and choose your password, and your account is ready.
 mail-confirm-email-nothing = If you do nothing, no account is made. If it was not you, ignore this mail.
 mail-account-exists-subject = You have an account already
 mail-account-exists-what = Somebody, probably you, signed up again with this address. It has an account already, so nothing was changed.

@@ -35,6 +35,7 @@ back-to-sign-in = Retour à la connexion
 
 refused-password-short = Au moins { $least } caractères.
 refused-password-common = Ce mot de passe se devine facilement. Ajoutez un ou deux mots que vous seul mettriez ensemble.
+refused-not-your-password = Cette adresse a déjà un compte, et ce n’est pas son mot de passe. Donnez celui de vos connexions.
 refused-password-differs = Les deux mots de passe diffèrent. Saisissez deux fois le même.
 refused-missing-rest = Nécessaire dès qu’une donnée du client est remplie.
 refused-unprintable = Contient un caractère qui ne s’imprime pas. Saisissez-le à nouveau.
@@ -50,7 +51,7 @@ sign-in-refused = L’adresse e-mail et le mot de passe ne vont pas ensemble. V�
 
 sign-up-title = Inscription d’un installateur
 sign-up-lead = Une fois pour votre entreprise. Tous les appareils ajoutés ensuite utilisent ce compte.
-sign-up-email-hint = Elle sert à vous connecter. Un e-mail vous demandera de la confirmer.
+sign-up-email-hint = Elle sert à vous connecter. Un e-mail y part, dont le lien vous fait choisir votre mot de passe.
 sign-up-button = S’inscrire
 sign-up-known = Déjà inscrit ?
 
@@ -58,9 +59,13 @@ look-title = Regardez vos e-mails
 look-what = Un e-mail part vers l’adresse indiquée. Son lien vous mène à l’étape suivante.
 look-next = Rien après quelques minutes ? Regardez parmi les indésirables, vérifiez l’adresse et redemandez.
 
-confirm-email-title = Confirmez votre adresse e-mail
-confirm-email-what = Un clic et votre compte est prêt.
-confirm-email-button = Confirmer
+confirm-email-title = Confirmez votre adresse e‑mail
+confirm-email-what = Choisissez le mot de passe de vos connexions, et votre compte est prêt.
+confirm-email-button = Confirmer et définir le mot de passe
+
+add-organisation-title = Ajoutez l’entreprise à votre compte
+add-organisation-what = Cette adresse a déjà un compte. Donnez le mot de passe de vos connexions : l’entreprise de l’e-mail y sera ajoutée.
+add-organisation-button = Ajouter l’entreprise
 
 forgotten-title = Mot de passe oublié
 forgotten-what = Indiquez votre adresse e-mail : un lien pour définir un nouveau mot de passe y sera envoyé. L’actuel reste valable jusque-là.

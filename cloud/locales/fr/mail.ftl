@@ -16,7 +16,7 @@ mail-why-ask = Vous recevez cet e-mail parce que vous avez choisi d’être cons
 mail-why-released = Vous recevez cet e-mail parce que l’appareil a été rendu depuis votre compte.
 
 mail-confirm-email-subject = Confirmez votre adresse e-mail
-mail-confirm-email-what = Vous avez inscrit { $company } comme installateur. Confirmez que cette adresse est la vôtre et votre compte est prêt.
+mail-confirm-email-what = Quelqu’un, sans doute vous, a inscrit { $company } comme installateur avec cette adresse. Confirmez-la, choisissez votre mot de passe, et votre compte est prêt.
 mail-confirm-email-nothing = Sans action de votre part, aucun compte n’est créé. Si ce n’était pas vous, ignorez cet e-mail.
 mail-account-exists-subject = Vous avez déjà un compte
 mail-account-exists-what = Quelqu’un, sans doute vous, s’est inscrit à nouveau avec cette adresse. Elle a déjà un compte : rien n’a été modifié.

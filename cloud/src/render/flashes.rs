@@ -23,6 +23,8 @@ pub const SESSION_STOPPED: &str = "flash-session-stopped";
 pub const SESSION_OVER: &str = "flash-refused-session-over";
 /// The e-mail address is confirmed; sign in now.
 pub const EMAIL_CONFIRMED: &str = "flash-email-confirmed";
+/// The installer's organisation is added to the account.
+pub const ORGANISATION_ADDED: &str = "flash-organisation-added";
 /// The password is set; sign in now.
 pub const PASSWORD_SET: &str = "flash-password-set";
 /// Signed out.

@@ -12,8 +12,10 @@ pub const SIGN_OUT: &str = "/sign-out";
 pub const SIGN_UP: &str = "/sign-up";
 /// `GET`: a mail is on its way. Reached after signing up and after asking for a password.
 pub const LOOK_IN_MAIL: &str = "/look-in-mail";
-/// `GET` page (token in the fragment), `POST` `token`.
+/// `GET` page (token in the fragment), `POST` `token`, `password`, `repeated`.
 pub const CONFIRM_EMAIL: &str = "/confirm-email";
+/// `GET` page (token in the fragment), `POST` `token`, `password`: the same for an address that has an account.
+pub const ADD_ORGANISATION: &str = "/add-organisation";
 /// `GET` form, `POST` `email`.
 pub const FORGOTTEN_PASSWORD: &str = "/forgotten-password";
 /// `GET` page (token in the fragment), `POST` `token`, `password`, `repeated`.

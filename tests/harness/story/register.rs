@@ -26,13 +26,17 @@ pub async fn sign_up(stage: &mut Stage) -> anyhow::Result<()> {
     installer.look("sign-in").await?;
     installer.open("/sign-up").await?;
     installer.look("sign-up").await?;
-    let fields =
-        [("company", INSTALLER.name), ("name", name), ("email", email), ("password", password), ("repeated", password)];
-    installer.submit("/sign-up", &fields).await?;
+    installer.submit("/sign-up", &[("company", INSTALLER.name), ("name", name), ("email", email)]).await?;
     ensure!(installer.path().await? == "/look-in-mail", "signing up led to:\n{}", installer.text().await?);
     installer.look("look-in-mail").await?;
     let link = stage.mails.link(INSTALLER.person, "/confirm-email").await?;
-    stage.installer.follow(&link, "/confirm-email", &[]).await?;
+    let installer = &mut stage.installer;
+    // Two different ones first: the page comes back, with the link still good.
+    let fields = [("password", password), ("repeated", "another one altogether")];
+    installer.follow(&link, "/confirm-email", &fields).await?;
+    installer.look("confirm-email-refused").await?;
+    installer.submit("/confirm-email", &[("password", password), ("repeated", password)]).await?;
+    ensure!(installer.path().await? == "/sign-in", "confirming led to:\n{}", installer.text().await?);
     sign_in(&mut stage.installer, INSTALLER.person).await?;
     stage.installer.look("installer-home").await
 }

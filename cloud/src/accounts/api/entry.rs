@@ -9,7 +9,6 @@ use super::refusal::{Refusal, words};
 use crate::{
     accounts::{
         model::Network,
-        password::Password,
         recover,
         sign_up::{self, Application},
         tokens::Secret,
@@ -23,7 +22,6 @@ pub(super) struct SignUp {
     company: String,
     name: String,
     email: EmailAddress,
-    password: String,
     /// `en` or `fr`; English when absent.
     #[serde(default)]
     language: Option<String>,
@@ -43,26 +41,22 @@ pub(super) async fn sign_up(
     if let Some(problem) = problem {
         return Err(problem.into());
     }
-    let password = Password::choose(&form.password, &[&company, &name, form.email.as_str()])?;
     let language = form.language.and_then(|tag| tag.parse().ok()).unwrap_or_default();
-    let application = Application { company: &company, name: &name, email: &form.email, password: &password, language };
+    let application = Application { company: &company, name: &name, email: &form.email, language };
     sign_up::sign_up(&kits, &network, &application).await??;
     Ok(StatusCode::ACCEPTED)
 }
 
-#[derive(Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Link {
-    /// What follows `#` in the link.
-    token: String,
-}
-
-/// Confirms an installer's address.
-#[utoipa::path(post, path = "/api/v1/sign-up/confirm", tag = "sign-up", security(()), request_body = Link,
-    responses((status = 204), (status = 410, description = "The link does not work")))]
-pub(super) async fn confirm_email(State(kits): State<Kits>, Json(link): Json<Link>) -> Result<StatusCode, Refusal> {
-    let secret: Secret = link.token.parse()?;
-    sign_up::confirm(&kits, &secret).await??;
+/// Confirms an installer's address: the password is chosen here, or is the account's own when the address has one.
+#[utoipa::path(post, path = "/api/v1/sign-up/confirm", tag = "sign-up", security(()), request_body = PasswordByLink,
+    responses((status = 204), (status = 410, description = "The link does not work"),
+        (status = 422, description = "The password is not taken; the link still works")))]
+pub(super) async fn confirm_email(
+    State(kits): State<Kits>,
+    Json(by_link): Json<PasswordByLink>,
+) -> Result<StatusCode, Refusal> {
+    let secret: Secret = by_link.token.parse()?;
+    sign_up::confirm(&kits, &secret, &by_link.password).await??;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -86,20 +80,20 @@ pub(super) async fn forgotten_password(
 
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct PasswordChoice {
+pub(super) struct PasswordByLink {
     /// What follows `#` in the link.
     token: String,
     password: String,
 }
 
 /// Chooses a password by the link in the mail.
-#[utoipa::path(post, path = "/api/v1/password", tag = "sign-in", security(()), request_body = PasswordChoice,
+#[utoipa::path(post, path = "/api/v1/password", tag = "sign-in", security(()), request_body = PasswordByLink,
     responses((status = 204), (status = 410, description = "The link does not work")))]
 pub(super) async fn set_password(
     State(kits): State<Kits>,
-    Json(choice): Json<PasswordChoice>,
+    Json(by_link): Json<PasswordByLink>,
 ) -> Result<StatusCode, Refusal> {
-    let secret: Secret = choice.token.parse()?;
-    recover::set_password(&kits, &secret, &choice.password).await??;
+    let secret: Secret = by_link.token.parse()?;
+    recover::set_password(&kits, &secret, &by_link.password).await??;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -7,6 +7,7 @@ use crate::{
         failure::Failure,
         password::PasswordRefusal,
         recover::SetPasswordRefusal,
+        sign_up::ConfirmRefusal,
         throttle::Throttled,
         tokens::{InvalidSecret, TokenRefusal},
     },
@@ -59,6 +60,19 @@ impl From<SetPasswordRefusal> for Refusal {
         match refusal {
             SetPasswordRefusal::Link(refusal) => refusal.into(),
             SetPasswordRefusal::Password(refusal) => refusal.into(),
+        }
+    }
+}
+
+impl From<ConfirmRefusal> for Refusal {
+    fn from(refusal: ConfirmRefusal) -> Self {
+        match refusal {
+            ConfirmRefusal::Link(refusal) => refusal.into(),
+            ConfirmRefusal::Password(refusal) => refusal.into(),
+            ConfirmRefusal::NotTheirs => {
+                invalid("The password is not taken.").field("password", &refusal.to_string()).into()
+            }
+            ConfirmRefusal::Throttled(throttled) => throttled.into(),
         }
     }
 }

@@ -12,18 +12,20 @@ use crate::{
     accounts::{
         NotSignedIn, SignedIn,
         model::Network,
-        password::Password,
         portal_session::{self, Browser},
         recover::{self, SetPasswordRefusal},
         sign_in::{self, Credentials, SignInRefusal},
-        sign_up::{self, Application},
+        sign_up::{self, Application, ConfirmRefusal},
         tokens::{Secret, TokenRefusal},
     },
     i18n::Explain as _,
     kits::Kits,
     render::{
         Html, Refusals, flashes,
-        pages::{ConfirmEmail, ForgottenPassword, LookInMail, SetPassword, SignIn, SignInForm, SignUp, SignUpForm},
+        pages::{
+            AddOrganisation, ConfirmEmail, ForgottenPassword, LookInMail, SetPassword, SignIn, SignInForm, SignUp,
+            SignUpForm,
+        },
         paths,
     },
     web::{Fault, Form, Visitor, clear_cookie, cookie, flash, set_cookie},
@@ -108,25 +110,12 @@ pub(super) async fn sign_up(
     let company = refusals.words("company", &form.company, NAME);
     let name = refusals.words("name", &form.name, NAME);
     let email: Option<EmailAddress> = refusals.parse("email", &form.email);
-    let password = chosen(&mut refusals, &form.password, &form.repeated, &[&form.company, &form.name, &form.email]);
-    let (Some(company), Some(name), Some(email), Some(password)) = (company, name, email, password) else {
-        let form = SignUpForm { password: String::new(), repeated: String::new(), ..form };
+    let (Some(company), Some(name), Some(email)) = (company, name, email) else {
         return Ok(Html(SignUp { page: visitor.page(kits.now()), form, refusals }).into_response());
     };
-    let application =
-        Application { company: &company, name: &name, email: &email, password: &password, language: visitor.language };
+    let application = Application { company: &company, name: &name, email: &email, language: visitor.language };
     sign_up::sign_up(&kits, &network, &application).await??;
     Ok(Redirect::to(paths::LOOK_IN_MAIL).into_response())
-}
-
-/// A password typed twice.
-fn chosen(refusals: &mut Refusals, password: &str, repeated: &str, about: &[&str]) -> Option<Password> {
-    match Password::choose(password, about) {
-        Err(refusal) => refusals.add("password", refusal.explain()),
-        Ok(_) if password != repeated => refusals.add("repeated", SignUp::password_differs()),
-        Ok(password) => return Some(password),
-    }
-    None
 }
 
 pub(super) async fn look_in_mail(visitor: Visitor, State(kits): State<Kits>) -> Html<LookInMail> {
@@ -134,22 +123,60 @@ pub(super) async fn look_in_mail(visitor: Visitor, State(kits): State<Kits>) -> 
 }
 
 pub(super) async fn confirm_email_page(visitor: Visitor, State(kits): State<Kits>) -> Html<ConfirmEmail> {
-    Html(ConfirmEmail { page: visitor.page(kits.now()) })
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct LinkForm {
-    token: String,
+    let page = visitor.page(kits.now());
+    Html(ConfirmEmail { page, token: String::new(), refusals: Refusals::none() })
 }
 
 pub(super) async fn confirm_email(
+    visitor: Visitor,
     State(kits): State<Kits>,
-    Form(form): Form<LinkForm>,
-) -> Result<impl IntoResponse, Fault> {
+    Form(form): Form<PasswordForm>,
+) -> Result<Response, Fault> {
     let secret: Secret = form.token.parse().map_err(|_| TokenRefusal::Unknown)?;
-    sign_up::confirm(&kits, &secret).await??;
-    Ok((flash(flashes::EMAIL_CONFIRMED), Redirect::to(paths::SIGN_IN)))
+    if form.password != form.repeated {
+        let (page, refusals) = (visitor.page(kits.now()), Refusals::one("repeated", SetPassword::differs()));
+        return Ok(Html(ConfirmEmail { page, token: form.token, refusals }).into_response());
+    }
+    let Err(refusal) = sign_up::confirm(&kits, &secret, &form.password).await? else {
+        return Ok((flash(flashes::EMAIL_CONFIRMED), Redirect::to(paths::SIGN_IN)).into_response());
+    };
+    let page = visitor.page(kits.now());
+    match refusal {
+        ConfirmRefusal::Link(refusal) => Err(refusal.into()),
+        ConfirmRefusal::Throttled(throttled) => Err(throttled.into()),
+        ConfirmRefusal::Password(refusal) => {
+            let refusals = Refusals::one("password", refusal.explain());
+            Ok(Html(ConfirmEmail { page, token: form.token, refusals }).into_response())
+        }
+        ConfirmRefusal::NotTheirs => {
+            let refusals = Refusals::one("password", AddOrganisation::not_theirs());
+            Ok(Html(AddOrganisation { page, token: form.token, refusals }).into_response())
+        }
+    }
+}
+
+pub(super) async fn add_organisation_page(visitor: Visitor, State(kits): State<Kits>) -> Html<AddOrganisation> {
+    let page = visitor.page(kits.now());
+    Html(AddOrganisation { page, token: String::new(), refusals: Refusals::none() })
+}
+
+pub(super) async fn add_organisation(
+    visitor: Visitor,
+    State(kits): State<Kits>,
+    Form(form): Form<PasswordForm>,
+) -> Result<Response, Fault> {
+    let secret: Secret = form.token.parse().map_err(|_| TokenRefusal::Unknown)?;
+    let Err(refusal) = sign_up::confirm(&kits, &secret, &form.password).await? else {
+        return Ok((flash(flashes::ORGANISATION_ADDED), Redirect::to(paths::MY_SIGN_INS)).into_response());
+    };
+    let why = match refusal {
+        ConfirmRefusal::Link(refusal) => return Err(refusal.into()),
+        ConfirmRefusal::Throttled(throttled) => return Err(throttled.into()),
+        ConfirmRefusal::Password(refusal) => refusal.explain(),
+        ConfirmRefusal::NotTheirs => AddOrganisation::not_theirs(),
+    };
+    let (page, refusals) = (visitor.page(kits.now()), Refusals::one("password", why));
+    Ok(Html(AddOrganisation { page, token: form.token, refusals }).into_response())
 }
 
 pub(super) async fn forgotten_page(visitor: Visitor, State(kits): State<Kits>) -> Html<ForgottenPassword> {
@@ -182,9 +209,10 @@ pub(super) async fn set_password_page(visitor: Visitor, State(kits): State<Kits>
     Html(SetPassword { page: visitor.page(kits.now()), token: String::new(), refusals: Refusals::none() })
 }
 
+/// A password by the link in a mail; `repeated` where it is chosen.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-pub(super) struct SetPasswordForm {
+pub(super) struct PasswordForm {
     token: String,
     password: String,
     repeated: String,
@@ -193,7 +221,7 @@ pub(super) struct SetPasswordForm {
 pub(super) async fn set_password(
     visitor: Visitor,
     State(kits): State<Kits>,
-    Form(form): Form<SetPasswordForm>,
+    Form(form): Form<PasswordForm>,
 ) -> Result<Response, Fault> {
     let secret: Secret = form.token.parse().map_err(|_| TokenRefusal::Unknown)?;
     let mut refusals = Refusals::none();
@@ -204,7 +232,7 @@ pub(super) async fn set_password(
             Err(SetPasswordRefusal::Password(refusal)) => refusals.add("password", refusal.explain()),
         }
     } else {
-        refusals.add("repeated", SignUp::password_differs());
+        refusals.add("repeated", SetPassword::differs());
     }
     Ok(Html(SetPassword { page: visitor.page(kits.now()), token: form.token, refusals }).into_response())
 }

@@ -26,6 +26,7 @@ pub fn routes() -> Router<Kits> {
         .route(paths::SIGN_UP, get(entry::sign_up_page).post(entry::sign_up))
         .route(paths::LOOK_IN_MAIL, get(entry::look_in_mail))
         .route(paths::CONFIRM_EMAIL, get(entry::confirm_email_page).post(entry::confirm_email))
+        .route(paths::ADD_ORGANISATION, get(entry::add_organisation_page).post(entry::add_organisation))
         .route(paths::FORGOTTEN_PASSWORD, get(entry::forgotten_page).post(entry::forgotten))
         .route(paths::SET_PASSWORD, get(entry::set_password_page).post(entry::set_password))
         .route(paths::APPROVE, get(approve::ask).post(approve::decide))
@@ -44,9 +45,9 @@ pub fn routes() -> Router<Kits> {
 impl Explain for PasswordRefusal {
     fn explain(&self) -> Phrase {
         match self {
-            Self::TooShort => pages::SignUp::password_short(password::SHORTEST),
+            Self::TooShort => pages::SetPassword::too_short(password::SHORTEST),
             Self::TooLong => Phrase::new("refused-too-long").with("most", password::LONGEST),
-            Self::Guessable => pages::SignUp::password_common(),
+            Self::Guessable => pages::SetPassword::common(),
         }
     }
 }

@@ -1,8 +1,10 @@
-//! An installer signs up: company, person, address and password wait in a row of their own until the link in the mail
-//! comes back. Whether an address is known already is told to its owner alone, by mail.
+//! An installer signs up: company, person and address wait in a row of their own until the link in the mail comes back
+//! with a password. Whether an address is known already is told to its owner alone, by mail.
 
+mod confirm;
 mod service;
 mod store;
 
-pub use service::{Application, confirm, sign_up};
+pub use confirm::{ConfirmRefusal, confirm};
+pub use service::{Application, sign_up};
 pub(in crate::accounts) use store::waiting;

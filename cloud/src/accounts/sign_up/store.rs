@@ -19,7 +19,6 @@ pub(in crate::accounts) struct Waiting {
     pub(in crate::accounts) name: String,
     pub(in crate::accounts) company: String,
     pub(in crate::accounts) language: Language,
-    pub(in crate::accounts) password_hash: String,
 }
 
 #[derive(sqlx::FromRow)]
@@ -28,7 +27,6 @@ struct Row {
     name: String,
     company: String,
     language: String,
-    password_hash: String,
 }
 
 impl TryFrom<Row> for Waiting {
@@ -39,7 +37,6 @@ impl TryFrom<Row> for Waiting {
             name: row.name,
             company: row.company,
             language: row.language.parse().map_err(DbError::corrupt)?,
-            password_hash: row.password_hash,
         })
     }
 }
@@ -50,8 +47,8 @@ const KEPT: Duration = Duration::from_secs(7 * 86_400);
 pub(super) async fn insert(tx: &mut Tx, now: Timestamp, id: Uuid, waiting: &Waiting) -> Result<(), DbError> {
     change!(tx, c => sqlx::query("DELETE FROM sign_up WHERE created_at < $1").bind(Ts::from(now - KEPT)).execute(c))?;
     change!(tx, c => sqlx::query(
-        "INSERT INTO sign_up (id, email, email_folded, name, company, language, password_hash, created_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        "INSERT INTO sign_up (id, email, email_folded, name, company, language, created_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
     )
     .bind(id)
     .bind(waiting.email.as_str())
@@ -59,7 +56,6 @@ pub(super) async fn insert(tx: &mut Tx, now: Timestamp, id: Uuid, waiting: &Wait
     .bind(waiting.name.as_str())
     .bind(waiting.company.as_str())
     .bind(waiting.language.tag())
-    .bind(waiting.password_hash.as_str())
     .bind(Ts::from(now))
     .execute(c))?;
     Ok(())
@@ -68,7 +64,7 @@ pub(super) async fn insert(tx: &mut Tx, now: Timestamp, id: Uuid, waiting: &Wait
 /// A sign-up that still waits.
 pub(in crate::accounts) async fn waiting(tx: &mut Tx, id: Uuid) -> Result<Option<Waiting>, DbError> {
     run!(tx, c => sqlx::query_as::<_, Row>(
-        "SELECT email, name, company, language, password_hash FROM sign_up WHERE id = $1",
+        "SELECT email, name, company, language FROM sign_up WHERE id = $1",
     )
     .bind(id)
     .fetch_optional(c))?

@@ -62,27 +62,6 @@ pub struct SignUpForm {
     pub name: String,
     /// Their e-mail address.
     pub email: String,
-    /// Their password; never shown again.
-    pub password: String,
-    /// The password once more.
-    pub repeated: String,
-}
-
-impl SignUp {
-    /// Why a password is not taken: too short.
-    pub fn password_short(least: usize) -> Phrase {
-        Phrase::new("refused-password-short").with("least", least)
-    }
-
-    /// Why a password is not taken: easily guessed.
-    pub const fn password_common() -> Phrase {
-        Phrase::new("refused-password-common")
-    }
-
-    /// Why a password is not taken: typed differently the second time.
-    pub const fn password_differs() -> Phrase {
-        Phrase::new("refused-password-differs")
-    }
 }
 
 /// [`LOOK_IN_MAIL`](crate::render::paths::LOOK_IN_MAIL): the same page whether the address is known or not.
@@ -94,12 +73,36 @@ pub struct LookInMail {
 }
 
 /// [`CONFIRM_EMAIL`](crate::render::paths::CONFIRM_EMAIL): the script fills the field `token` from the fragment; a
-/// person's press on the button posts it.
+/// person's press on the button posts it with `password` and `repeated`.
 #[derive(Debug, Template)]
 #[template(path = "entry/confirm_email.html")]
 pub struct ConfirmEmail {
     /// The frame.
     pub page: Page,
+    /// The token, when the form comes back with refusals; else empty, and the script takes it from the fragment.
+    pub token: String,
+    /// What is wrong with the password.
+    pub refusals: Refusals,
+}
+
+/// [`ADD_ORGANISATION`](crate::render::paths::ADD_ORGANISATION): the same for an address that has an account; posts
+/// `token` and `password`.
+#[derive(Debug, Template)]
+#[template(path = "entry/add_organisation.html")]
+pub struct AddOrganisation {
+    /// The frame.
+    pub page: Page,
+    /// The token, when the form comes back with refusals; else empty, and the script takes it from the fragment.
+    pub token: String,
+    /// What is wrong with the password.
+    pub refusals: Refusals,
+}
+
+impl AddOrganisation {
+    /// Why a password is not taken: it is not the account's.
+    pub const fn not_theirs() -> Phrase {
+        Phrase::new("refused-not-your-password")
+    }
 }
 
 /// [`FORGOTTEN_PASSWORD`](crate::render::paths::FORGOTTEN_PASSWORD): posts `email`.
@@ -124,4 +127,21 @@ pub struct SetPassword {
     pub token: String,
     /// What is wrong with the password.
     pub refusals: Refusals,
+}
+
+impl SetPassword {
+    /// Why a password is not taken: too short.
+    pub fn too_short(least: usize) -> Phrase {
+        Phrase::new("refused-password-short").with("least", least)
+    }
+
+    /// Why a password is not taken: easily guessed.
+    pub const fn common() -> Phrase {
+        Phrase::new("refused-password-common")
+    }
+
+    /// Why a password is not taken: typed differently the second time.
+    pub const fn differs() -> Phrase {
+        Phrase::new("refused-password-differs")
+    }
 }

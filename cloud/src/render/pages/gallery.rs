@@ -55,11 +55,20 @@ fn all(language: Language) -> Vec<(&'static str, String)> {
         SignIn { page: out("/sign-in").with_notice(notice), form, refusals: Refusals::one("", SignIn::wrong_pair()) }
             .render(),
     );
-    let mut refusals = Refusals::one("password", SignUp::password_common());
-    refusals.add("repeated", SignUp::password_differs());
-    add("sign_up", SignUp { page: out("/sign-up"), form: SignUpForm::default(), refusals }.render());
+    add("sign_up", SignUp { page: out("/sign-up"), form: SignUpForm::default(), refusals: none() }.render());
     add("look_in_mail", LookInMail { page: out("/look-in-mail") }.render());
-    add("confirm_email", ConfirmEmail { page: out("/confirm-email") }.render());
+    add("confirm_email", ConfirmEmail { page: out("/confirm-email"), token: String::new(), refusals: none() }.render());
+    let mut refusals = Refusals::one("password", SetPassword::common());
+    refusals.add("repeated", SetPassword::differs());
+    add(
+        "confirm_email_refused",
+        ConfirmEmail { page: out("/confirm-email"), token: "token".into(), refusals }.render(),
+    );
+    let refusals = Refusals::one("password", AddOrganisation::not_theirs());
+    add(
+        "add_organisation",
+        AddOrganisation { page: out("/add-organisation"), token: String::new(), refusals }.render(),
+    );
     add(
         "forgotten_password",
         ForgottenPassword { page: out("/forgotten-password"), email: String::new(), refusals: none() }.render(),

@@ -18,7 +18,9 @@ pub use customer::{
     Activated, ActivationForm, ActivationLanding, ConfirmActivation, CustomerDevice, History, MyData, MyDataForm,
     MyDevices, Release, Requests, Sessions,
 };
-pub use entry::{ConfirmEmail, ForgottenPassword, LookInMail, SetPassword, SignIn, SignInForm, SignUp, SignUpForm};
+pub use entry::{
+    AddOrganisation, ConfirmEmail, ForgottenPassword, LookInMail, SetPassword, SignIn, SignInForm, SignUp, SignUpForm,
+};
 pub use fault::FaultPage;
 pub use home::{CustomerHome, InstallerHome, VendorHome};
 pub use installer::{
