@@ -120,6 +120,7 @@ refused-proof-missing = Type the on-site code that the device shows, or the labe
 
 link-title = Waiting for the customer
 link-sent = The activation link went to { $email } { $ago }.
+link-leaving = The activation link is on its way to { $email }.
 link-until = It is good until { $date }.
 link-expired = It has expired. Send it again.
 link-resend = Send the link again

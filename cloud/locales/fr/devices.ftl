@@ -120,6 +120,7 @@ refused-proof-missing = Saisissez le code sur site affiché par l’appareil, ou
 
 link-title = En attente du client
 link-sent = Le lien d’activation est parti vers { $email } { $ago }.
+link-leaving = Le lien d’activation part vers { $email }.
 link-until = Il est valable jusqu’au { $date }.
 link-expired = Il a expiré. Renvoyez-le.
 link-resend = Renvoyer le lien

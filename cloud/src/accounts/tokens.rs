@@ -153,6 +153,19 @@ pub async fn consume(tx: &mut Tx, now: Timestamp, purpose: Purpose, secret: &Sec
     .fetch_optional(c))
 }
 
+/// When the newest link of `subject` was made and until when it is good; `None` while its mail has not left, or when
+/// it was voided.
+pub async fn newest(tx: &mut Tx, purpose: Purpose, subject: Uuid) -> Result<Option<(Timestamp, Timestamp)>, DbError> {
+    let row = run!(tx, c => sqlx::query_as::<_, (Ts, Ts)>(
+        "SELECT created_at, expires_at FROM one_time_token \
+         WHERE purpose = $1 AND subject_id = $2 AND superseded_at IS NULL ORDER BY created_at DESC LIMIT 1"
+    )
+    .bind(purpose.word())
+    .bind(subject)
+    .fetch_optional(c))?;
+    Ok(row.map(|(made, until)| (made.into(), until.into())))
+}
+
 #[derive(sqlx::FromRow)]
 struct Row {
     subject_id: Uuid,

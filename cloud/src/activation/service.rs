@@ -1,7 +1,7 @@
 //! What people read of registrations, and the word a device gets about its own.
 
 use gatelodge_proto::{
-    DeviceId, RegistrationId,
+    DeviceId, RegistrationId, Timestamp,
     api::{DeviceView, Presence},
 };
 
@@ -14,6 +14,7 @@ use crate::{
     accounts::{
         model::{Member, OrganisationKind},
         service as accounts,
+        tokens::{self, Purpose},
     },
     db::{DbError, Tx},
     devices::service::{self as devices, Registrant},
@@ -46,6 +47,12 @@ pub async fn one(kits: &Kits, member: &Member, device: DeviceId) -> Result<Optio
 pub async fn registration(kits: &Kits, id: RegistrationId) -> Result<Option<RegistrationView>, DbError> {
     let mut tx = kits.db.read().await?;
     store::by_id(&mut tx, id).await
+}
+
+/// When the activation link of a registration left and until when it is good; `None` while the mail is on its way.
+pub async fn link_times(kits: &Kits, id: RegistrationId) -> Result<Option<(Timestamp, Timestamp)>, DbError> {
+    let mut tx = kits.db.read().await?;
+    tokens::newest(&mut tx, Purpose::Activation, id.uuid()).await
 }
 
 /// How many live registrations an installer has in each state.

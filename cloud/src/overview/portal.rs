@@ -19,7 +19,7 @@ use crate::{
     accounts::{NotSignedIn, SignedIn, model::OrganisationKind, rights::CustomerMember},
     activation::{
         self, Wanted,
-        model::{LINK_LIFE, RegistrationView, State as Standing},
+        model::{RegistrationView, State as Standing},
         rule::{self, RuleRefusal},
         show::{domain, proposal},
     },
@@ -128,11 +128,12 @@ async fn device_page(
     let page = visitor.page(kits.now()).signed_in(sessions::show::who(kits, by).await?);
     let found = rows(kits, by, Some(id), false, 50).await?;
     let history = told(kits, by, Some(id), None, LATEST).await?.0;
-    let link = (view.state == Standing::Open).then(|| LinkFacts {
-        email: view.email.to_string(),
-        sent_at: view.registered_at,
-        until: view.registered_at + LINK_LIFE,
-    });
+    let link = if view.state == Standing::Open {
+        let times = activation::service::link_times(kits, view.id).await?;
+        Some(LinkFacts { email: view.email.to_string(), times })
+    } else {
+        None
+    };
     let device = facts(view);
     if by.member().kind != OrganisationKind::Customer {
         return Ok(Html(InstallerDevice { page, device, link, sessions: found, history }).into_response());

@@ -117,7 +117,8 @@ pub(super) async fn sent(
 ) -> Result<Html<DeviceSent>, Fault> {
     let view = service::one(&kits, by.member(), device).await?.ok_or_else(Fault::not_found)?;
     let page = visitor.page(kits.now()).signed_in(by.signed_in().who());
-    let until = view.registered_at + LINK_LIFE;
+    let times = service::link_times(&kits, view.id).await?;
+    let until = times.map_or(view.registered_at + LINK_LIFE, |(_, until)| until);
     Ok(Html(DeviceSent { page, device, name: view.web_address.to_string(), email: view.email.to_string(), until }))
 }
 

@@ -143,7 +143,7 @@ fn all(language: Language) -> Vec<(&'static str, String)> {
         .render(),
     );
     let link =
-        LinkFacts { email: "rosa@example.com".into(), sent_at: ago(90), until: NOW + Duration::from_secs(2 * 86_400) };
+        LinkFacts { email: "rosa@example.com".into(), times: Some((ago(90), NOW + Duration::from_secs(2 * 86_400))) };
     let device = facts(Life::Registered, true);
     add(
         "installer_device_waiting",

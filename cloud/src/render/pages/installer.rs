@@ -209,10 +209,8 @@ pub struct DeviceSent {
 pub struct LinkFacts {
     /// Where it went.
     pub email: String,
-    /// When.
-    pub sent_at: Timestamp,
-    /// Until when it is good.
-    pub until: Timestamp,
+    /// When it left and until when it is good; `None` while its mail is on its way.
+    pub times: Option<(Timestamp, Timestamp)>,
 }
 
 /// [`DEVICE`](crate::render::paths::DEVICE) of an installer.
