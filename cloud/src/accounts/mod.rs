@@ -23,4 +23,4 @@ mod throttle;
 pub mod tokens;
 
 pub use jobs::jobs;
-pub use signed_in::{By, NotSignedIn, SignedIn};
+pub use signed_in::{Bell, By, NotSignedIn, SignedIn};

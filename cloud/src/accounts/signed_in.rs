@@ -1,9 +1,12 @@
 //! The extractor behind every page and call that needs somebody: a browser by its cookie, a program by its token.
 
+use std::{fmt, sync::Arc};
+
 use axum::{
     extract::{FromRef, FromRequestParts},
     response::{IntoResponse, Redirect, Response},
 };
+use futures_util::future::BoxFuture;
 use http::{HeaderValue, Method, StatusCode, header, request::Parts};
 
 use super::{
@@ -24,7 +27,31 @@ use crate::{
 pub struct SignedIn {
     member: Member,
     by: By,
+    waiting: u32,
     keeps_mails: bool,
+}
+
+/// Who knows how many requests wait for a member's word. An extension of every request, put there by what knows the
+/// features, so that the bell of any page shows it; without one, nothing waits.
+#[derive(Clone)]
+pub struct Bell(Arc<Count>);
+
+type Count = dyn Fn(Kits, Member) -> BoxFuture<'static, Result<u32, DbError>> + Send + Sync;
+
+impl Bell {
+    /// The bell over what counts.
+    pub fn new<F>(count: impl Fn(Kits, Member) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Result<u32, DbError>> + Send + 'static,
+    {
+        Self(Arc::new(move |kits, member| Box::pin(count(kits, member))))
+    }
+}
+
+impl fmt::Debug for Bell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Bell")
+    }
 }
 
 /// How they showed it.
@@ -61,7 +88,7 @@ impl SignedIn {
             organisation: member.organisation_name.clone(),
             side: member.kind.into(),
             role: member.role.into(),
-            waiting: 0,
+            waiting: self.waiting,
             mailbox: self.keeps_mails,
         }
     }
@@ -142,14 +169,18 @@ async fn recognise(kits: &Kits, parts: &Parts) -> Result<Option<SignedIn>, DbErr
             .and_then(|(_, token)| token.trim().parse::<BearerToken>().ok());
         let Some(token) = token else { return Ok(None) };
         let found = api_token::recognise(kits, &token).await?;
-        return Ok(found.map(|(member, id)| SignedIn { member, by: By::Program(id), keeps_mails }));
+        return Ok(found.map(|(member, id)| SignedIn { member, by: By::Program(id), waiting: 0, keeps_mails }));
     }
     let Some(secret) = cookie(&parts.headers, portal_session::COOKIE).and_then(|value| value.parse::<Secret>().ok())
     else {
         return Ok(None);
     };
-    let found = portal_session::recognise(kits, &secret).await?;
-    Ok(found.map(|(member, id)| SignedIn { member, by: By::Browser { id, secret }, keeps_mails }))
+    let Some((member, id)) = portal_session::recognise(kits, &secret).await? else { return Ok(None) };
+    let waiting = match parts.extensions.get::<Bell>() {
+        Some(Bell(count)) => count(kits.clone(), member.clone()).await?,
+        None => 0,
+    };
+    Ok(Some(SignedIn { member, by: By::Browser { id, secret }, waiting, keeps_mails }))
 }
 
 impl From<super::model::OrganisationKind> for Side {

@@ -78,7 +78,7 @@ async fn home(
 }
 
 async fn home_of(visitor: Visitor, kits: &Kits, by: &SignedIn) -> Result<Response, Fault> {
-    let page = visitor.page(kits.now()).signed_in(sessions::show::who(kits, by).await?);
+    let page = visitor.page(kits.now()).signed_in(by.who());
     let live = rows(kits, by, None, true, 100).await?;
     let wanted = Wanted { limit: 500, ..Wanted::default() };
     match by.member().kind {
@@ -125,7 +125,7 @@ async fn device_page(
     refusals: Refusals,
 ) -> Result<Response, Fault> {
     let view = activation::service::one(kits, by.member(), id).await?.ok_or_else(Fault::not_found)?;
-    let page = visitor.page(kits.now()).signed_in(sessions::show::who(kits, by).await?);
+    let page = visitor.page(kits.now()).signed_in(by.who());
     let found = rows(kits, by, Some(id), false, 50).await?;
     let history = told(kits, by, Some(id), None, LATEST).await?.0;
     let link = if view.state == Standing::Open {
@@ -226,7 +226,7 @@ async fn history(
     Query(HistoryQuery { cursor }): Query<HistoryQuery>,
 ) -> Result<Html<History>, Fault> {
     let (rows, next_cursor) = told(&kits, &by, None, Uuid::try_parse(&cursor).ok(), PAGE).await?;
-    let page = visitor.page(kits.now()).signed_in(sessions::show::who(&kits, &by).await?);
+    let page = visitor.page(kits.now()).signed_in(by.who());
     Ok(Html(History { page, rows, next_cursor }))
 }
 

@@ -15,7 +15,7 @@ use super::{
     end::{self, Stopped},
     model::is_live,
     service::{self, Wanted},
-    show::{row, who},
+    show::row,
 };
 use crate::{
     accounts::{
@@ -54,7 +54,7 @@ async fn rows(kits: &Kits, by: &SignedIn, wanted: Wanted) -> Result<Vec<SessionR
 async fn requests(visitor: Visitor, State(kits): State<Kits>, by: SignedIn) -> Result<Html<Requests>, Fault> {
     let mut requests = rows(&kits, &by, Wanted { live: true, limit: 100, ..Wanted::default() }).await?;
     requests.retain(|session| session.state == SessionState::Waiting);
-    let page = visitor.page(kits.now()).signed_in(who(&kits, &by).await?);
+    let page = visitor.page(kits.now()).signed_in(by.who());
     Ok(Html(Requests { page, requests }))
 }
 
@@ -76,7 +76,7 @@ async fn sessions(
     let full = page_of.len() == usize::try_from(PAGE).unwrap_or(usize::MAX);
     let next_cursor = page_of.last().filter(|_| full).map(|session| session.id.to_string());
     let past = page_of.into_iter().filter(|session| !is_live(session.state)).collect();
-    let page = visitor.page(kits.now()).signed_in(who(&kits, &by).await?);
+    let page = visitor.page(kits.now()).signed_in(by.who());
     Ok(Html(Sessions { page, live, past, next_cursor }))
 }
 

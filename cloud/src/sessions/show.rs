@@ -1,30 +1,12 @@
-//! What pages of several features need of sessions: a row for a reader, and how many wait for their word.
+//! What pages of several features need of sessions: a row for a reader.
 
 use gatelodge_proto::api::SessionState;
 
-use super::{
-    model::{NamedSession, is_live},
-    service,
-};
+use super::model::{NamedSession, is_live};
 use crate::{
-    accounts::{
-        SignedIn,
-        model::{Member, OrganisationKind, Role},
-    },
-    db::DbError,
-    kits::Kits,
-    render::{
-        Who,
-        pages::{ProvenBy, SessionRow},
-    },
+    accounts::model::{Member, OrganisationKind, Role},
+    render::pages::{ProvenBy, SessionRow},
 };
-
-/// The frame's word on who is signed in, with what waits for them.
-pub async fn who(kits: &Kits, by: &SignedIn) -> Result<Who, DbError> {
-    let waiting =
-        if by.member().kind == OrganisationKind::Customer { service::waiting(kits, by.member()).await? } else { 0 };
-    Ok(Who { waiting, ..by.who() })
-}
 
 /// A session as a row, for this reader.
 pub fn row(session: NamedSession, reader: &Member) -> SessionRow {

@@ -1,11 +1,16 @@
 //! Every route of every feature.
 
-use axum::{Json, Router, extract::State, http::StatusCode, response::IntoResponse, routing::get};
+use axum::{Extension, Json, Router, extract::State, http::StatusCode, response::IntoResponse, routing::get};
 use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 
 use super::document::{self, Frame};
-use crate::{accounts, activation, devices, kits::Kits, overview, sessions};
+use crate::{
+    accounts::{self, Bell},
+    activation, devices,
+    kits::Kits,
+    overview, sessions,
+};
 
 /// The routes, before the layers of the web kit.
 pub fn routes() -> Router<Kits> {
@@ -26,6 +31,7 @@ pub fn routes() -> Router<Kits> {
         .merge(activation::portal::routes())
         .merge(sessions::portal::routes())
         .merge(overview::portal::routes())
+        .layer(Extension(Bell::new(|kits, member| async move { sessions::service::waiting(&kits, &member).await })))
 }
 
 /// Whether this node can do its work: the database answers and the registrar hears devices.

@@ -14,7 +14,9 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 pub(super) use flows::{close_flow, flows, open_flow};
-pub(super) use read::{Reader, Standing, fallen, ground, lapsed, list, live_on_device, named, open_ids, standing};
+pub(super) use read::{
+    Reader, Standing, count_waiting, fallen, ground, lapsed, list, live_on_device, named, open_ids, standing,
+};
 pub(super) use tickets::{insert_ticket, take_ticket};
 
 use super::{

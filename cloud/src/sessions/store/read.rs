@@ -202,6 +202,16 @@ pub(in crate::sessions) async fn list(
     .collect()
 }
 
+/// How many requests wait for a customer's word.
+pub(in crate::sessions) async fn count_waiting(tx: &mut Tx, customer: OrganisationId) -> Result<u32, DbError> {
+    let count = run!(tx, c => sqlx::query_scalar::<_, i64>(
+        "SELECT COUNT(*) FROM remote_session WHERE customer_id = $1 AND state = 'waiting'",
+    )
+    .bind(customer.uuid())
+    .fetch_one(c))?;
+    Ok(u32::try_from(count).unwrap_or(u32::MAX))
+}
+
 /// What the relay that carries a session must know of it.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::sessions) struct Standing {
