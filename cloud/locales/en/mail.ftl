@@ -26,8 +26,7 @@ mail-set-password-subject = Set a new password
 mail-set-password-what = Follow the link to choose a new password.
 mail-set-password-nothing = If you do nothing, your present password stays. If it was not you, ignore this mail.
 mail-welcome-subject = Your login
-mail-welcome-what = An account was made for you.
-mail-welcome-what-installer = { $installer } has registered a device for you, so an account was made for you.
+mail-welcome-what = { $installer } has registered a device for you, so an account was made for you.
 mail-welcome-next = Choose a password first. A second mail has the link that shows you the device.
 mail-welcome-nothing = If you do nothing, nobody can sign in with this address and nothing is activated.
 

@@ -26,8 +26,7 @@ mail-set-password-subject = Définissez un nouveau mot de passe
 mail-set-password-what = Suivez le lien pour choisir un nouveau mot de passe.
 mail-set-password-nothing = Sans action de votre part, l’actuel reste valable. Si ce n’était pas vous, ignorez cet e-mail.
 mail-welcome-subject = Votre accès
-mail-welcome-what = Un compte a été créé pour vous.
-mail-welcome-what-installer = { $installer } a enregistré un appareil pour vous : un compte vous a donc été créé.
+mail-welcome-what = { $installer } a enregistré un appareil pour vous : un compte vous a donc été créé.
 mail-welcome-next = Choisissez d’abord un mot de passe. Un second e-mail contient le lien vers l’appareil.
 mail-welcome-nothing = Sans action de votre part, personne ne peut se connecter avec cette adresse et rien n’est activé.
 

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use gatelodge_proto::{Random, Timestamp, UserId, identity::EmailAddress};
+use gatelodge_proto::{OrganisationId, Random, Timestamp, UserId, identity::EmailAddress};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
@@ -41,7 +41,8 @@ struct AlreadyHere {
 #[derive(Debug, Serialize, Deserialize)]
 struct SetPassword {
     user: UserId,
-    welcome: bool,
+    /// Who registered a device for somebody new here; nobody when a password was forgotten.
+    installer: Option<OrganisationId>,
 }
 
 pub(super) async fn enqueue_confirm_email(
@@ -67,9 +68,9 @@ pub(super) async fn enqueue_set_password(
     now: Timestamp,
     random: &Random,
     user: UserId,
-    welcome: bool,
+    installer: Option<OrganisationId>,
 ) -> Result<(), DbError> {
-    jobs::enqueue(tx, now, random, SET_PASSWORD, &SetPassword { user, welcome }, now).await
+    jobs::enqueue(tx, now, random, SET_PASSWORD, &SetPassword { user, installer }, now).await
 }
 
 /// What does the jobs of this feature.
@@ -138,15 +139,20 @@ async fn mail_already_here(kits: Kits, job: Uuid, payload: AlreadyHere) -> Resul
 
 async fn mail_set_password(kits: Kits, job: Uuid, payload: SetPassword) -> Result<(), JobError> {
     let Some(user) = addressee(&kits, payload.user).await? else { return Ok(()) };
-    let (purpose, tx) = (Purpose::SetPassword, kits.db.write().await?);
+    let (purpose, mut tx) = (Purpose::SetPassword, kits.db.write().await?);
+    let installer = match payload.installer {
+        Some(id) => store::organisation(&mut tx, id).await?,
+        None => None,
+    };
     let link = fresh_link(&kits, tx, purpose, user.id.uuid(), paths::SET_PASSWORD).await?;
     let email = user.email.as_str();
-    let mail = if payload.welcome {
-        // A user whose name nobody entered bears their address as name.
-        let name = Some(user.name.as_str()).filter(|name| *name != email);
-        Mail::welcome(name, email, None, &link, purpose.life())
-    } else {
-        Mail::set_password(&user.name, email, &link, purpose.life())
+    let mail = match installer {
+        Some(installer) => {
+            // A user whose name nobody entered bears their address as name.
+            let name = Some(user.name.as_str()).filter(|name| *name != email);
+            Mail::welcome(name, email, &installer.name, &link, purpose.life())
+        }
+        None => Mail::set_password(&user.name, email, &link, purpose.life()),
     };
     hand_over(&kits, job, user.email.clone(), user.language, &mail).await
 }

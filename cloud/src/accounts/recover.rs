@@ -37,7 +37,7 @@ pub async fn forgotten(kits: &Kits, network: &Network, email: &EmailAddress) -> 
     if let Some((user, _)) = store::user_by_email(&mut tx, email).await?
         && user.disabled_at.is_none()
     {
-        jobs::enqueue_set_password(&mut tx, now, &kits.random, user.id, false).await?;
+        jobs::enqueue_set_password(&mut tx, now, &kits.random, user.id, None).await?;
     }
     tx.commit().await?;
     kits.jobs.ring();

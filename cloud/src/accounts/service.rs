@@ -23,7 +23,7 @@ pub use super::throttle::{Throttled, throttle};
 pub struct CustomerUser {
     /// Who.
     pub id: UserId,
-    /// Whether they have no password yet, so that they also need the mail of [`mail_set_password`].
+    /// Whether they have no password yet, so that they also need the mail of [`mail_welcome`].
     pub needs_password: bool,
 }
 
@@ -63,16 +63,16 @@ pub async fn create_customer_organisation(
     Ok(id)
 }
 
-/// Writes the job that mails `user` a link to choose a password; ring the bell after the commit. `welcome` says
-/// that a device was registered for them and they are new here.
-pub async fn mail_set_password(
+/// Writes the job that mails a customer who is new here their login and a link to choose a password; ring the bell
+/// after the commit. `installer` has registered a device for them.
+pub async fn mail_welcome(
     tx: &mut Tx,
     now: Timestamp,
     random: &Random,
     user: UserId,
-    welcome: bool,
+    installer: OrganisationId,
 ) -> Result<(), DbError> {
-    jobs::enqueue_set_password(tx, now, random, user, welcome).await
+    jobs::enqueue_set_password(tx, now, random, user, Some(installer)).await
 }
 
 /// A user.

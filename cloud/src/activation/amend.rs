@@ -62,7 +62,7 @@ pub async fn resend(kits: &Kits, by: &InstallerMember, device: DeviceId) -> Resu
     // A customer who never chose a password needs that link again too; the first one lives for minutes only.
     let customer = open.state.customer_user;
     if accounts::user(&mut tx, customer).await?.is_some_and(|user| !user.has_password) {
-        accounts::mail_set_password(&mut tx, kits.now(), &kits.random, customer, true).await?;
+        accounts::mail_welcome(&mut tx, kits.now(), &kits.random, customer, member.organisation_id).await?;
     }
     jobs::enqueue_link(&mut tx, kits, open.tie.id).await?;
     tx.commit().await?;
@@ -93,7 +93,7 @@ pub async fn correct_email(
     tokens::void(&mut tx, now, Purpose::Activation, corrected.tie.id.uuid()).await?;
     record(&mut tx, kits, member, device, "email_corrected", details, vec![member.organisation_id]).await?;
     if customer.needs_password {
-        accounts::mail_set_password(&mut tx, now, &kits.random, customer.id, true).await?;
+        accounts::mail_welcome(&mut tx, now, &kits.random, customer.id, member.organisation_id).await?;
     }
     jobs::enqueue_link(&mut tx, kits, corrected.tie.id).await?;
     tx.commit().await?;

@@ -254,7 +254,7 @@ async fn write(
     let details = json!({ "email": claim.email.as_str(), "web_address": claim.web_address.as_str() });
     record(tx, kits, member, device.id, "device_registered", details, vec![member.organisation_id]).await?;
     if customer.needs_password {
-        accounts::mail_set_password(tx, now, &kits.random, customer.id, true).await?;
+        accounts::mail_welcome(tx, now, &kits.random, customer.id, member.organisation_id).await?;
     }
     jobs::enqueue_link(tx, kits, id).await?;
     super::service::tell(tx, kits, &Found::Open(registration)).await?;

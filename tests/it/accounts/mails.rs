@@ -125,7 +125,7 @@ async fn a_hand_over_that_was_forgotten_bears_the_same_name_and_a_newer_link() -
         handler(Job {
             id,
             kind: "accounts.mail_set_password".into(),
-            payload: serde_json::json!({ "user": vera.user_id, "welcome": false }),
+            payload: serde_json::json!({ "user": vera.user_id, "installer": null }),
             attempt: 2,
             created_at: kits.now(),
         })

@@ -21,6 +21,21 @@ impl Mail {
         }
     }
 
+    /// To somebody with an account, in whose name an installer's organisation signs up: does it belong to you?
+    pub fn add_organisation(name: &str, company: &str, url: &str, life: Duration) -> Self {
+        Self {
+            subject: Phrase::new("mail-add-organisation-subject").with("company", company),
+            name: Some(name.to_owned()),
+            what: vec![Phrase::new("mail-add-organisation-what").with("company", company)],
+            facts: Vec::new(),
+            button: Phrase::new("add-organisation-button"),
+            url: url.to_owned(),
+            life: Some(life),
+            nothing: Phrase::new("mail-add-organisation-nothing"),
+            why: Phrase::new("mail-why-sign-up"),
+        }
+    }
+
     /// To somebody who signs up with an address that has an account already; `url` is the sign-in page.
     pub fn account_exists(name: &str, url: &str) -> Self {
         Self {
@@ -53,15 +68,11 @@ impl Mail {
 
     /// To a customer who is new here: the login, and the link to choose a password. `name` is what the installer
     /// entered, when anything.
-    pub fn welcome(name: Option<&str>, email: &str, installer: Option<&str>, url: &str, life: Duration) -> Self {
-        let what = match installer {
-            Some(installer) => Phrase::new("mail-welcome-what-installer").with("installer", installer),
-            None => Phrase::new("mail-welcome-what"),
-        };
+    pub fn welcome(name: Option<&str>, email: &str, installer: &str, url: &str, life: Duration) -> Self {
         Self {
             subject: Phrase::new("mail-welcome-subject"),
             name: name.map(ToOwned::to_owned),
-            what: vec![what, Phrase::new("mail-welcome-next")],
+            what: vec![Phrase::new("mail-welcome-what").with("installer", installer), Phrase::new("mail-welcome-next")],
             facts: vec![("mail-login", email.to_owned())],
             button: Phrase::new("set-password-title"),
             url: url.to_owned(),

@@ -27,7 +27,7 @@ pub(in crate::render) fn samples() -> Vec<(&'static str, Mail)> {
         ("confirm_email", Mail::confirm_email("Marc Petit", "Petit Alarmes", URL, day)),
         ("account_exists", Mail::account_exists("Marc Petit", URL)),
         ("set_password", Mail::set_password("Rosa Blanc", "rosa@example.com", URL, day / 48)),
-        ("welcome", Mail::welcome(None, "rosa@example.com", Some("Petit Alarmes"), URL, day / 48)),
+        ("welcome", Mail::welcome(None, "rosa@example.com", "Petit Alarmes <SARL>", URL, day / 48)),
         ("activation_link", Mail::activation_link(Some("Rosa Blanc"), &device, URL, day * 3)),
         ("activated_customer", Mail::activated_customer("Rosa Blanc", &device, Consent::Ask, URL)),
         ("activated_installer", Mail::activated_installer("Marc Petit", &device, "Rosa Blanc", URL)),
