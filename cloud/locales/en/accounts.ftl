@@ -9,6 +9,7 @@ my-organisation = Your organisation
 my-organisations = Your organisations
 my-organisation-this = You act for it now.
 my-organisation-switch = Act for it
+my-organisation-installs = Do you install devices for others, too?
 my-sign-ins = Where you are signed in
 my-browsers = Browsers
 my-browser-this = This browser

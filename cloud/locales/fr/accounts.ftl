@@ -9,6 +9,7 @@ my-organisation = Votre organisation
 my-organisations = Vos organisations
 my-organisation-this = Vous agissez pour elle en ce moment.
 my-organisation-switch = Agir pour elle
+my-organisation-installs = Installez-vous aussi des appareils chez d’autres ?
 my-sign-ins = Où vous êtes connecté
 my-browsers = Navigateurs
 my-browser-this = Ce navigateur

@@ -126,8 +126,15 @@ async fn mail_confirm_email(kits: Kits, job: Uuid, payload: ConfirmEmail) -> Res
     let mut tx = kits.db.write().await?;
     // Confirmed or forgotten meanwhile: nothing to say any more.
     let Some(waiting) = sign_up::waiting(&mut tx, payload.sign_up).await? else { return Ok(()) };
-    let link = fresh_link(&kits, tx, Purpose::ConfirmEmail, payload.sign_up, paths::CONFIRM_EMAIL).await?;
-    let mail = Mail::confirm_email(&waiting.name, &waiting.company, &link, Purpose::ConfirmEmail.life());
+    let known = store::user_by_email(&mut tx, &waiting.email).await?;
+    let (purpose, company) = (Purpose::ConfirmEmail, &waiting.company);
+    if let Some((user, _)) = known.filter(|(user, _)| user.has_password) {
+        let link = fresh_link(&kits, tx, purpose, payload.sign_up, paths::ADD_ORGANISATION).await?;
+        let mail = Mail::add_organisation(&user.name, company, &link, purpose.life());
+        return hand_over(&kits, job, user.email, user.language, &mail).await;
+    }
+    let link = fresh_link(&kits, tx, purpose, payload.sign_up, paths::CONFIRM_EMAIL).await?;
+    let mail = Mail::confirm_email(&waiting.name, company, &link, purpose.life());
     hand_over(&kits, job, waiting.email, waiting.language, &mail).await
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gatelodge_cloud::{accounts, i18n::Language, kits::Kits};
+use gatelodge_cloud::{accounts::service, i18n::Language, kits::Kits};
 use gatelodge_proto::api::Problem;
 use gatelodge_tests::{database::Kind, kits::TestKits};
 use serde_json::{Value, json};
@@ -56,6 +56,8 @@ async fn an_installer_signs_up_confirms_and_signs_in() -> anyhow::Result<()> {
     }
     Ok(())
 }
+
+const LENA: &str = "lena@installer.example";
 
 /// Somebody signs another person up, with a password of their own wherever one could be smuggled in: the account that
 /// comes of it has the password of whoever reads the mail.
@@ -132,17 +134,57 @@ async fn an_account_that_is_here_meanwhile_shows_its_own_password() -> anyhow::R
 
 /// A customer with [`PASSWORD`], as a registration makes one and the welcome mail's link finishes it.
 async fn customer(kits: &Kits, portal: &Portal, email: &str) -> anyhow::Result<()> {
-    let (now, address) = (kits.now(), email.parse()?);
+    portal.installer(LENA).await?;
+    let (now, random, language) = (kits.now(), &kits.random, Language::En);
     let mut tx = kits.db.write().await?;
-    let (random, language) = (&kits.random, Language::En);
-    let service = accounts::service::find_or_create_customer_user;
-    let user = service(&mut tx, now, random, &address, "Marc at home", language).await?;
-    accounts::service::mail_set_password(&mut tx, now, random, user.id, true).await?;
+    let lena = service::find_or_create_customer_user(&mut tx, now, random, &LENA.parse()?, "", language).await?;
+    let installer = service::memberships(&mut tx, lena.id).await?[0].organisation_id;
+    let address = email.parse()?;
+    let user = service::find_or_create_customer_user(&mut tx, now, random, &address, "Marc at home", language).await?;
+    service::mail_welcome(&mut tx, now, random, user.id, installer).await?;
     tx.commit().await?;
     let token = portal.token(email, "/set-password").await?;
+    let mail = &portal.mails(email).await?[0].plain;
+    anyhow::ensure!(mail.contains("Alarme Martin has registered a device for you"), "{mail}");
     let fields = [("token", token.as_str()), ("password", PASSWORD), ("repeated", PASSWORD)];
     let (_, at, _) = portal.answer("/set-password", &fields).await?;
     anyhow::ensure!(at.ends_with("/sign-in"), "{at}");
+    Ok(())
+}
+
+/// A customer who installs devices too: one account, the company added to it by the mail and the account's password.
+#[tokio::test]
+async fn a_customer_adds_an_installers_organisation_to_the_same_account() -> anyhow::Result<()> {
+    for test in TestKits::on_each().await? {
+        let portal = Portal::over(&test.kits).await?;
+        customer(&test.kits, &portal, MARC).await?;
+        let mut marc = portal.signed_in(MARC, PASSWORD).await?;
+        let links = marc.open("/my-data/sign-ins").await?.links();
+        assert!(links.iter().any(|link| link == "/sign-up"), "a customer finds the way: {links:?}");
+
+        // Mails of one moment have no order.
+        test.pass(Duration::from_secs(1));
+        portal.sign_up(MARC).await?;
+        let mail = portal.mails(MARC).await?.swap_remove(0).plain;
+        assert!(mail.contains("It has an account already: confirm with its password"), "{mail}");
+        let token = portal.token(MARC, "/add-organisation").await?;
+        marc.open("/add-organisation").await?;
+        let wrong = [("token", token.as_str()), ("password", "seven kettles of copper")];
+        let page = marc.submit("/add-organisation", &wrong).await?;
+        assert!(page.text().contains("this is not its password"), "{}", page.text());
+        let page = marc.submit("/add-organisation", &[("password", PASSWORD)]).await?;
+        assert!(page.address.ends_with("/my-data/sign-ins"), "{}", page.address);
+        let text = page.text();
+        assert!(text.contains("is added to your account") && text.contains("Alarme Martin"), "{text}");
+        assert!(text.contains("Marc at home"), "and they are a customer as before: {text}");
+        assert!(!page.links().iter().any(|link| link == "/sign-up"), "once is enough");
+
+        // From now on they are an installer like any other.
+        test.pass(Duration::from_secs(1));
+        portal.sign_up(MARC).await?;
+        let mail = portal.mails(MARC).await?.swap_remove(0).plain;
+        assert!(mail.contains("/sign-in") && !mail.contains('#'), "{mail}");
+    }
     Ok(())
 }
 
@@ -153,6 +195,8 @@ async fn signing_up_tells_a_stranger_nothing_and_the_owner_everything() -> anyho
         vendor(&test.kits, VERA).await?;
         let (unknown, known) = (portal.sign_up(MARC).await?, portal.sign_up("Vera@vendor.example").await?);
         assert_eq!(unknown, known, "same status, same place, same page");
+        customer(&test.kits, &portal, "rosa@home.example").await?;
+        assert_eq!(unknown, portal.sign_up("rosa@home.example").await?, "nor which are customers'");
         let mails = portal.mails(VERA).await?;
         assert_eq!(mails.len(), 1);
         assert!(mails[0].plain.contains("/sign-in") && !mails[0].plain.contains('#'), "{}", mails[0].plain);

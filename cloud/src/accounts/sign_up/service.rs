@@ -2,17 +2,17 @@
 
 use std::time::Duration;
 
-use gatelodge_proto::{CommandId, identity::EmailAddress};
+use gatelodge_proto::{CommandId, UserId, identity::EmailAddress};
 
 use super::store;
 use crate::{
     accounts::{
         jobs,
-        model::Network,
+        model::{Network, OrganisationKind},
         store as people,
         throttle::{Throttled, throttle},
     },
-    db::DbError,
+    db::{DbError, Tx},
     i18n::Language,
     kits::Kits,
 };
@@ -34,7 +34,7 @@ const HOUR: Duration = Duration::from_secs(3_600);
 
 /// Takes a sign-up and mails its link. No password is asked: whoever signs up need not be whoever reads the address's
 /// mail, and only the latter chooses one, when [confirming](super::confirm). The answer, and the work done for it, is the same whether the address is known or
-/// not; who has it already gets another mail.
+/// not. An installer who has it already is told so by mail; a customer's mail has a link that adds the organisation.
 pub async fn sign_up(
     kits: &Kits,
     network: &Network,
@@ -50,7 +50,12 @@ pub async fn sign_up(
     }
     let now = kits.now();
     let mut tx = kits.db.write().await?;
-    if let Some((user, _)) = people::user_by_email(&mut tx, email).await? {
+    let known = people::user_by_email(&mut tx, email).await?;
+    let settled = match &known {
+        Some((user, _)) => user.disabled_at.is_some() || is_settled(&mut tx, user.id).await?,
+        None => false,
+    };
+    if let Some((user, _)) = known.filter(|_| settled) {
         jobs::enqueue_already_here(&mut tx, now, &kits.random, user.id).await?;
     } else {
         let id = CommandId::make(now, &kits.random).uuid();
@@ -62,4 +67,10 @@ pub async fn sign_up(
     tx.commit().await?;
     kits.jobs.ring();
     Ok(Ok(()))
+}
+
+/// Whether this user has no use for an installer's organisation: they are in one, or work for the vendor.
+async fn is_settled(tx: &mut Tx, user: UserId) -> Result<bool, DbError> {
+    let members = people::memberships(tx, user).await?;
+    Ok(members.iter().any(|member| matches!(member.kind, OrganisationKind::Installer | OrganisationKind::Vendor)))
 }

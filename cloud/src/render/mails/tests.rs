@@ -25,6 +25,7 @@ pub(in crate::render) fn samples() -> Vec<(&'static str, Mail)> {
     let day = Duration::from_secs(86_400);
     vec![
         ("confirm_email", Mail::confirm_email("Marc Petit", "Petit Alarmes", URL, day)),
+        ("add_organisation", Mail::add_organisation("Marc Petit", "Petit Alarmes <SARL>", URL, day)),
         ("account_exists", Mail::account_exists("Marc Petit", URL)),
         ("set_password", Mail::set_password("Rosa Blanc", "rosa@example.com", URL, day / 48)),
         ("welcome", Mail::welcome(None, "rosa@example.com", "Petit Alarmes <SARL>", URL, day / 48)),
@@ -73,7 +74,7 @@ fn both_parts_say_the_same_in_every_language() {
 
 #[test]
 fn the_activation_mail_reads_like_this() {
-    let (_, mail) = samples().remove(4);
+    let (_, mail) = samples().remove(5);
     assert_eq!(
         mail.render(Language::En, "Sentinel SA").plain,
         "Hello Rosa Blanc,\n\n\

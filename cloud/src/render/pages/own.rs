@@ -67,6 +67,13 @@ pub struct MySignIns {
     pub memberships: Vec<MembershipRow>,
 }
 
+impl MySignIns {
+    /// Whether the person could sign up as an installer: they are a customer and nothing else yet.
+    pub fn may_install(&self) -> bool {
+        self.memberships.iter().all(|membership| membership.side == Side::Customer)
+    }
+}
+
 /// What the page of the organisation posts.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
