@@ -47,7 +47,7 @@ impl Explain for PasswordRefusal {
         match self {
             Self::TooShort => pages::SetPassword::too_short(password::SHORTEST),
             Self::TooLong => Phrase::new("refused-too-long").with("most", password::LONGEST),
-            Self::Guessable => pages::SetPassword::common(),
+            Self::Guessable => pages::SetPassword::guessable(),
         }
     }
 }

@@ -136,7 +136,7 @@ impl SetPassword {
     }
 
     /// Why a password is not taken: easily guessed.
-    pub const fn common() -> Phrase {
+    pub const fn guessable() -> Phrase {
         Phrase::new("refused-password-common")
     }
 

@@ -58,7 +58,7 @@ fn all(language: Language) -> Vec<(&'static str, String)> {
     add("sign_up", SignUp { page: out("/sign-up"), form: SignUpForm::default(), refusals: none() }.render());
     add("look_in_mail", LookInMail { page: out("/look-in-mail") }.render());
     add("confirm_email", ConfirmEmail { page: out("/confirm-email"), token: String::new(), refusals: none() }.render());
-    let mut refusals = Refusals::one("password", SetPassword::common());
+    let mut refusals = Refusals::one("password", SetPassword::guessable());
     refusals.add("repeated", SetPassword::differs());
     add(
         "confirm_email_refused",
