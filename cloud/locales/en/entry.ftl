@@ -4,6 +4,7 @@ field-email = E-mail address
 field-password = Password
 field-new-password = New password
 field-repeated = The same once more
+field-organisation-name = Name of the household or company
 field-company = Company
 field-name = Name
 field-your-name = Your name

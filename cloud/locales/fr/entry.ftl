@@ -4,6 +4,7 @@ field-email = Adresse e-mail
 field-password = Mot de passe
 field-new-password = Nouveau mot de passe
 field-repeated = Le même encore une fois
+field-organisation-name = Nom du foyer ou de l’entreprise
 field-company = Entreprise
 field-name = Nom
 field-your-name = Votre nom

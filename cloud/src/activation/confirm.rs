@@ -14,7 +14,7 @@ use super::{
 use crate::{
     accounts::{
         SignedIn,
-        model::{Member, OrganisationKind, PostalAddress, Role},
+        model::{Member, Organisation, OrganisationKind, PostalAddress, Role},
         service as accounts,
         tokens::{self, Purpose, Secret, TokenRefusal},
     },
@@ -51,14 +51,14 @@ impl From<LinkFault> for ConfirmRefusal {
 }
 
 /// Whom the device belongs to from now on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Owner {
-    /// The only customer organisation the user administers, else a new one.
+    /// The customer organisation the user acts for or administers, else a new one named after the data.
     Usual,
     /// One that the user administers.
     Known(OrganisationId),
-    /// A new one, named after the data.
-    Another,
+    /// A new one of this name.
+    Another(String),
 }
 
 /// What the customer says when confirming.
@@ -91,10 +91,21 @@ pub async fn look_as(kits: &Kits, by: &SignedIn, secret: &Secret) -> Result<Regi
     if view.customer_user == by.member().user_id { Ok(view) } else { Err(Refusal::AnotherAccount.into()) }
 }
 
-/// The customer organisations that whoever is signed in administers; they may take the device into one of them.
-pub async fn owners(kits: &Kits, by: &SignedIn) -> Result<Vec<Member>, DbError> {
+/// The customer organisations that whoever is signed in may choose from, the one they act for first. One that was made
+/// with the registration and has no address yet is no choice: it takes the data of this confirmation.
+pub async fn owners(kits: &Kits, by: &SignedIn) -> Result<Vec<Organisation>, DbError> {
     let mut tx = kits.db.read().await?;
-    administered(&mut tx, by).await
+    let mut owners = Vec::new();
+    for member in administered(&mut tx, by).await? {
+        owners.extend(accounts::organisation(&mut tx, member.organisation_id).await?.filter(|known| !is_fresh(known)));
+    }
+    owners.sort_by_key(|organisation| organisation.id != by.member().organisation_id);
+    Ok(owners)
+}
+
+/// Whether nobody has said yet where this organisation is.
+fn is_fresh(organisation: &Organisation) -> bool {
+    organisation.address == PostalAddress::default()
 }
 
 async fn administered(tx: &mut Tx, by: &SignedIn) -> Result<Vec<Member>, DbError> {
@@ -166,28 +177,27 @@ async fn choose(
         country: Some(data.country.clone()),
     };
     let mine = administered(tx, by).await?;
-    let usual = match owner {
+    let (usual, name) = match &owner {
         Owner::Known(id) => {
-            Some(mine.iter().find(|member| member.organisation_id == id).ok_or(ConfirmRefusal::Organisation)?)
+            let known = mine.iter().find(|member| member.organisation_id == *id);
+            (Some(known.ok_or(ConfirmRefusal::Organisation)?), called(data))
         }
         Owner::Usual => {
-            mine.iter().find(|member| member.organisation_id == by.member().organisation_id).or(mine.first())
+            let current = mine.iter().find(|member| member.organisation_id == by.member().organisation_id);
+            (current.or(mine.first()), called(data))
         }
-        Owner::Another => None,
+        Owner::Another(name) => (None, name.as_str()),
     };
     if let Some(member) = usual {
         let id = member.organisation_id;
         // An organisation made at registration has no address yet; one with an address is left as its people keep it.
-        let fresh = accounts::organisation(tx, id)
-            .await?
-            .is_some_and(|organisation| organisation.address == PostalAddress::default());
-        if fresh {
+        if accounts::organisation(tx, id).await?.is_some_and(|organisation| is_fresh(&organisation)) {
             accounts::set_organisation(tx, id, called(data), &address).await?;
         }
         return Ok(id);
     }
     let (now, user) = (kits.now(), by.member().user_id);
-    Ok(accounts::create_customer_organisation(tx, now, &kits.random, user, called(data), &address).await?)
+    Ok(accounts::create_customer_organisation(tx, now, &kits.random, user, name, &address).await?)
 }
 
 impl From<TokenRefusal> for LinkFault {

@@ -167,6 +167,11 @@ impl From<&CustomerData> for CustomerForm {
     }
 }
 
+/// The name of an organisation, as typed.
+pub fn organisation_name(text: &str) -> Result<String, Fault> {
+    needed(text)
+}
+
 fn printable(text: &str) -> Result<String, Fault> {
     let text = text.trim();
     if text.chars().any(char::is_control) {

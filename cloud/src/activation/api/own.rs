@@ -1,7 +1,7 @@
 //! The customer confirms a registration, changes the rules of an own device, and gives it back.
 
 use axum::{Json, extract::State};
-use gatelodge_proto::{DeviceId, api::DeviceView, identity::WebAddress, payload::Consent};
+use gatelodge_proto::{DeviceId, OrganisationId, api::DeviceView, identity::WebAddress, payload::Consent};
 use http::StatusCode;
 use serde::Deserialize;
 
@@ -10,11 +10,11 @@ use crate::{
     accounts::{SignedIn, rights::CustomerMember, tokens::Secret},
     activation::{
         confirm::{self, ConfirmRefusal, Confirmation, Owner},
-        model::{CustomerForm, LinkFault},
+        model::{CustomerForm, LinkFault, organisation_name},
         release, rule, service,
     },
     kits::Kits,
-    web::{Call, Named, Refusal},
+    web::{Call, Named, Problem, Refusal},
 };
 
 /// Confirms a registration.
@@ -27,12 +27,37 @@ pub(super) struct Activation {
     customer: CustomerForm,
     /// The rule for remote access.
     consent: Consent,
+    /// Which of the caller's customer organisations owns the device; the usual one when left out.
+    #[serde(default)]
+    organisation: Option<OrganisationId>,
+    /// The name of a new organisation that owns it, instead.
+    #[serde(default)]
+    another_organisation: Option<String>,
+}
+
+impl Activation {
+    fn owner(&self) -> Result<Owner, Refusal> {
+        let refused = |detail: &str| {
+            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_organisation", "Whose device is it?", detail)
+                .field("another_organisation", detail)
+        };
+        match (self.organisation, &self.another_organisation) {
+            (None, None) => Ok(Owner::Usual),
+            (Some(id), None) => Ok(Owner::Known(id)),
+            (None, Some(name)) => match organisation_name(name) {
+                Ok(name) => Ok(Owner::Another(name)),
+                Err(fault) => Err(refused(&fault.to_string()).into()),
+            },
+            (Some(_), Some(_)) => Err(refused("give either an organisation or the name of another one").into()),
+        }
+    }
 }
 
 /// Confirms a registration with the token of the activation mail.
 #[utoipa::path(post, path = "/api/v1/activations", tag = "activation", request_body = Activation, responses(
     (status = 200, body = DeviceView),
-    (status = 409, description = "The registration's state does not allow it, or the link is another account's"),
+    (status = 409, description = "The registration's state does not allow it, the link is another account's, \
+        or the organisation is not one the caller administers"),
     (status = 410, description = "The link does not work: unknown, expired, used or replaced by a newer one"),
     (status = 422, description = "The customer's data does not fit; the answer names the fields"),
 ))]
@@ -43,7 +68,7 @@ pub(super) async fn activate(
 ) -> Result<Json<DeviceView>, Refusal> {
     let secret: Secret = body.token.parse().map_err(|_| ConfirmRefusal::Link(LinkFault::Unknown))?;
     let data = body.customer.read_whole()?;
-    let confirmation = Confirmation { data, consent: body.consent, owner: Owner::Usual };
+    let confirmation = Confirmation { data, consent: body.consent, owner: body.owner()? };
     let view = confirm::confirm(&kits, &by, &secret, confirmation).await?;
     Ok(Json(service::device_view(view)))
 }

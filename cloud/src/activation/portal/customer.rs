@@ -11,13 +11,13 @@ use gatelodge_proto::{DeviceId, payload::Consent};
 use http::{HeaderMap, header::SET_COOKIE};
 use serde::Deserialize;
 
-use super::{refusals, shown, typed};
+use super::{FieldFault, refusals, shown, typed, why};
 use crate::{
-    accounts::{SignedIn, rights::CustomerMember, tokens::Secret},
+    accounts::{By, SignedIn, model::Organisation, portal_session, rights::CustomerMember, tokens::Secret},
     activation::{
         confirm::{self, ConfirmRefusal, Confirmation, Owner},
         machine::Refusal,
-        model::{CustomerForm, LinkFault, RegistrationView},
+        model::{CustomerForm, LinkFault, RegistrationView, organisation_name},
         release::{self, ReleaseRefusal},
         rule::{self, RuleRefusal},
         service,
@@ -25,8 +25,8 @@ use crate::{
     i18n::Phrase,
     kits::Kits,
     render::{
-        Html, Refusals, flashes,
-        pages::{Activated, ActivationForm, ActivationLanding, ConfirmActivation, Release},
+        Html, Page, Refusals, flashes,
+        pages::{Activated, ActivationForm, ActivationLanding, ConfirmActivation, OwnerChoice, Release},
         paths,
     },
     web::{Fault, Form, Named, Visitor, clear_cookie, cookie, flash, set_cookie},
@@ -94,35 +94,70 @@ pub(super) async fn confirm_form(
     headers: HeaderMap,
 ) -> Result<Html<ConfirmActivation>, Fault> {
     let view = confirm::look_as(&kits, &by, &carried(&headers)?).await?;
+    let owners = confirm::owners(&kits, &by).await?;
     let member = by.member();
-    let known = match &view.data {
+    let customer = match &view.data {
         Some(data) => CustomerForm::from(data),
         // Somebody whose name nobody entered bears their address as name.
         None if member.name == member.email.as_str() => CustomerForm::default(),
         None => CustomerForm { name: member.name.clone(), ..CustomerForm::default() },
     };
-    Ok(form_page(&visitor, &kits, &by, view, known, None, Refusals::none()))
+    let owner = owners.first().map(|first| first.id.to_string()).unwrap_or_default();
+    let form = ActivationForm { customer: shown(customer), owner, ..ActivationForm::default() };
+    let page = visitor.page(kits.now()).signed_in(by.who());
+    Ok(form_page(page, view, &owners, form, Refusals::none()))
 }
 
 fn form_page(
-    visitor: &Visitor,
-    kits: &Kits,
-    by: &SignedIn,
+    page: Page,
     view: RegistrationView,
-    form: CustomerForm,
-    consent: Option<Consent>,
+    owners: &[Organisation],
+    form: ActivationForm,
     refusals: Refusals,
 ) -> Html<ConfirmActivation> {
+    let choice = |known: &Organisation| OwnerChoice {
+        id: known.id.to_string(),
+        name: known.name.clone(),
+        place: known.address.city.clone().unwrap_or_default(),
+    };
     Html(ConfirmActivation {
-        page: visitor.page(kits.now()).signed_in(by.who()),
+        page,
         name: view.web_address.to_string(),
         product: view.product,
         id_code: view.id_code,
         installer: view.installer_name,
-        form: shown(form),
-        consent,
+        owners: owners.iter().map(choice).collect(),
+        owner: form.owner,
+        organisation_name: form.organisation_name,
+        consent: Consent::from_word(&form.consent),
+        form: form.customer,
         refusals,
     })
+}
+
+/// Whom the form names as owner; without a choice it names nobody.
+fn owner(form: &ActivationForm, refusals: &mut Refusals) -> Option<Owner> {
+    match form.owner.as_str() {
+        "" => Some(Owner::Usual),
+        ConfirmActivation::ANOTHER => match organisation_name(&form.organisation_name) {
+            Ok(name) => Some(Owner::Another(name)),
+            Err(FieldFault::Missing) => {
+                refusals.add("organisation_name", ConfirmActivation::name_missing());
+                None
+            }
+            Err(fault) => {
+                refusals.add("organisation_name", why(fault));
+                None
+            }
+        },
+        id => {
+            let known = id.parse().map(Owner::Known).ok();
+            if known.is_none() {
+                refusals.add("owner", ConfirmActivation::owner_missing());
+            }
+            known
+        }
+    }
 }
 
 pub(super) async fn confirm(
@@ -133,23 +168,32 @@ pub(super) async fn confirm(
     Form(form): Form<ActivationForm>,
 ) -> Result<Response, Fault> {
     let secret = carried(&headers)?;
-    let form_data = typed(&form.customer);
     let consent = Consent::from_word(&form.consent);
-    let (data, mut refusals) = match form_data.read_whole() {
+    let (data, mut refusals) = match typed(&form.customer).read_whole() {
         Ok(data) => (Some(data), Refusals::none()),
         Err(invalid) => (None, refusals(&invalid)),
     };
+    let owner = owner(&form, &mut refusals);
     if consent.is_none() {
         refusals.add("consent", ConfirmActivation::consent_missing());
     }
-    let (Some(data), Some(consent)) = (data, consent) else {
+    let (Some(data), Some(owner), Some(consent)) = (data, owner, consent) else {
         let view = confirm::look_as(&kits, &by, &secret).await?;
-        return Ok(form_page(&visitor, &kits, &by, view, form_data, consent, refusals).into_response());
+        let owners = confirm::owners(&kits, &by).await?;
+        let page = visitor.page(kits.now()).signed_in(by.who());
+        return Ok(form_page(page, view, &owners, form, refusals).into_response());
     };
-    let confirmation = Confirmation { data, consent, owner: Owner::Usual };
-    let view = confirm::confirm(&kits, &by, &secret, confirmation).await?;
+    let view = confirm::confirm(&kits, &by, &secret, Confirmation { data, consent, owner }).await?;
+    let mut cookies = vec![(SET_COOKIE, clear_cookie(TOKEN))];
+    // The device is shown to its owner: from here on the browser acts for that organisation.
+    if let (Some(customer), By::Browser { secret, .. }) = (view.customer, by.by())
+        && customer != by.member().organisation_id
+        && let Some(fresh) = portal_session::switch(&kits, secret, customer).await?
+    {
+        cookies.push((SET_COOKIE, set_cookie(portal_session::COOKIE, &fresh.expose(), None)));
+    }
     let done = Redirect::to(&paths::link(paths::ACTIVATED, view.device));
-    Ok((AppendHeaders([(SET_COOKIE, clear_cookie(TOKEN))]), done).into_response())
+    Ok((AppendHeaders(cookies), done).into_response())
 }
 
 pub(super) async fn activated(

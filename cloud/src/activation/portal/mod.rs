@@ -62,13 +62,16 @@ fn shown(form: CustomerForm) -> pages::CustomerForm {
 fn refusals(invalid: &InvalidCustomerData) -> Refusals {
     let mut refusals = Refusals::none();
     for fault in &invalid.0 {
-        let why: Phrase = match fault.fault {
-            FieldFault::Missing => pages::CustomerForm::missing(),
-            FieldFault::TooLong(most) => pages::CustomerForm::too_long(most),
-            FieldFault::Unprintable => pages::CustomerForm::unprintable(),
-            FieldFault::Phone => pages::CustomerForm::not_a_phone(),
-        };
-        refusals.add(fault.field, why);
+        refusals.add(fault.field, why(fault.fault));
     }
     refusals
+}
+
+fn why(fault: FieldFault) -> Phrase {
+    match fault {
+        FieldFault::Missing => pages::CustomerForm::missing(),
+        FieldFault::TooLong(most) => pages::CustomerForm::too_long(most),
+        FieldFault::Unprintable => pages::CustomerForm::unprintable(),
+        FieldFault::Phone => pages::CustomerForm::not_a_phone(),
+    }
 }

@@ -37,6 +37,21 @@ pub struct ActivationForm {
     pub customer: CustomerForm,
     /// `ask`, `always` or `never`.
     pub consent: String,
+    /// The id of one's own organisation, or [`ConfirmActivation::ANOTHER`]; empty where there was no choice.
+    pub owner: String,
+    /// What another organisation is called.
+    pub organisation_name: String,
+}
+
+/// An organisation that may own the device.
+#[derive(Debug, Clone)]
+pub struct OwnerChoice {
+    /// Its id, as the form posts it.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Its town.
+    pub place: String,
 }
 
 /// [`ACTIVATE_CONFIRM`](crate::render::paths::ACTIVATE_CONFIRM).
@@ -53,15 +68,39 @@ pub struct ConfirmActivation {
     pub id_code: IdCode,
     /// Who registered it.
     pub installer: String,
+    /// The customer's organisations; without any there is no choice.
+    pub owners: Vec<OwnerChoice>,
+    /// Which is chosen: its id, or [`ConfirmActivation::ANOTHER`].
+    pub owner: String,
+    /// What another one is called.
+    pub organisation_name: String,
     /// What the installer entered, or what was typed.
     pub form: CustomerForm,
     /// The consent chosen; `None` until one is.
     pub consent: Option<Consent>,
-    /// What is wrong with it; the fields of [`CustomerForm`] and `consent`.
+    /// What is wrong with it; the fields of [`CustomerForm`], `owner`, `organisation_name` and `consent`.
     pub refusals: Refusals,
 }
 
 impl ConfirmActivation {
+    /// What the form posts as owner for an organisation that is not there yet.
+    pub const ANOTHER: &str = "another";
+
+    /// Whether that is chosen.
+    pub fn is_another(&self) -> bool {
+        self.owner == Self::ANOTHER
+    }
+
+    /// Why the form is refused without an owner.
+    pub const fn owner_missing() -> Phrase {
+        Phrase::new("refused-owner-missing")
+    }
+
+    /// Why the form is refused without a name for another owner.
+    pub const fn name_missing() -> Phrase {
+        Phrase::new("refused-organisation-name-missing")
+    }
+
     /// All consents, for the choice, and whether each is chosen.
     pub fn consents(&self) -> [(Consent, bool); 3] {
         Consent::ALL.map(|consent| (consent, self.consent == Some(consent)))

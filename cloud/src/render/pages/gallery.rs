@@ -196,11 +196,25 @@ fn all(language: Language) -> Vec<(&'static str, String)> {
         product: "Sentinel 500".into(),
         id_code: IdCode::make(&random(1)),
         installer: "Petit Alarmes & Fils".into(),
+        owners: vec![],
+        owner: String::new(),
+        organisation_name: String::new(),
         form,
         consent,
         refusals,
     };
     add("confirm_activation", confirm(customer(), Some(Consent::Ask), none()).render());
+    let choice =
+        |id: &str, name: &str, place: &str| OwnerChoice { id: id.into(), name: name.into(), place: place.into() };
+    let owners = vec![choice("1", "Rosa Blanc", "Lyon"), choice("2", "Boulangerie Blanc & Filles", "Villeurbanne")];
+    let known = confirm(customer(), None, none());
+    add("confirm_activation_known", ConfirmActivation { owners: owners.clone(), owner: "1".into(), ..known }.render());
+    let refusals = Refusals::one("organisation_name", ConfirmActivation::name_missing());
+    let another = confirm(customer(), Some(Consent::Ask), refusals);
+    add(
+        "confirm_activation_another",
+        ConfirmActivation { owners, owner: ConfirmActivation::ANOTHER.into(), ..another }.render(),
+    );
     let mut refusals = Refusals::one("name", Phrase::new("refused-empty"));
     refusals.add("consent", ConfirmActivation::consent_missing());
     add("confirm_activation_refused", confirm(CustomerForm::default(), None, refusals).render());

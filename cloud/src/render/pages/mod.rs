@@ -16,7 +16,7 @@ mod vendor;
 pub use approve::{ApproveDone, ApproveSignIn, AskedSignIn};
 pub use customer::{
     Activated, ActivationForm, ActivationLanding, ConfirmActivation, CustomerDevice, History, MyData, MyDataForm,
-    MyDevices, Release, Requests, Sessions,
+    MyDevices, OwnerChoice, Release, Requests, Sessions,
 };
 pub use entry::{
     AddOrganisation, ConfirmEmail, ForgottenPassword, LookInMail, SetPassword, SignIn, SignInForm, SignUp, SignUpForm,
