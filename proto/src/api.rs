@@ -154,8 +154,9 @@ pub struct SessionRequest {
     pub device: DeviceId,
     /// To which of its services.
     pub services: Vec<ServiceName>,
-    /// Why; shown to the customer and kept.
-    pub reason: String,
+    /// Why, when the technician says so; shown to the customer and kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     /// For how long, in minutes; at most 240.
     pub minutes: u32,
     /// PKCS #10 of the session's own key, PEM.
@@ -213,8 +214,8 @@ pub struct SessionView {
     pub organisation: String,
     /// To which services.
     pub services: Vec<ServiceName>,
-    /// Why.
-    pub reason: String,
+    /// Why, when the technician said so.
+    pub reason: Option<String>,
     /// Where it stands.
     pub state: SessionState,
     /// When it was asked for.

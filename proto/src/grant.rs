@@ -41,8 +41,9 @@ pub struct Grant {
     pub idle_s: u32,
     /// The customer's rule at that moment.
     pub consent: Consent,
-    /// Why the technician comes.
-    pub reason: String,
+    /// Why the technician comes, when they said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// Who asked for a session.
@@ -186,7 +187,7 @@ mod tests {
             lifetime_s: 3600,
             idle_s: 900,
             consent: Consent::Ask,
-            reason: "yearly check".into(),
+            reason: Some("yearly check".into()),
         }
     }
 

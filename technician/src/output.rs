@@ -96,6 +96,17 @@ impl Output {
         }
     }
 
+    /// What a person at the terminal types in one line; nothing when nobody is there or the line is empty.
+    pub async fn ask(self, question: &str) -> Option<String> {
+        if !self.is_watched() || !std::io::stdin().is_terminal() {
+            return None;
+        }
+        eprint!("{question}");
+        let line = tokio::task::spawn_blocking(|| std::io::stdin().lines().next()).await;
+        let line = line.ok().flatten().and_then(Result::ok)?;
+        Some(line.trim().to_owned()).filter(|line| !line.is_empty())
+    }
+
     /// An answer for machines; nothing without `--json`. Whoever reads it may have gone.
     pub fn value(self, value: &impl Serialize) {
         if self.json

@@ -41,6 +41,25 @@ impl TestTechnician {
         Said::of(self.command(arguments)?).await
     }
 
+    /// Starts a verb on a terminal of its own, at which somebody types one line.
+    pub fn start_at_terminal<'a>(
+        &self,
+        arguments: impl IntoIterator<Item = &'a str>,
+        typed: &str,
+    ) -> anyhow::Result<Process> {
+        let verb = self.command(arguments)?;
+        let words = std::iter::once(verb.get_program()).chain(verb.get_args());
+        let quoted: Vec<_> = words.map(|word| format!("'{}'", word.to_string_lossy())).collect();
+        let keyboard = self.home.path().join("typed");
+        std::fs::write(&keyboard, format!("{typed}\n")).context("cannot write what is typed")?;
+        let mut command = Command::new("sh");
+        // `script` (of util-linux) makes the terminal; the shell gives it the line for a keyboard.
+        command.args(["-c", "exec script --quiet --return --command \"$1\" /dev/null < \"$2\"", "sh"]);
+        command.arg(quoted.join(" ")).arg(keyboard);
+        command.envs(verb.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        Process::start("gatelodge at a terminal", &mut command)
+    }
+
     /// Starts a verb that stays, like `forward` or a `sign-in` that waits for the browser.
     pub fn start<'a>(&self, arguments: impl IntoIterator<Item = &'a str>) -> anyhow::Result<Process> {
         Process::start("gatelodge", &mut self.command(arguments)?)

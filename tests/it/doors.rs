@@ -1,6 +1,8 @@
 //! The doors of registration, activation and sessions as people and programs knock on them: pages and calls through
 //! the whole router, on both databases.
 
+mod words;
+
 use std::net::SocketAddr;
 
 use axum::{
@@ -12,12 +14,13 @@ use gatelodge_cloud::{
     accounts::{
         SignedIn,
         model::{OrganisationKind, Role},
+        rights::InstallerMember,
     },
     activation,
     web::{self, Hardening},
     wiring,
 };
-use gatelodge_proto::{DeviceId, SessionId, payload::Consent};
+use gatelodge_proto::{DeviceId, SessionId, api::SessionView, payload::Consent};
 use http::{Request, StatusCode, header};
 use tower::ServiceExt as _;
 
@@ -76,7 +79,9 @@ impl<'a> Knock<'a> {
             value.and_then(|value: &http::HeaderValue| value.to_str().ok()).unwrap_or_default().to_owned()
         };
         let (status, location) = (response.status(), text(header::LOCATION));
-        let cookie = text(header::SET_COOKIE).split(';').next().unwrap_or_default().to_owned();
+        let set = response.headers().get_all(header::SET_COOKIE).iter().filter_map(|line| line.to_str().ok());
+        let cookie: Vec<_> = set.filter_map(|line| line.split(';').next()).map(ToOwned::to_owned).collect();
+        let cookie = cookie.join("; ");
         let body = String::from_utf8(to_bytes(response.into_body(), 1 << 20).await?.to_vec())?;
         Ok(Answer { status, location, cookie, body })
     }
@@ -162,20 +167,26 @@ async fn what_is_somebody_elses_is_answered_like_what_is_not_there() -> anyhow::
     Ok(())
 }
 
-async fn asked(
+async fn asked(cast: &Cast, by: &InstallerMember, prop: cast::Prop) -> anyhow::Result<SessionId> {
+    Ok(asked_for(cast, by, prop, Some("yearly check")).await?.id)
+}
+
+async fn asked_for(
     cast: &Cast,
-    by: &gatelodge_cloud::accounts::rights::InstallerMember,
+    by: &InstallerMember,
     prop: cast::Prop,
-) -> anyhow::Result<SessionId> {
+    reason: Option<&str>,
+) -> anyhow::Result<SessionView> {
     let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256)?;
     let csr = rcgen::CertificateParams::default().serialize_request(&key)?.pem()?;
-    let body = serde_json::json!({
-        "device": prop.id, "services": ["panel-web"], "reason": "yearly check", "minutes": 30, "csr": csr,
-    });
+    let mut body = serde_json::json!({ "device": prop.id, "services": ["panel-web"], "minutes": 30, "csr": csr });
+    if let Some(reason) = reason {
+        body["reason"] = reason.into();
+    }
     let knock = Knock::by(cast, by.signed_in()).await?;
     let answer = knock.at("POST", "/api/v1/sessions", "application/json", &body.to_string(), "").await?;
     assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.body);
-    Ok(serde_json::from_str::<gatelodge_proto::api::SessionView>(&answer.body)?.id)
+    Ok(serde_json::from_str(&answer.body)?)
 }
 
 #[tokio::test]

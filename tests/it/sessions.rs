@@ -36,7 +36,7 @@ fn wish(prop: Prop) -> SessionRequest {
     SessionRequest {
         device: prop.id,
         services: vec!["panel-web".parse().unwrap()],
-        reason: "yearly check".into(),
+        reason: Some("yearly check".into()),
         minutes: 60,
         csr,
     }
@@ -104,7 +104,11 @@ async fn a_request_that_does_not_fit_is_refused_in_words() -> anyhow::Result<()>
         let unknown = said(&marc, with(|wish| wish.services = vec!["telnet".parse().unwrap()])).await;
         assert!(unknown.contains("`telnet`") && unknown.contains("panel-web, panel-tcp"), "{unknown}");
         assert!(said(&marc, with(|wish| wish.services.clear())).await.contains("at least one"));
-        assert!(said(&marc, with(|wish| wish.reason = "  ".into())).await.contains("why you need"));
+        for unfit in ["two\nlines".to_owned(), "x".repeat(301)] {
+            let mut wish = wish(prop);
+            wish.reason = Some(unfit);
+            assert!(said(&marc, wish).await.contains("in one line of 300 characters at most"));
+        }
         assert!(said(&marc, with(|wish| wish.minutes = 241)).await.contains("1 to 240 minutes"));
         assert!(said(&marc, with(|wish| wish.csr = "x".into())).await.contains("PKCS #10"));
         for _ in 0..4 {

@@ -263,7 +263,7 @@ mod tests {
             lifetime_s: 60,
             idle_s: 60,
             consent: Consent::Ask,
-            reason: String::new(),
+            reason: None,
         }
     }
 

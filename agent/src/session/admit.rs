@@ -154,7 +154,7 @@ mod tests {
             lifetime_s: 3600,
             idle_s: 900,
             consent: Consent::Ask,
-            reason: "yearly check".into(),
+            reason: Some("yearly check".into()),
         }
     }
 

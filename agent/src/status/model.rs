@@ -139,8 +139,8 @@ pub struct LiveSession {
     pub since: Timestamp,
     /// Until when at most.
     pub until: Timestamp,
-    /// Why.
-    pub reason: String,
+    /// Why, when the technician said so.
+    pub reason: Option<String>,
 }
 
 /// What is wrong and what to do.

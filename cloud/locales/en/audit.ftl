@@ -25,6 +25,7 @@ audit-consent-changed = Changed who may enter: { $consent ->
 }
 audit-web-address-changed = Changed the web address to { $web_address }
 audit-session-requested = Asked for a session to { $services }: { $reason }
+audit-session-requested-bare = Asked for a session to { $services }, without giving a reason
 audit-session-allowed = Allowed the session
 audit-session-refused = Refused the session
 audit-session-refused-by-rule = The rule “never” refused a session

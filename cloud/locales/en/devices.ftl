@@ -209,6 +209,7 @@ session-ended = Ended
 session-who = { $technician } of { $organisation }
 session-until = Open until
 session-length = Length
+session-no-reason = No reason was given.
 session-asked = Asked
 session-allow = Allow
 session-refuse = Refuse

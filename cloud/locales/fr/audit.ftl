@@ -25,6 +25,7 @@ audit-consent-changed = Qui peut entrer a changé : { $consent ->
 }
 audit-web-address-changed = Adresse web changée en { $web_address }
 audit-session-requested = Session demandée vers { $services } : { $reason }
+audit-session-requested-bare = Session demandée vers { $services }, sans motif
 audit-session-allowed = Session autorisée
 audit-session-refused = Session refusée
 audit-session-refused-by-rule = La règle « jamais » a refusé une session

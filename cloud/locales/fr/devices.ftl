@@ -209,6 +209,7 @@ session-ended = Finie
 session-who = { $technician }, { $organisation }
 session-until = Ouverte jusqu’au
 session-length = Durée
+session-no-reason = Aucun motif n’a été indiqué.
 session-asked = Demandée
 session-allow = Autoriser
 session-refuse = Refuser

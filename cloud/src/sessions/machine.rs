@@ -242,7 +242,7 @@ mod tests {
             installer: OrganisationId::make(START, &random),
             customer: OrganisationId::make(START, &random),
             services: Vec::new(),
-            reason: "yearly check".into(),
+            reason: Some("yearly check".into()),
             minutes: 60,
             csr: String::new(),
             key_thumbprint: "00".repeat(32),

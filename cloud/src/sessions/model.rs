@@ -42,8 +42,8 @@ pub struct Ask {
     pub customer: OrganisationId,
     /// What is to be reached, as the device reported it at that moment.
     pub services: Vec<Service>,
-    /// Why.
-    pub reason: String,
+    /// Why, when the technician said so.
+    pub reason: Option<String>,
     /// For how long.
     pub minutes: u32,
     /// PKCS #10 of the session's own key, PEM.

@@ -42,8 +42,8 @@ pub enum RequestRefusal {
         /// What there is.
         known: String,
     },
-    /// No reason, or more than a reason.
-    #[error("say in 1 to {LONGEST_REASON} characters why you need the session; the customer reads it")]
+    /// More than a reason.
+    #[error("say in one line of {LONGEST_REASON} characters at most why you need the session; the customer reads it")]
     Reason,
     /// Too long or no time at all.
     #[error("a session lasts 1 to {0} minutes")]
@@ -66,15 +66,16 @@ pub enum RequestRefusal {
 struct Wish {
     device: DeviceId,
     services: Vec<ServiceName>,
-    reason: String,
+    reason: Option<String>,
     minutes: u32,
     csr: Csr,
 }
 
 impl Wish {
     fn read(request: SessionRequest, most_minutes: u32) -> Result<Self, RequestRefusal> {
-        let reason = request.reason.trim();
-        if reason.is_empty() || reason.chars().count() > LONGEST_REASON || reason.chars().any(char::is_control) {
+        let reason = request.reason.map(|reason| reason.trim().to_owned()).filter(|reason| !reason.is_empty());
+        let fits = |reason: &String| reason.chars().count() <= LONGEST_REASON && !reason.chars().any(char::is_control);
+        if !reason.as_ref().is_none_or(fits) {
             return Err(RequestRefusal::Reason);
         }
         if request.minutes == 0 || request.minutes > most_minutes {
@@ -86,13 +87,7 @@ impl Wish {
         if services.is_empty() {
             return Err(RequestRefusal::NoServices);
         }
-        Ok(Self {
-            device: request.device,
-            services,
-            reason: reason.to_owned(),
-            minutes: request.minutes,
-            csr: Csr::parse(&request.csr)?,
-        })
+        Ok(Self { device: request.device, services, reason, minutes: request.minutes, csr: Csr::parse(&request.csr)? })
     }
 }
 

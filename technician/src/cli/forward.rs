@@ -32,16 +32,15 @@ pub(super) struct ForwardArguments {
     /// What to reach: a service, or a local port or address:port with it, like 8080:panel-web
     #[arg(required = true, value_name = "[LOCAL:]SERVICE")]
     forwards: Vec<Forward>,
-    /// Why; the customer reads it, and it is kept
-    #[arg(long, default_value = sentences::REASON_NOT_GIVEN)]
-    reason: String,
+    /// Why; the customer reads it, and it is kept. On a terminal it is asked for when left out
+    #[arg(long)]
+    reason: Option<String>,
     /// For how long at most
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=240))]
     minutes: u32,
 }
 
 pub(super) async fn forward(arguments: ForwardArguments, by: &SignedIn, output: Output) -> Result<(), Failure> {
-    let interrupted = interrupted()?;
     let devices = by.cloud.devices().await?;
     let device = pick::device(&devices, &arguments.device)?;
     // Everything that can fail on this computer does so before a customer is asked.
@@ -50,10 +49,16 @@ pub(super) async fn forward(arguments: ForwardArguments, by: &SignedIn, output: 
     let mut services: Vec<_> = arguments.forwards.into_iter().map(|forward| forward.service).collect();
     services.sort();
     services.dedup();
+    let reason = match arguments.reason {
+        None => output.ask(sentences::WHY).await,
+        given => given,
+    };
+    // Not before: until here Ctrl-C ends the program, whatever it waits for.
+    let interrupted = interrupted()?;
     let request = SessionRequest {
         device: device.id,
         services,
-        reason: arguments.reason,
+        reason,
         minutes: arguments.minutes,
         csr: key.csr().map_err(|error| broken(&error))?,
     };

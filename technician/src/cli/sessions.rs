@@ -17,7 +17,7 @@ pub(super) async fn sessions(by: &SignedIn, live: bool, output: Output) -> Resul
             session.device_name,
             session.technician,
             services.join(", "),
-            session.reason,
+            session.reason.unwrap_or_default(),
             sentences::state(session.state).to_owned(),
             ended,
             format!("{} / {}", session.bytes_up, session.bytes_down),

@@ -110,6 +110,22 @@ impl Hands {
         }
     }
 
+    /// The number at the bell; empty when nothing waits.
+    pub async fn bell(&self) -> anyhow::Result<String> {
+        match self {
+            Self::Plain(visitor) => {
+                let (_, bell) = visitor.page()?.html.split_once("class=\"bell\"").context("no bell on the page")?;
+                let (bell, _) = bell.split_once("</a>").context("the bell has no end")?;
+                let count = bell.split_once("class=\"count\">").and_then(|(_, rest)| rest.split_once('<'));
+                Ok(count.map_or("", |(count, _)| count).to_owned())
+            }
+            Self::Browser(browser, _) => {
+                let script = "return document.querySelector('a.bell .count')?.textContent ?? ''";
+                Ok(serde_json::from_value(browser.client.execute(script, Vec::new()).await?)?)
+            }
+        }
+    }
+
     /// Refuses with the whole page when it does not say `words`.
     pub async fn reads(&self, words: &str) -> anyhow::Result<()> {
         let text = self.text().await?;

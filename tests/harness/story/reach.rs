@@ -29,13 +29,13 @@ pub struct Forward {
 /// Asks for a session to that service and has the customer allow it.
 pub async fn forward(stage: &mut Stage, service: &str) -> anyhow::Result<Forward> {
     let port = free_port()?;
-    let process = stage.technician.start([
-        "forward",
-        WEB_ADDRESS,
-        &format!("{port}:{service}"),
-        "--reason",
-        "Yearly check of the alarm",
-    ])?;
+    let place = format!("{port}:{service}");
+    let process = stage.technician.start(["forward", WEB_ADDRESS, &place, "--reason", "Yearly check of the alarm"])?;
+    allowed(stage, process, port).await
+}
+
+/// Waits for the request and has the customer allow it.
+async fn allowed(stage: &mut Stage, process: Process, port: u16) -> anyhow::Result<Forward> {
     let allow = decide(stage, "/allow").await.with_context(|| format!("forward wrote:\n{}", process.log()))?;
     let session = allow.trim_start_matches("/sessions/").trim_end_matches("/allow").to_owned();
     Ok(Forward { process, port, session })
@@ -83,9 +83,14 @@ pub(super) async fn reach(stage: &mut Stage) -> anyhow::Result<()> {
     stop_on_the_device(stage).await
 }
 
-/// Whoever stands before the device can end a session, too.
+/// Whoever stands before the device can end a session, too. This one was asked for at a terminal, without `--reason`.
 async fn stop_on_the_device(stage: &mut Stage) -> anyhow::Result<()> {
-    let Forward { process: mut forwarding, session, .. } = forward(stage, SERVICE).await?;
+    let port = free_port()?;
+    let verb = ["forward", WEB_ADDRESS, &format!("{port}:{SERVICE}")];
+    let process = stage.technician.start_at_terminal(verb, "Zone 4 reports a fault")?;
+    let Forward { process: mut forwarding, session, .. } = allowed(stage, process, port).await?;
+    stage.customer.open("/sessions").await?;
+    stage.customer.reads("Zone 4 reports a fault").await?;
     stage
         .agent_says("shows the next session", |told| (told.0["sessions"].as_array()?.len() == 1).then_some(()))
         .await?;
@@ -131,6 +136,10 @@ async fn decide(stage: &mut Stage, decision: &str) -> anyhow::Result<String> {
     })
     .await?;
     customer.look("requests").await?;
+    customer.open("/my-data").await?;
+    let bell = customer.bell().await?;
+    ensure!(bell == "1", "one request waits, and the bell of the own data says `{bell}`");
+    customer.open("/requests").await?;
     customer.submit(&action, &[]).await?;
     Ok(action)
 }

@@ -153,7 +153,7 @@ impl Plane {
             lifetime_s: 3600,
             idle_s: 900,
             consent: Consent::Always,
-            reason: "yearly check".into(),
+            reason: Some("yearly check".into()),
         };
         Change { grant, own_services: None, behind: Duration::ZERO, start: Box::new(|_| {}), join: Box::new(|_| {}) }
     }

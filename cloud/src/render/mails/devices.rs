@@ -42,7 +42,7 @@ pub struct SessionAsked {
     /// For which organisation.
     pub organisation: String,
     /// Why.
-    pub reason: String,
+    pub reason: Option<String>,
     /// To which services.
     pub services: Vec<String>,
     /// For how long.
@@ -112,15 +112,20 @@ impl Mail {
                 .with("organisation", &session.organisation)
                 .with("minutes", minutes)
         };
+        let mut what = vec![who("mail-session-what")];
+        let mut facts = vec![
+            ("column-device", format!("{} ({})", device.name, device.product)),
+            ("column-services", session.services.join(", ")),
+        ];
+        match &session.reason {
+            Some(reason) => facts.insert(0, ("mail-session-reason", reason.clone())),
+            None => what.push(Phrase::new("session-no-reason")),
+        }
         Self {
             subject: who("mail-session-subject"),
             name: Some(name.to_owned()),
-            what: vec![who("mail-session-what")],
-            facts: vec![
-                ("mail-session-reason", session.reason.clone()),
-                ("column-device", format!("{} ({})", device.name, device.product)),
-                ("column-services", session.services.join(", ")),
-            ],
+            what,
+            facts,
             button: Phrase::new("mail-session-button"),
             url: url.to_owned(),
             life: None,

@@ -18,7 +18,7 @@ pub(in crate::render) fn samples() -> Vec<(&'static str, Mail)> {
     let session = SessionAsked {
         technician: "Marc Petit".into(),
         organisation: "Petit Alarmes <SARL>".into(),
-        reason: "yearly check".into(),
+        reason: Some("yearly check".into()),
         services: vec!["panel-web".into(), "panel-bus".into()],
         length: Duration::from_secs(3_600),
     };
@@ -33,6 +33,10 @@ pub(in crate::render) fn samples() -> Vec<(&'static str, Mail)> {
         ("activated_customer", Mail::activated_customer("Rosa Blanc", &device, Consent::Ask, URL)),
         ("activated_installer", Mail::activated_installer("Marc Petit", &device, "Rosa Blanc", URL)),
         ("session_request", Mail::session_request("Rosa Blanc", &device, &session, URL)),
+        (
+            "session_request_bare",
+            Mail::session_request("Rosa Blanc", &device, &SessionAsked { reason: None, ..session }, URL),
+        ),
         ("released_customer", Mail::released_customer("Rosa Blanc", &device, URL)),
         ("released_installer", Mail::released_installer("Marc Petit", &device, URL)),
     ]

@@ -167,8 +167,8 @@ pub struct SessionRow {
     pub organisation: String,
     /// To which services.
     pub services: Vec<String>,
-    /// Why.
-    pub reason: String,
+    /// Why, when the technician said so.
+    pub reason: Option<String>,
     /// For how long.
     pub minutes: u32,
     /// Where it stands.
@@ -232,10 +232,15 @@ impl HistoryRow {
                 _ => None,
             })
             .collect();
-        let told = Phrase { key: format!("audit-{}", what.replace('_', "-")).into(), arguments };
+        let word = what.replace('_', "-");
+        let told = Phrase { key: format!("audit-{word}").into(), arguments };
+        // A detail that may be left out has a sentence without it.
+        let bare = Phrase { key: format!("audit-{word}-bare").into(), arguments: told.arguments.clone() };
         // A word of a neighbouring version, or a row with less data, is still shown.
-        let what_happened =
-            if told.is_complete() { told } else { Phrase::new("audit-other").with("what", what.replace('_', " ")) };
+        let what_happened = [told, bare]
+            .into_iter()
+            .find(Phrase::is_complete)
+            .unwrap_or_else(|| Phrase::new("audit-other").with("what", what.replace('_', " ")));
         Self { at, actor, what: what_happened, tone: tone(what), device: None }
     }
 }

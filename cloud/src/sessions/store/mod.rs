@@ -39,7 +39,7 @@ struct Row {
     installer_id: Uuid,
     customer_id: Uuid,
     services: Json<Vec<Service>>,
-    reason: String,
+    reason: Option<String>,
     minutes: i32,
     csr: String,
     key_thumbprint: String,
@@ -144,7 +144,7 @@ pub(super) async fn insert(tx: &mut Tx, ask: &Ask) -> Result<(), DbError> {
     .bind(ask.installer.uuid())
     .bind(ask.customer.uuid())
     .bind(Json(&ask.services))
-    .bind(ask.reason.as_str())
+    .bind(ask.reason.as_deref())
     .bind(i32::try_from(ask.minutes).unwrap_or(i32::MAX))
     .bind(ask.csr.as_str())
     .bind(ask.key_thumbprint.as_str())

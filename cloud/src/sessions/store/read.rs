@@ -81,7 +81,7 @@ struct NamedRow {
     organisation: String,
     customer_id: Uuid,
     services: Json<Vec<Service>>,
-    reason: String,
+    reason: Option<String>,
     minutes: i32,
     state: String,
     requested_at: Ts,

@@ -99,7 +99,7 @@ fn grant(key: &KeyPair) -> Grant {
         lifetime_s: 3600,
         idle_s: 900,
         consent: Consent::Ask,
-        reason: "yearly check".into(),
+        reason: Some("yearly check".into()),
     }
 }
 

@@ -107,7 +107,7 @@ pub(super) fn session(seed: u64, state: SessionState) -> SessionRow {
         technician: "Lea Moreau".into(),
         organisation: "Petit Alarmes & Fils".into(),
         services: vec!["panel-web".into(), "panel-bus".into()],
-        reason: "Zone 4 reports a fault since <Tuesday>".into(),
+        reason: Some("Zone 4 reports a fault since <Tuesday>".into()),
         minutes: 60,
         state,
         requested_at: ago(seed),
