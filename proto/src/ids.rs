@@ -130,6 +130,20 @@ impl CertificateSerial {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The big-endian bytes of the serial, without leading zeros.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let nibble = |digit: u8| char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok()).unwrap_or(0);
+        let mut digits = self.0.bytes().map(nibble);
+        let mut bytes = Vec::with_capacity(self.0.len().div_ceil(2));
+        if self.0.len() % 2 == 1 {
+            bytes.extend(digits.next());
+        }
+        while let (Some(high), Some(low)) = (digits.next(), digits.next()) {
+            bytes.push(high << 4 | low);
+        }
+        bytes
+    }
 }
 
 impl FromStr for CertificateSerial {
@@ -180,6 +194,8 @@ mod tests {
         let canonical: CertificateSerial = "0a:0B:ff".parse().unwrap();
         assert_eq!(canonical.as_str(), "A0BFF");
         assert_eq!(CertificateSerial::from_bytes(&[0, 0x0a, 0x0b, 0xff]), canonical);
+        assert_eq!(canonical.to_bytes(), [0x0a, 0x0b, 0xff]);
+        assert_eq!(CertificateSerial::from_bytes(&canonical.to_bytes()), canonical);
         assert!("".parse::<CertificateSerial>().is_err());
         assert!("xyz".parse::<CertificateSerial>().is_err());
     }

@@ -78,6 +78,12 @@ impl Down {
     }
 }
 
+/// [`REGISTRAR_FILTER`] in a share of another name, for brokers that let any client name any share: whoever is in the
+/// registrar's share takes messages from it, even those the broker then does not hand over.
+pub fn registrar_filter(share: &str) -> String {
+    format!("$share/{share}/gl/1/d/+/up/#")
+}
+
 /// The filter under which one device hears everything meant for it.
 pub fn down_filter(device: DeviceId) -> String {
     format!("gl/1/d/{device}/down/#")

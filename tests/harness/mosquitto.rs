@@ -52,8 +52,12 @@ impl Mosquitto {
         write("mosquitto.conf", format!("user root\n{config}"))?;
         write("device.acl", read("device.acl")?)?;
         write("service.acl", read("service.acl")?.replace("svc-registrar-NODE", registrar))?;
-        for name in ["device-ca.pem", "server.pem", "server.key"] {
-            std::fs::copy(keys.join(name), own(name)).with_context(|| format!("cannot copy {name}"))?;
+        for name in ["device-ca.pem", "device-ca.crl", "server.pem", "server.key"] {
+            let copied = wait_until(format!("the cloud has made {name}"), Duration::from_secs(20), async || {
+                std::fs::copy(keys.join(name), own(name)).with_context(|| format!("cannot copy {name}"))?;
+                Ok(Some(()))
+            });
+            copied.await?;
         }
         let process = Process::start("mosquitto", Command::new(&self.program).arg("-c").arg(own("mosquitto.conf")))?;
         let process = self.process.insert(process);
@@ -65,6 +69,13 @@ impl Mosquitto {
             Ok(Some(()))
         });
         listens.await.with_context(|| format!("Mosquitto wrote:\n{}", process.log()))
+    }
+
+    /// Does what `gatelodge-revocations.service` of `docs/operate/mosquitto` does when the cloud has written its list.
+    pub fn read_revocations(&self, keys: &Path) -> anyhow::Result<()> {
+        const LIST: &str = "device-ca.crl";
+        std::fs::copy(keys.join(LIST), self.folder.path().join(LIST)).context("cannot copy the revocation list")?;
+        self.process.as_ref().context("it does not run")?.signal(rustix::process::Signal::HUP)
     }
 
     /// Kills it at once.

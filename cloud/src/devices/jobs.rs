@@ -5,7 +5,7 @@ use std::sync::Arc;
 use gatelodge_proto::DeviceId;
 use serde::Deserialize;
 
-use super::commands;
+use super::{commands, revocations};
 use crate::{
     jobs::{Handler, Job, JobError},
     kits::Kits,
@@ -29,6 +29,8 @@ pub fn jobs(kits: &Kits) -> Vec<(&'static str, Handler)> {
     let disconnect: Handler = Arc::new(move |job| {
         let kits = disconnecting.clone();
         Box::pin(async move {
+            // First the list: a device that is thrown out comes back at once.
+            revocations::list(&kits).await.map_err(|error| JobError::Retry(error.to_string()))?;
             kits.endpoint.disconnect(device(job)?).await;
             Ok(())
         })

@@ -13,6 +13,7 @@ pub mod machine;
 pub mod model;
 pub mod portal;
 pub mod presence;
+mod revocations;
 pub mod service;
 mod store;
 pub mod verify;

@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, time::Duration};
 use futures_util::future::BoxFuture;
 use gatelodge_proto::{CertificateSerial, DeviceId, payload::Life};
 
-use super::{model::CertificateState, store};
+use super::{model::CertificateState, revocations, store};
 use crate::{db::DbError, kits::Kits, mqtt::Doorkeeper};
 
 /// One and a half keep-alives of 30 s (MQTT 5 section 3.1.2.10).
@@ -17,6 +17,9 @@ pub(super) const LINGER: Duration = Duration::from_secs(15);
 const EXTERNAL_LEASE: Duration = Duration::from_secs(26 * 3600);
 /// Revocations of other nodes are found within this.
 const ROUND: Duration = Duration::from_secs(3);
+/// A device that came back before a broker had read the revocation list is thrown out again for so long.
+const INSISTING: Duration = Duration::from_secs(30);
+const LISTED_EVERY: Duration = Duration::from_secs(86_400);
 
 /// The allow-list as the endpoint asks it.
 pub struct AllowList(Kits);
@@ -67,8 +70,15 @@ impl Doorkeeper for AllowList {
 pub async fn watch(kits: Kits) {
     let mut round = tokio::time::interval(ROUND);
     round.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut listed = None;
     loop {
         round.tick().await;
+        if listed.is_none_or(|listed| kits.now() > listed + LISTED_EVERY) {
+            match revocations::list(&kits).await {
+                Ok(()) => listed = Some(kits.now()),
+                Err(error) => tracing::warn!(%error, "the revocation list could not be written"),
+            }
+        }
         if let Err(error) = once(&kits).await {
             tracing::warn!(%error, "presence could not be looked after");
         }
@@ -88,12 +98,13 @@ pub(super) async fn once(kits: &Kits) -> Result<(), DbError> {
     }
     store::presence::end_lapsed(&mut tx, now).await?;
     store::commands::end_late(&mut tx, now).await?;
-    let revoked: BTreeSet<DeviceId> =
-        store::certificates::revoked_since(&mut tx, now - ROUND * 10).await?.into_iter().collect();
+    let connected: Option<BTreeSet<DeviceId>> = connected.map(|connected| connected.into_iter().collect());
     let mut unwanted = Vec::new();
-    for device in connected.iter().flatten().filter(|device| revoked.contains(device)) {
-        if store::certificates::current(&mut tx, *device).await?.is_empty() {
-            unwanted.push(*device);
+    for device in store::certificates::revoked_since(&mut tx, now - INSISTING).await? {
+        // Who is connected to somebody else's broker is not known here.
+        let may_be_there = connected.as_ref().is_none_or(|connected| connected.contains(&device));
+        if may_be_there && store::certificates::current(&mut tx, device).await?.is_empty() {
+            unwanted.push(device);
         }
     }
     tx.commit().await?;

@@ -5,6 +5,7 @@ mod embedded;
 mod gate;
 mod registrar;
 mod rotation;
+mod take_over;
 
 pub use embedded::EmbeddedError;
 pub use gate::Doorkeeper;
@@ -18,6 +19,7 @@ use std::{
 use gatelodge_proto::{
     DeviceId, Random,
     link::{self, Link, Outgoing, PublishError},
+    topics,
 };
 
 use crate::{
@@ -55,6 +57,7 @@ pub struct Endpoint(Arc<OnceLock<Running>>);
 struct Running {
     link: Link,
     embedded: Option<embedded::Embedded>,
+    substitute: take_over::Substitute,
 }
 
 impl Endpoint {
@@ -86,10 +89,14 @@ impl Endpoint {
             (None, None) => return Err(setting("mqtt.broker", "an external endpoint needs it".into())),
         };
         let tls = registrar::tls(config, pki)?;
-        let settings = link::Settings::registrar(address, pki.registrar_name(), tls);
+        let mut settings = link::Settings::registrar(address, pki.registrar_name(), tls);
+        if embedded.is_none() {
+            settings.subscriptions = vec![topics::registrar_filter(&pki.share_name())];
+        }
+        let substitute = take_over::Substitute::new(settings.clone(), random.clone());
         let (link, events) = Link::open(settings, random.clone());
         tokio::spawn(registrar::run(link.clone(), events, left, intake));
-        let _ = self.0.set(Running { link, embedded });
+        let _ = self.0.set(Running { link, embedded, substitute });
         Ok(())
     }
 
@@ -118,11 +125,13 @@ impl Endpoint {
         running.link.publish(message).await
     }
 
-    /// Ends a device's connection to this node's endpoint. On an external broker the device stays until its
-    /// certificate lapses or the broker reads its revocation list.
+    /// Ends a device's connection. On an external broker the registrar takes the device's place for a moment; that
+    /// the device does not come back is the revocation list's business.
     pub async fn disconnect(&self, device: DeviceId) {
-        if let Some(Running { embedded: Some(embedded), .. }) = self.0.get() {
-            embedded.disconnect(device).await;
+        match self.0.get() {
+            Some(Running { embedded: Some(embedded), .. }) => embedded.disconnect(device).await,
+            Some(Running { substitute, .. }) => substitute.take_the_place_of(device).await,
+            None => {}
         }
     }
 

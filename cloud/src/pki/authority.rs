@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use gatelodge_proto::{CertificateSerial, DeviceId, Random, SessionId, Timestamp};
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, SerialNumber, SubjectPublicKeyInfo,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, DistinguishedName, DnType,
+    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256,
+    RevokedCertParams, SerialNumber, SubjectPublicKeyInfo,
 };
 use rustls_pki_types::{CertificateDer, pem::PemObject as _};
 use x509_parser::{extensions::GeneralName, prelude::FromDer as _};
@@ -14,7 +15,7 @@ use zeroize::Zeroizing;
 use super::{PkiError, files::KeyFolder};
 
 /// Certificates begin this much before now, for devices whose clock is behind.
-const BACK_DATED: Duration = Duration::from_secs(3600);
+pub(super) const BACK_DATED: Duration = Duration::from_secs(3600);
 const CA_LIFE: Duration = Duration::from_secs(20 * 365 * 86_400);
 
 /// A certificate that was just signed.
@@ -122,6 +123,30 @@ impl Authority {
             not_before: Timestamp::from_seconds((now - BACK_DATED).seconds()),
             not_after: Timestamp::from_seconds(not_after.seconds()),
         })
+    }
+
+    /// PEM of a revocation list (RFC 5280 section 5): serials and since when they are bad.
+    pub(super) fn revocation_list(
+        &self,
+        revoked: &[(CertificateSerial, Timestamp)],
+        this_update: Timestamp,
+        next_update: Timestamp,
+    ) -> Result<String, PkiError> {
+        let entry = |(serial, since): &(CertificateSerial, Timestamp)| RevokedCertParams {
+            serial_number: SerialNumber::from_slice(&serial.to_bytes()),
+            revocation_time: since.date_time(),
+            reason_code: None,
+            invalidity_date: None,
+        };
+        let list = CertificateRevocationListParams {
+            this_update: this_update.date_time(),
+            next_update: next_update.date_time(),
+            crl_number: SerialNumber::from(u64::try_from(this_update.seconds()).unwrap_or(0)),
+            issuing_distribution_point: None,
+            revoked_certs: revoked.iter().map(entry).collect(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        Ok(list.signed_by(&self.issuer)?.pem()?)
     }
 
     /// Whether a server's chain and key fit, come from this CA, carry exactly `names` and last beyond `until`.

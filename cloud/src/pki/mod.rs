@@ -6,6 +6,7 @@ mod batch;
 mod csr;
 mod files;
 mod names;
+mod revocations;
 
 pub use authority::Issued;
 pub use batch::{BatchKey, InvalidBatchName};
@@ -14,6 +15,7 @@ pub use files::KeyFileError;
 pub use names::Names;
 
 use std::{
+    fmt::Write as _,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -24,6 +26,7 @@ use ed25519_dalek::{
 };
 use gatelodge_proto::{CertificateSerial, DeviceId, Random, SessionId, Timestamp, grant::GrantKey, topics};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
+use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use authority::{Authority, Usage};
@@ -198,6 +201,16 @@ impl Pki {
     /// The registrar's name on the device endpoint without its `svc-` prefix: `registrar-<node>`.
     pub fn registrar_name(&self) -> &str {
         &self.registrar.node
+    }
+
+    /// The share under which the nodes of this cloud, and nobody who lacks its keys, take messages from a broker.
+    pub fn share_name(&self) -> String {
+        let digest =
+            Sha256::new().chain_update(b"gatelodge registrars").chain_update(self.grant_key.to_bytes()).finalize();
+        digest.iter().take(16).fold(String::from("registrar-"), |mut name, byte| {
+            let _ = write!(name, "{byte:02x}");
+            name
+        })
     }
 
     /// The key that signs grants.

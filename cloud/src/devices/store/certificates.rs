@@ -126,6 +126,21 @@ pub(in crate::devices) async fn revoke(tx: &mut Tx, now: Timestamp, device: Devi
     .execute(c))
 }
 
+/// The certificates that let nobody in although they have not run out, and since when: what a revocation list names.
+pub(in crate::devices) async fn ended(
+    tx: &mut Tx,
+    now: Timestamp,
+) -> Result<Vec<(CertificateSerial, Timestamp)>, DbError> {
+    let rows = run!(tx, c => sqlx::query_as::<_, (String, Ts)>(
+        "SELECT serial, COALESCE(ended_at, issued_at) FROM certificate
+         WHERE state <> $1 AND not_after > $2 ORDER BY serial",
+    )
+    .bind(CertificateState::Current.word())
+    .bind(Ts::from(now))
+    .fetch_all(c))?;
+    rows.into_iter().map(|(serial, since)| Ok((serial.parse().map_err(DbError::corrupt)?, since.into()))).collect()
+}
+
 /// Devices that lost a certificate by revocation since `since`.
 pub(in crate::devices) async fn revoked_since(tx: &mut Tx, since: Timestamp) -> Result<Vec<DeviceId>, DbError> {
     let rows = run!(tx, c => sqlx::query_scalar::<_, Uuid>(
