@@ -12,6 +12,7 @@ pub mod faults;
 pub mod kits;
 pub mod mailbox;
 pub mod mosquitto;
+pub mod mqtt;
 pub mod panel;
 pub mod portal;
 pub mod ports;
