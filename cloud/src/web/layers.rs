@@ -14,7 +14,7 @@ use tower_http::{
     catch_panic::CatchPanicLayer,
     csrf::{ConfigError, CsrfLayer},
     request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer},
-    timeout::TimeoutLayer,
+    timeout::{RequestBodyDeadlineLayer, TimeoutLayer},
     trace::TraceLayer,
 };
 
@@ -27,6 +27,8 @@ pub const FORM_BODY_BYTES: usize = 64 * 1024;
 pub const API_BODY_BYTES: usize = 1024 * 1024;
 
 const HANDLING: Duration = Duration::from_secs(30);
+/// A body that is not whole by then is answered as half a body: that is its sender's fault, not ours.
+const BODY: Duration = Duration::from_secs(25);
 const POLICY: &str =
     "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'; object-src 'none'";
 
@@ -53,6 +55,7 @@ pub fn portal(features: Router, hardening: &Hardening) -> Result<Router, ConfigE
         .route(paths::PREFERENCES, post(preferences::choose))
         .fallback(|| async { Fault::not_found() })
         .layer(DefaultBodyLimit::max(FORM_BODY_BYTES))
+        .layer(RequestBodyDeadlineLayer::new(BODY))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, HANDLING))
         .layer(csrf.with_rejection_response(|_| Fault::cross_site().into_response()))
         .layer(CatchPanicLayer::custom(panicked))

@@ -1,6 +1,6 @@
 //! Before somebody is signed in: signing up, confirming, passwords.
 
-use axum::{Json, extract::State};
+use axum::extract::State;
 use gatelodge_proto::identity::EmailAddress;
 use http::StatusCode;
 use serde::Deserialize;
@@ -14,6 +14,7 @@ use crate::{
         tokens::Secret,
     },
     kits::Kits,
+    web::Call,
 };
 
 #[derive(Deserialize, utoipa::ToSchema)]
@@ -33,7 +34,7 @@ pub(super) struct SignUp {
 pub(super) async fn sign_up(
     State(kits): State<Kits>,
     network: Network,
-    Json(form): Json<SignUp>,
+    Call(form): Call<SignUp>,
 ) -> Result<StatusCode, Refusal> {
     let mut problem = None;
     let company = words(&mut problem, "company", &form.company, 120);
@@ -53,7 +54,7 @@ pub(super) async fn sign_up(
         (status = 422, description = "The password is not taken; the link still works")))]
 pub(super) async fn confirm_email(
     State(kits): State<Kits>,
-    Json(by_link): Json<PasswordByLink>,
+    Call(by_link): Call<PasswordByLink>,
 ) -> Result<StatusCode, Refusal> {
     let secret: Secret = by_link.token.parse()?;
     sign_up::confirm(&kits, &secret, &by_link.password).await??;
@@ -72,7 +73,7 @@ pub(super) struct Forgotten {
 pub(super) async fn forgotten_password(
     State(kits): State<Kits>,
     network: Network,
-    Json(form): Json<Forgotten>,
+    Call(form): Call<Forgotten>,
 ) -> Result<StatusCode, Refusal> {
     recover::forgotten(&kits, &network, &form.email).await??;
     Ok(StatusCode::ACCEPTED)
@@ -91,7 +92,7 @@ pub(super) struct PasswordByLink {
     responses((status = 204), (status = 410, description = "The link does not work")))]
 pub(super) async fn set_password(
     State(kits): State<Kits>,
-    Json(by_link): Json<PasswordByLink>,
+    Call(by_link): Call<PasswordByLink>,
 ) -> Result<StatusCode, Refusal> {
     let secret: Secret = by_link.token.parse()?;
     recover::set_password(&kits, &secret, &by_link.password).await??;

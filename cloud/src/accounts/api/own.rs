@@ -20,7 +20,7 @@ use crate::{
     },
     i18n::Language,
     kits::Kits,
-    web::Fault,
+    web::{Call, Fault},
 };
 
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -92,7 +92,7 @@ pub(super) struct MeChange {
 pub(super) async fn change_me(
     State(kits): State<Kits>,
     signed_in: SignedIn,
-    Json(change): Json<MeChange>,
+    Call(change): Call<MeChange>,
 ) -> Result<Json<Me>, Refusal> {
     let mut problem = None;
     let name = words(&mut problem, "name", &change.name, 120);
@@ -165,7 +165,7 @@ pub(super) struct OrganisationChange {
 pub(super) async fn change_organisation(
     State(kits): State<Kits>,
     administrator: OrganisationAdministrator,
-    Json(change): Json<OrganisationChange>,
+    Call(change): Call<OrganisationChange>,
 ) -> Result<Json<OrganisationView>, Refusal> {
     let mut problem = None;
     let name = words(&mut problem, "name", &change.name, 120);
@@ -268,7 +268,7 @@ pub(super) struct IssuedToken {
 pub(super) async fn issue_token(
     State(kits): State<Kits>,
     signed_in: SignedIn,
-    Json(request): Json<TokenRequest>,
+    Call(request): Call<TokenRequest>,
 ) -> Result<(StatusCode, Json<IssuedToken>), Refusal> {
     let mut problem = None;
     let label = words(&mut problem, "label", &request.label, 80);

@@ -13,7 +13,7 @@ use crate::{
     accounts::{api::Refusal, model::Network, tokens::Secret},
     kits::Kits,
     render::paths,
-    web::Problem,
+    web::{Call, Problem},
 };
 
 pub(in crate::accounts) fn routes() -> OpenApiRouter<Kits> {
@@ -43,7 +43,7 @@ async fn start_sign_in(State(kits): State<Kits>, network: Network) -> Result<Jso
     (status = 200, body = SignedIn, description = "The token, this once"),
     (status = 400, description = "`authorization_pending`, `slow_down`, `access_denied` or `expired_token`"),
 ))]
-async fn sign_in_token(State(kits): State<Kits>, Json(poll): Json<SignInPoll>) -> Result<Json<SignedIn>, Refusal> {
+async fn sign_in_token(State(kits): State<Kits>, Call(poll): Call<SignInPoll>) -> Result<Json<SignedIn>, Refusal> {
     let device_code: Secret = poll.device_code.parse().map_err(|_| PollRefusal::Expired)?;
     let granted = service::poll(&kits, &device_code).await??;
     Ok(Json(SignedIn {
