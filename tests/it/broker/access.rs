@@ -1,7 +1,7 @@
 //! Who may connect, say, hear and leave what: one table, held against the embedded endpoint and against a real
 //! Mosquitto with the configuration of `docs/operate/mosquitto`.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, time::Duration};
 
 use anyhow::Context as _;
 use gatelodge_proto::{
@@ -10,12 +10,11 @@ use gatelodge_proto::{
     payload::{self, Correlation, Status},
     topics::{self, Down, Topic, Up},
 };
-use gatelodge_tests::{mqtt::RawClient, wait::wait_until};
+use gatelodge_tests::wait::wait_until;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
-use rustls::{ClientConfig, HandshakeKind, client::Resumption};
 use tokio::{io::AsyncWriteExt as _, net::TcpStream};
 
-use super::{Device, Running, SOON};
+use super::{Device, Running, SOON, taken_back};
 use crate::devices::{device, names};
 
 /// What a device tries.
@@ -309,6 +308,7 @@ impl<'a> Stage<'a> {
 
     async fn show(&mut self, shown: Shown) -> anyhow::Result<End> {
         let (cloud, own) = (self.cloud, &self.own);
+        let end = |lets_in| Ok(if lets_in { End::Passes } else { End::Refused });
         let tls = match shown {
             Shown::Nothing => cloud.tls_with(None),
             Shown::OtherCa => {
@@ -320,8 +320,8 @@ impl<'a> Stage<'a> {
                 let issued = cloud.kits().pki.sign_device(own.id(), &csr, cloud.kits().now())?;
                 cloud.tls_with(Some((&issued.chain, &own.key.0)))
             }
-            Shown::TakenBack => return taken_back(cloud, &cloud.device(3).await).await,
-            Shown::TakenBackResumed => return taken_back_resumed(cloud, &cloud.device(4).await).await,
+            Shown::TakenBack => return end(taken_back::lets_in(cloud, &cloud.device(3).await).await?),
+            Shown::TakenBackResumed => return end(taken_back::lets_in_resumed(cloud, &cloud.device(4).await).await?),
         };
         let (link, mut events) = cloud.open(own.id(), tls, |_| {});
         let end = entry(&mut events).await?;
@@ -349,12 +349,12 @@ impl<'a> Stage<'a> {
     }
 }
 
-async fn heard(events: &mut Events) -> anyhow::Result<Event> {
+pub(super) async fn heard(events: &mut Events) -> anyhow::Result<Event> {
     let event = tokio::time::timeout(SOON, events.next()).await.context("nothing is heard")?;
     event.context("the link has ended")
 }
 
-async fn connected(events: &mut Events) -> anyhow::Result<()> {
+pub(super) async fn connected(events: &mut Events) -> anyhow::Result<()> {
     let event = heard(events).await?;
     anyhow::ensure!(matches!(event, Event::Connected), "not connected: {event:?}");
     Ok(())
@@ -401,68 +401,6 @@ fn signed_by_another(device: DeviceId, key: &KeyPair) -> anyhow::Result<String> 
     let mut params = CertificateParams::new(Vec::new())?;
     params.distinguished_name.push(DnType::CommonName, device.to_string());
     Ok(params.signed_by(key, &issuer)?.pem())
-}
-
-/// The owner gives the device back; on Mosquitto the operator's unit hands over the new revocation list.
-async fn take_back(cloud: &Running, device: &Device) -> anyhow::Result<()> {
-    let list = cloud.kits().pki.revocations_file();
-    let before = std::fs::read(&list).ok();
-    cloud.release(device.id()).await;
-    if let Some(mosquitto) = &cloud.mosquitto {
-        wait_until("the revocation list is written", SOON, async || {
-            Ok((std::fs::read(&list).ok() != before).then_some(()))
-        })
-        .await?;
-        mosquitto.read_revocations(&cloud.keys())?;
-    }
-    Ok(())
-}
-
-async fn taken_back(cloud: &Running, device: &Device) -> anyhow::Result<End> {
-    let (link, mut events) = cloud.connect(device);
-    connected(&mut events).await?;
-    take_back(cloud, device).await?;
-    let end = loop {
-        match heard(&mut events).await? {
-            Event::Refused { refusal: Refusal::NotAuthorized | Refusal::Certificate(_), .. } => break End::Refused,
-            // Until a broker has read its list.
-            Event::Connected | Event::Message(_) | Event::Disconnected { .. } => {}
-            other @ Event::Refused { .. } => anyhow::bail!("{other:?}"),
-        }
-    };
-    link.close().await;
-    Ok(end)
-}
-
-async fn taken_back_resumed(cloud: &Running, device: &Device) -> anyhow::Result<End> {
-    let mut tls: ClientConfig = Arc::unwrap_or_clone(cloud.tls(device));
-    tls.resumption = Resumption::in_memory_sessions(8);
-    let tls = Arc::new(tls);
-    let (endpoint, name) = (cloud.endpoint(), device.id().to_string());
-    let open = async || RawClient::open(&endpoint.host, endpoint.port, Arc::clone(&tls)).await;
-    for expected in [HandshakeKind::Full, HandshakeKind::Resumed] {
-        let mut client = open().await?;
-        let (answer, kind) = (client.connect(&name).await, client.handshake_kind());
-        anyhow::ensure!(answer == Some(0), "a good certificate is answered {answer:?} after {kind:?}");
-        anyhow::ensure!(kind == Some(expected), "the handshake was {kind:?}, not {expected:?}");
-    }
-    take_back(cloud, device).await?;
-    // A broker has done with its list when it lets a whole handshake in no more.
-    wait_until("the endpoint knows", SOON, async || {
-        let whole = RawClient::open(&endpoint.host, endpoint.port, cloud.tls(device)).await;
-        let answer = match whole {
-            Ok(mut whole) => whole.connect(&name).await,
-            Err(_) => None,
-        };
-        Ok((answer != Some(0)).then_some(()))
-    })
-    .await?;
-    let Ok(mut client) = open().await else { return Ok(End::Refused) };
-    let (answer, kind) = (client.connect(&name).await, client.handshake_kind());
-    // With its list Mosquitto takes new keys for its sessions, too: nothing from before is resumed.
-    let expected = if cloud.mosquitto.is_some() { HandshakeKind::Full } else { HandshakeKind::Resumed };
-    anyhow::ensure!(kind == Some(expected), "the handshake was {kind:?} and answered {answer:?}");
-    Ok(if answer == Some(0) { End::Passes } else { End::Refused })
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 mod access;
 mod certificates;
 mod messages;
+mod taken_back;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
