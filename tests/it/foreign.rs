@@ -1,0 +1,262 @@
+//! What is somebody else's is answered like what is not there: on every route that names something, for everybody who is
+//! not its owner, and for nobody. The routes come from the API's document and from the portal's paths; each must have
+//! its row here.
+
+use std::{collections::BTreeMap, path::Path};
+
+use anyhow::Context as _;
+use gatelodge_cloud::{
+    accounts::{
+        model::{OrganisationKind, Role},
+        portal_session, service as accounts,
+    },
+    mail::Message,
+    run,
+};
+use gatelodge_proto::{CommandId, payload::Consent};
+use gatelodge_tests::programs::repository;
+use http::StatusCode;
+use uuid::Uuid;
+
+use crate::{
+    cast::{self, Cast},
+    devices::{Key, manufactured, names},
+    doors::{Knock, asked},
+};
+
+/// What a path names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Of {
+    Device,
+    Session,
+    Browser,
+    Token,
+    Key,
+    Mail,
+}
+
+/// Whose business a route is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum For {
+    /// The owner's or the installer's.
+    Its,
+    /// The vendor's, for whom nothing is foreign.
+    Vendor,
+}
+
+struct Row {
+    path: &'static str,
+    of: Of,
+    whose: For,
+    /// A body that would do, for JSON or as a form.
+    body: &'static str,
+}
+
+const fn row(path: &'static str, of: Of, whose: For, body: &'static str) -> Row {
+    Row { path, of, whose, body }
+}
+
+const MATRIX: [Row; 39] = [
+    row("/api/v1/devices/{id}", Of::Device, For::Vendor, ""),
+    row("/api/v1/devices/{id}/retire", Of::Device, For::Vendor, ""),
+    row("/api/v1/devices/{id}/revoke", Of::Device, For::Vendor, ""),
+    row("/api/v1/devices/{id}/resend-link", Of::Device, For::Its, ""),
+    row("/api/v1/devices/{id}/correct-email", Of::Device, For::Its, r#"{"email":"new@example.com"}"#),
+    row("/api/v1/devices/{id}/cancel-registration", Of::Device, For::Its, ""),
+    row("/api/v1/devices/{id}/consent", Of::Device, For::Its, r#"{"consent":"always"}"#),
+    row("/api/v1/devices/{id}/web-address", Of::Device, For::Its, r#"{"web_address":"mine-now"}"#),
+    row("/api/v1/devices/{id}/release", Of::Device, For::Its, r#"{"typed":"villa-rosa"}"#),
+    row("/api/v1/sessions/{id}", Of::Session, For::Its, ""),
+    row("/api/v1/sessions/{id}/join", Of::Session, For::Its, ""),
+    row("/api/v1/sessions/{id}/stop", Of::Session, For::Its, ""),
+    row("/api/v1/sessions/{id}/approve", Of::Session, For::Its, ""),
+    row("/api/v1/sessions/{id}/refuse", Of::Session, For::Its, ""),
+    row("/api/v1/me/browsers/{id}", Of::Browser, For::Its, ""),
+    row("/api/v1/me/tokens/{id}", Of::Token, For::Its, ""),
+    row("/api/v1/quarantine/{id}/approve", Of::Key, For::Vendor, ""),
+    row("/api/v1/quarantine/{id}/dismiss", Of::Key, For::Vendor, ""),
+    row("/devices/{device}", Of::Device, For::Its, ""),
+    row("/devices/{device}/sent", Of::Device, For::Its, ""),
+    row("/devices/{device}/resend-link", Of::Device, For::Its, ""),
+    row("/devices/{device}/correct-email", Of::Device, For::Its, "email=new%40example.com"),
+    row("/devices/{device}/cancel-registration", Of::Device, For::Its, ""),
+    row("/devices/{device}/consent", Of::Device, For::Its, "consent=always"),
+    row("/devices/{device}/web-address", Of::Device, For::Its, "web_address=mine-now"),
+    row("/devices/{device}/release", Of::Device, For::Its, "typed=villa-rosa"),
+    row("/devices/{device}/activated", Of::Device, For::Its, ""),
+    row("/sessions/{session}/allow", Of::Session, For::Its, ""),
+    row("/sessions/{session}/refuse", Of::Session, For::Its, ""),
+    row("/sessions/{session}/stop", Of::Session, For::Its, ""),
+    row("/my-data/sign-ins/{browser}/end", Of::Browser, For::Its, ""),
+    row("/my-data/programs/{program}/revoke", Of::Token, For::Its, ""),
+    row("/vendor/inventory/{device}", Of::Device, For::Vendor, ""),
+    row("/vendor/inventory/{device}/retire", Of::Device, For::Vendor, "typed=retire"),
+    row("/vendor/inventory/{device}/revoke", Of::Device, For::Vendor, "typed=revoke"),
+    row("/vendor/quarantine/{enrolment}/approve", Of::Key, For::Vendor, ""),
+    row("/vendor/quarantine/{enrolment}/dismiss", Of::Key, For::Vendor, ""),
+    row("/vendor/mailbox/{mail}", Of::Mail, For::Vendor, ""),
+    row("/vendor/mailbox/{mail}/html", Of::Mail, For::Vendor, ""),
+];
+
+/// Every route with something named in its path, and its methods.
+async fn routes(cast: &Cast) -> anyhow::Result<BTreeMap<String, Vec<String>>> {
+    let document = Knock::by_nobody(cast).at("GET", "/api/openapi.json", "", "", "").await?;
+    let document: serde_json::Value = serde_json::from_str(&document.body)?;
+    let mut routes = BTreeMap::new();
+    for (path, methods) in document["paths"].as_object().context("the document has paths")? {
+        if path.contains('{') {
+            let methods = methods.as_object().context("a path has methods")?;
+            routes.insert(path.clone(), methods.keys().map(|method| method.to_uppercase()).collect());
+        }
+    }
+    let paths = std::fs::read_to_string(repository().join("cloud/src/render/paths.rs"))?;
+    for path in paths.lines().filter_map(|line| line.trim().strip_prefix("pub const ")?.split('"').nth(1)) {
+        if path.contains('{') {
+            routes.insert(path.to_owned(), vec!["GET".to_owned(), "POST".to_owned()]);
+        }
+    }
+    Ok(routes)
+}
+
+/// Paths with a name in them that are written where neither the document nor `render/paths.rs` shows them.
+fn hidden(folder: &Path, found: &mut Vec<String>) -> anyhow::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            hidden(&path, found)?;
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let text = std::fs::read_to_string(&path)?;
+            let literal = |part: &str| part.split('"').nth(1).is_some_and(|path| path.contains('{'));
+            let odd =
+                text.split(".route(").skip(1).filter(|part| part.trim_start().starts_with(['"', '&'])).any(literal);
+            if odd {
+                found.push(path.strip_prefix(repository())?.display().to_string());
+            }
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn every_route_that_names_something_is_where_the_matrix_looks() -> anyhow::Result<()> {
+    let mut found = Vec::new();
+    hidden(&repository().join("cloud/src"), &mut found)?;
+    // Pictures and style sheets belong to nobody.
+    assert_eq!(found, ["cloud/src/web/layers.rs"]);
+    Ok(())
+}
+
+/// Somebody's things, as the paths name them.
+async fn things(cast: &Cast) -> anyhow::Result<BTreeMap<Of, Vec<Uuid>>> {
+    let kits = cast.kits();
+    let marc = cast.installer("marc@example.com").await?;
+    let (active, customer) = cast.active(&marc, "villa-rosa", "rosa@example.com", Consent::Ask).await?;
+    let open = cast.device().await?;
+    cast.registers(&marc, open, "villa-blu", "blu@example.com").await?;
+    let session = asked(cast, &marc, active).await?;
+
+    manufactured(kits, 1, "factory_secret").await;
+    Key::make().enrol_by_secret(kits, &names(1)).await?;
+    Key::make().enrol_by_secret(kits, &names(1)).await?;
+    let (subject, html, plain) = ("A link".to_owned(), "<p>A link</p>".to_owned(), "A link".to_owned());
+    let message_id = CommandId::make(kits.now(), &kits.random).uuid();
+    kits.mailer.send(Message { to: Cast::email("rosa@example.com"), subject, html, plain, message_id }).await?;
+    let owner = customer.signed_in().member();
+    let mut tx = kits.db.write().await?;
+    let member = accounts::membership(&mut tx, owner.user_id, owner.organisation_id).await?.context("a member")?;
+    let browser = portal_session::Browser { user_agent: "Firefox".into(), network: cast::network() };
+    portal_session::begin(&mut tx, kits, kits.now(), &member, &browser).await?;
+    tx.commit().await?;
+
+    let mut tx = kits.db.read().await?;
+    let mut things =
+        BTreeMap::from([(Of::Device, vec![active.id.uuid(), open.id.uuid()]), (Of::Session, vec![session.uuid()])]);
+    for (of, statement) in [
+        (Of::Browser, "SELECT id FROM portal_session"),
+        (Of::Token, "SELECT id FROM api_token"),
+        (Of::Key, "SELECT id FROM enrolment WHERE state = 'conflict'"),
+        (Of::Mail, "SELECT id FROM mailbox_message"),
+    ] {
+        let id = run!(&mut tx, c => sqlx::query_scalar::<_, Uuid>(statement).fetch_optional(c))?;
+        things.insert(of, vec![id.with_context(|| format!("there is no {of:?}"))?]);
+    }
+    Ok(things)
+}
+
+const STANDING: [&str; 7] = [
+    "SELECT count(*) FROM registration WHERE state IN ('open', 'active') AND web_address LIKE 'villa-%'",
+    "SELECT count(*) FROM remote_session WHERE state = 'waiting'",
+    "SELECT count(*) FROM portal_session",
+    "SELECT count(*) FROM api_token WHERE revoked_at IS NULL",
+    "SELECT count(*) FROM enrolment WHERE state = 'conflict'",
+    "SELECT count(*) FROM device WHERE life IN ('registered', 'active')",
+    "SELECT count(*) FROM certificate WHERE state = 'current'",
+];
+
+#[tokio::test]
+async fn what_is_somebody_elses_is_answered_like_what_is_not_there() -> anyhow::Result<()> {
+    for cast in cast::on_each().await? {
+        let routes = routes(&cast).await?;
+        let known = |path: &&String| MATRIX.iter().any(|row| row.path == path.as_str());
+        let unknown: Vec<&String> = routes.keys().filter(|path| !known(path)).collect();
+        assert!(unknown.is_empty(), "add these routes to the matrix: {unknown:?}");
+
+        let things = things(&cast).await?;
+        let mut strangers = vec![("nobody".to_owned(), None, Knock::by_nobody(&cast))];
+        for kind in OrganisationKind::ALL {
+            for role in Role::ALL {
+                let email = format!("{kind}.{role}@elsewhere.example");
+                let stranger = cast.somebody(kind, role, &email).await?;
+                strangers.push((email, Some(kind), Knock::by(&cast, &stranger).await?));
+            }
+        }
+        let mut before = Vec::new();
+        for statement in STANDING {
+            before.push(cast.count(statement).await?);
+        }
+        for row in &MATRIX {
+            let methods = routes.get(row.path).with_context(|| format!("{} is no route", row.path))?;
+            let mut served = false;
+            for (who, kind, knock) in &strangers {
+                if row.whose == For::Vendor && *kind == Some(OrganisationKind::Vendor) {
+                    served = true;
+                    continue;
+                }
+                for (method, theirs) in
+                    methods.iter().flat_map(|method| things[&row.of].iter().map(move |id| (method, id)))
+                {
+                    let random = CommandId::make(cast.kits().now(), &cast.kits().random).uuid();
+                    let foreign = tried(knock, method, row, *theirs).await?;
+                    let missing = tried(knock, method, row, random).await?;
+                    let place = format!("{who}: {method} {}", row.path);
+                    assert_eq!(foreign, missing, "{place}");
+                    let refused = [401, 403, 404, 303, 405].contains(&foreign.0.as_u16());
+                    assert!(refused, "{place}: {} {}", foreign.0, foreign.1);
+                    served |= foreign.0 != 405;
+                }
+            }
+            assert!(served, "{}: no method is served", row.path);
+        }
+        let mut after = Vec::new();
+        for statement in STANDING {
+            after.push(cast.count(statement).await?);
+        }
+        assert_eq!(before, after, "something was done to what is somebody else's");
+    }
+    Ok(())
+}
+
+/// Status, body and place to go, without the id.
+async fn tried(knock: &Knock<'_>, method: &str, row: &Row, id: Uuid) -> anyhow::Result<(StatusCode, String, String)> {
+    let (start, rest) = row.path.split_once('{').context("it names something")?;
+    let (_, end) = rest.split_once('}').context("the name ends")?;
+    let kind = match (method, row.body.is_empty(), row.path.starts_with("/api/")) {
+        ("GET", ..) | (_, true, true) => "",
+        (_, _, true) => "application/json",
+        (_, _, false) => "application/x-www-form-urlencoded",
+    };
+    let body = if method == "GET" { "" } else { row.body };
+    let answer = knock.at(method, &format!("{start}{id}{end}"), kind, body, "").await?;
+    let without = |text: &str| text.replace(&id.to_string(), "");
+    Ok((answer.status, without(&answer.body), without(&answer.location)))
+}
