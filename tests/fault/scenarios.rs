@@ -1,6 +1,9 @@
 //! The faults by name, what each proves in one line, and how long it goes on by default.
 
-use std::{fmt::Write as _, time::Instant};
+use std::{
+    fmt::Write as _,
+    time::{Duration, Instant},
+};
 
 use anyhow::Context as _;
 use clap::ValueEnum;
@@ -10,7 +13,7 @@ use gatelodge_tests::{
     faults::{
         Length, kill_agent, kill_cloud,
         power_cut::{self, During},
-        sync_order,
+        slow_loris, sync_order,
     },
 };
 
@@ -31,6 +34,8 @@ pub(crate) enum Scenario {
     PowerCutEnrolment,
     /// The agent is cut at every call to its state while it renews its certificate
     PowerCutRenewal,
+    /// 2,000 clients that never finish a request, a handshake or a HELLO, while people sign in
+    SlowLoris,
 }
 
 /// Names and meanings, one a line.
@@ -61,6 +66,10 @@ impl Scenario {
             Self::SyncOrder => sync_order::play(length(2000)).await?,
             Self::PowerCutEnrolment => power_cut::play(During::Enrolment, 1).await?,
             Self::PowerCutRenewal => power_cut::play(During::Renewal, 1).await?,
+            Self::SlowLoris => {
+                let clients = usize::try_from(length(2000).rounds)?;
+                Some(slow_loris::play(clients, Some(Duration::from_millis(500))).await?)
+            }
         };
         let said = said.context("this machine lacks strace or libfaketime: apt-get install strace libfaketime")?;
         output::say(&format!("{said} ({:.0?})", began.elapsed()));

@@ -4,11 +4,14 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     process::Command,
+    sync::Arc,
     time::Duration,
 };
 
 use anyhow::{Context as _, ensure};
 use rustix::process::Signal;
+use rustls::{ClientConfig, RootCertStore};
+use rustls_pki_types::{CertificateDer, pem::PemObject as _};
 use serde::Deserialize;
 
 use crate::{
@@ -254,6 +257,23 @@ impl TestCloud {
     /// The CA that signs what agents and technicians connect to.
     pub fn server_ca(&self) -> PathBuf {
         self.data_dir.join("keys/server-ca.pem")
+    }
+
+    /// TLS settings that trust it, for a client of the device endpoint's or the portal's port without a certificate.
+    pub fn trusted(&self) -> anyhow::Result<Arc<ClientConfig>> {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_file(self.server_ca()).context("the cloud has no CA")?)?;
+        let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Ok(Arc::new(config))
+    }
+
+    /// How many files and sockets the process holds open.
+    pub fn open_files(&self) -> anyhow::Result<usize> {
+        let id = self.process.as_ref().map(Process::id).context("the cloud does not run")?;
+        Ok(std::fs::read_dir(format!("/proc/{id}/fd"))?.count())
     }
 
     /// What it says it listens on.

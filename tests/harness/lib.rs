@@ -21,6 +21,7 @@ pub mod programs;
 pub mod settings;
 pub mod site;
 pub mod skip;
+pub mod slow_loris;
 pub mod speaker;
 pub mod story;
 pub mod technician;

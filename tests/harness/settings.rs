@@ -19,7 +19,7 @@ pub fn quoted(text: &str) -> String {
 }
 
 /// Secrets may be in it, and a file that others can read is refused.
-pub(crate) fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
+pub fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
     let file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
     let written = file.and_then(|mut file| file.write_all(text.as_bytes()));
     written.with_context(|| format!("cannot write {}", path.display()))

@@ -4,6 +4,7 @@
 pub mod kill_agent;
 pub mod kill_cloud;
 pub mod power_cut;
+pub mod slow_loris;
 pub mod sync_order;
 
 use std::{ffi::OsStr, process::Command};
