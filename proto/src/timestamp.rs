@@ -20,6 +20,10 @@ pub struct InvalidTimestamp(String);
 impl Timestamp {
     /// The Unix epoch.
     pub const EPOCH: Self = Self(0);
+    /// 0000-01-01T00:00:00Z.
+    const FIRST: Self = Self::from_seconds(-62_167_219_200);
+    /// 9999-12-31T23:59:59.999999Z.
+    const LAST: Self = Self(253_402_300_799_999_999);
 
     /// From microseconds since the Unix epoch.
     pub const fn from_micros(micros: i64) -> Self {
@@ -46,9 +50,11 @@ impl Timestamp {
         Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
 
-    /// The calendar view of this instant. Instants outside the years -9999 to 9999 are clamped to the epoch.
+    /// The calendar view of this instant. Instants outside the years 0 to 9999, which RFC 3339 cannot write, are clamped
+    /// to the epoch.
     pub fn date_time(self) -> OffsetDateTime {
-        OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000).unwrap_or(OffsetDateTime::UNIX_EPOCH)
+        let at = OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000).ok();
+        at.filter(|at| at.year() >= 0).unwrap_or(OffsetDateTime::UNIX_EPOCH)
     }
 }
 
@@ -81,9 +87,10 @@ impl From<std::time::SystemTime> for Timestamp {
 impl FromStr for Timestamp {
     type Err = InvalidTimestamp;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        OffsetDateTime::parse(text, &Rfc3339)
-            .map(Self::from)
-            .map_err(|_| InvalidTimestamp(text.chars().take(40).collect()))
+        let at = OffsetDateTime::parse(text, &Rfc3339).ok().map(Self::from);
+        // An offset can lead out of the years that can be written again.
+        at.filter(|at| (Self::FIRST..=Self::LAST).contains(at))
+            .ok_or_else(|| InvalidTimestamp(text.chars().take(40).collect()))
     }
 }
 
@@ -115,6 +122,20 @@ mod tests {
             "yesterday".parse::<Timestamp>().unwrap_err().to_string(),
             "`yesterday` is not a date and time; write it like 2026-05-03T14:30:00Z"
         );
+    }
+
+    #[test]
+    fn what_is_read_can_be_written() {
+        for text in ["0000-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z", "2026-05-03T14:30:00+02:00"] {
+            let at: Timestamp = text.parse().unwrap();
+            assert_eq!(at.to_string().parse(), Ok(at), "{text}");
+        }
+        for text in ["0000-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"] {
+            assert!(text.parse::<Timestamp>().is_err(), "{text}");
+        }
+        for at in [Timestamp::FIRST - Duration::from_micros(1), Timestamp::LAST + Duration::from_micros(1)] {
+            assert_eq!(at.to_string(), "1970-01-01T00:00:00Z");
+        }
     }
 
     #[test]

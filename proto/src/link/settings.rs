@@ -42,13 +42,17 @@ impl FromStr for Endpoint {
     fn from_str(text: &str) -> Result<Self, InvalidEndpoint> {
         let bad = || InvalidEndpoint(text.chars().take(120).collect());
         let (host, port) = text.trim().rsplit_once(':').ok_or_else(bad)?;
+        if !port.chars().all(|c| c.is_ascii_digit()) {
+            return Err(bad());
+        }
         let port = port.parse().map_err(|_| bad())?;
         let host = match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
             Some(inner) => inner.parse::<std::net::Ipv6Addr>().map_err(|_| bad())?.to_string(),
             None if host.contains(':') => return Err(bad()),
             None => host.to_owned(),
         };
-        if host.is_empty() || port == 0 { Err(bad()) } else { Ok(Self { host, port }) }
+        let is_name = !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || ".-_:".contains(c));
+        if is_name && port != 0 { Ok(Self { host, port }) } else { Err(bad()) }
     }
 }
 
@@ -207,7 +211,9 @@ mod tests {
             assert_eq!(text.parse::<Endpoint>().unwrap().to_string(), text);
         }
         assert_eq!("[::1]:8883".parse::<Endpoint>().unwrap().host, "::1");
-        for text in ["", "mqtt.example.com", ":8883", "::1:8883", "[::1]", "host:0", "host:70000", "[x]:1"] {
+        for text in
+            ["", "mqtt.example.com", ":8883", "::1:8883", "[::1]", "host:0", "host:70000", "host:+1", "a b:1", "[x]:1"]
+        {
             assert_eq!(text.parse::<Endpoint>(), Err(InvalidEndpoint(text.into())), "{text}");
         }
     }
