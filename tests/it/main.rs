@@ -14,6 +14,7 @@ mod devices;
 mod doors;
 mod faults;
 mod foreign;
+mod fuzz;
 mod kits;
 mod malformed;
 mod refusals;

@@ -34,7 +34,7 @@ async fn a_customer_says_which_organisation_the_next_device_belongs_to() -> anyh
         let (_, rosa) = cast.active(&marc, "villa-rosa", "rosa@example.com", Consent::Ask).await?;
         let home = rosa.member().organisation_id;
         let stranger = cast.somebody(OrganisationKind::Customer, Role::Administrator, "stranger@example.com").await?;
-        let nobody = Knock { cast: &cast, token: String::new() };
+        let nobody = Knock::by_nobody(&cast);
         let post = async |cookie: &str, owner: &str| {
             let (kind, body) = ("application/x-www-form-urlencoded", format!("{FORM}&{owner}"));
             nobody.at("POST", "/activate/confirm", kind, &body, cookie).await

@@ -1,0 +1,7 @@
+//! `config_file` of this crate under libFuzzer.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    gatelodge_cloud_fuzz::config_file(data);
+});

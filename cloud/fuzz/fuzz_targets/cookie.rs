@@ -1,0 +1,7 @@
+//! `cookie` of this crate under libFuzzer.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    gatelodge_cloud_fuzz::cookie(data);
+});

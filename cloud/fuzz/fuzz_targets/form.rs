@@ -1,0 +1,7 @@
+//! `form` of this crate under libFuzzer.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    gatelodge_cloud_fuzz::form(data);
+});
