@@ -1,5 +1,7 @@
 //! Remote sessions through the real services, on both databases.
 
+mod device;
+
 use std::sync::Arc;
 
 use gatelodge_cloud::{
@@ -21,9 +23,9 @@ use gatelodge_cloud::{
     },
 };
 use gatelodge_proto::{
-    FlowId, SessionId,
+    SessionId,
     api::{SessionRequest, SessionState, SessionView},
-    payload::{Consent, EndReason, FlowOutcome, Happening, Order, Outcome},
+    payload::{Consent, EndReason, Order},
 };
 use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256};
 use tokio::task::JoinSet;
@@ -240,54 +242,6 @@ async fn a_stop_ends_the_session_at_once_for_relay_device_and_both_audits() -> a
 }
 
 #[tokio::test]
-async fn a_session_that_its_device_does_not_open_ends_at_once_for_that_reason() -> anyhow::Result<()> {
-    for cast in cast::on_each().await? {
-        let kits = cast.kits();
-        let marc = cast.installer("marc@example.com").await?;
-        let (prop, rosa) = cast.active(&marc, "villa-rosa", "rosa@example.com", Consent::Always).await?;
-        let (other, _) = cast.active(&marc, "villa-blu", "blu@example.com", Consent::Always).await?;
-        let refused = |end| Outcome::Refused { reason: "the device has 4 sessions already".into(), end };
-        let outcomes = [
-            (refused(Some(EndReason::DeviceBusy)), EndReason::DeviceBusy),
-            (refused(None), EndReason::Refused),
-            // Whose word it is not: a device does not speak for its customer.
-            (refused(Some(EndReason::Customer)), EndReason::Refused),
-            (Outcome::Failed { reason: "no memory".into() }, EndReason::DeviceFault),
-        ];
-        for (outcome, reason) in outcomes {
-            // Orders of one moment have no order.
-            cast.pass(1);
-            let session = asked(&cast, &marc, prop).await?.id;
-            let ticket: Ticket = join::join(kits, &marc, session).await?.ticket.parse()?;
-            carry::admit(kits, &ticket, Side::Technician).await?;
-            cast.answers_open(other.id, outcome.clone()).await?;
-            assert_eq!(state(&cast, &rosa, session).await?.0, SessionState::Open, "it is not that device's to say");
-            cast.answers_open(prop.id, outcome.clone()).await?;
-            assert_eq!(state(&cast, &rosa, session).await?, (SessionState::Ended, Some(reason)));
-            let carried = [(session, Traffic::default())];
-            assert_eq!(carry::supervise(kits, &carried).await?, [(session, reason)], "the relay lets go");
-            cast.answers_open(prop.id, outcome).await?;
-            for organisation in [marc.member().organisation_id, rosa.member().organisation_id] {
-                let mut tx = kits.db.read().await?;
-                let rows = gatelodge_cloud::audit::read(&mut tx, organisation, Some(prop.id), None, 100).await?;
-                let ends: Vec<_> = rows
-                    .iter()
-                    .filter(|row| row.what == "session_ended" && row.session_id == Some(session.uuid()))
-                    .map(|row| row.details.0["reason"].clone())
-                    .collect();
-                assert_eq!(ends, [reason.word()]);
-            }
-        }
-        cast.pass(1);
-        let open = asked(&cast, &marc, prop).await?.id;
-        join::join(kits, &marc, open).await?;
-        cast.answers_open(prop.id, Outcome::Done).await?;
-        assert_eq!(state(&cast, &rosa, open).await?.0, SessionState::Open);
-    }
-    Ok(())
-}
-
-#[tokio::test]
 async fn a_session_falls_with_each_right_it_stands_on() -> anyhow::Result<()> {
     for cast in cast::on_each().await? {
         let kits = cast.kits();
@@ -379,40 +333,6 @@ async fn after_a_restart_open_sessions_are_over() -> anyhow::Result<()> {
         let open = asked(&cast, &marc, prop).await?.id;
         assert_eq!(end::recover(cast.kits()).await?, 1);
         assert_eq!(state(&cast, &rosa, open).await?, (SessionState::Ended, Some(EndReason::RelayLost)));
-    }
-    Ok(())
-}
-
-#[tokio::test]
-async fn what_the_device_tells_is_written_once_and_for_its_own_sessions_alone() -> anyhow::Result<()> {
-    for cast in cast::on_each().await? {
-        let kits = cast.kits();
-        let marc = cast.installer("marc@example.com").await?;
-        let (prop, rosa) = cast.active(&marc, "villa-rosa", "rosa@example.com", Consent::Always).await?;
-        let (other, _) = cast.active(&marc, "villa-paul", "paul@example.com", Consent::Always).await?;
-        let session = asked(&cast, &marc, prop).await?.id;
-        let flow = FlowId::make(kits.now(), &kits.random);
-        let target = "tcp 127.0.0.9:80".to_owned();
-        let opened = Happening::FlowOpened { session, flow, target, outcome: FlowOutcome::Opened };
-        cast.happens(other.id, opened.clone()).await?;
-        assert_eq!(cast.count("SELECT count(*) FROM session_flow").await?, 0);
-        for _ in 0..2 {
-            cast.happens(prop.id, opened.clone()).await?;
-        }
-        let closed = Happening::FlowClosed { session, flow, bytes_up: 10, bytes_down: 3, duration_ms: 20 };
-        for _ in 0..2 {
-            cast.happens(prop.id, closed.clone()).await?;
-        }
-        let ended = Happening::SessionEnded { session, reason: EndReason::Device, bytes_up: 10, bytes_down: 3 };
-        cast.happens(prop.id, ended).await?;
-        assert_eq!(state(&cast, &rosa, session).await?, (SessionState::Ended, Some(EndReason::Device)));
-        let view = service::one(kits, rosa.member(), session).await?.unwrap().view;
-        let flows = service::flows(kits, &view).await?;
-        assert_eq!(flows.len(), 1);
-        assert_eq!((flows[0].target.as_str(), flows[0].bytes_up), ("tcp 127.0.0.9:80", 10));
-        let history = cast.history(rosa.member().organisation_id, prop.id).await?;
-        let count = |what: &str| history.iter().filter(|known| *known == what).count();
-        assert_eq!((count("flow_opened"), count("flow_closed"), count("session_ended")), (1, 1, 1), "{history:?}");
     }
     Ok(())
 }
