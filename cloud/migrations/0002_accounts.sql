@@ -56,6 +56,7 @@ CREATE TABLE one_time_token (
     superseded_at {ts}
 );
 CREATE INDEX one_time_token_subject ON one_time_token (purpose, subject_id);
+CREATE UNIQUE INDEX one_time_token_live ON one_time_token (purpose, subject_id) WHERE used_at IS NULL AND superseded_at IS NULL;
 
 CREATE TABLE portal_session (
     hash {bytes} PRIMARY KEY,

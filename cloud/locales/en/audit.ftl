@@ -56,4 +56,10 @@ audit-installer-signed-up = { $organisation } signed up as an installer
 audit-password-set = Set a new password
 audit-program-signed-in = Signed in with the program from { $network }
 audit-token-issued = Made the API token { $label }
+audit-token-revoked = Revoked the API token { $label }
+audit-browsers-signed-out = { $browsers ->
+    [one] Signed out another browser
+   *[other] Signed out { $browsers } other browsers
+}
+audit-organisation-changed = Changed the data of { $organisation }
 audit-other = { $what }

@@ -56,4 +56,10 @@ audit-installer-signed-up = { $organisation } s’est inscrit comme installateur
 audit-password-set = Nouveau mot de passe défini
 audit-program-signed-in = Connexion avec le programme depuis { $network }
 audit-token-issued = Jeton d’API { $label } créé
+audit-token-revoked = Jeton d’API { $label } révoqué
+audit-browsers-signed-out = { $browsers ->
+    [one] Un autre navigateur déconnecté
+   *[other] { $browsers } autres navigateurs déconnectés
+}
+audit-organisation-changed = Données de { $organisation } modifiées
 audit-other = { $what }

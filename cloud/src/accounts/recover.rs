@@ -11,7 +11,7 @@ use super::{
     jobs,
     model::Network,
     password::{Password, PasswordRefusal},
-    portal_session, sign_in, store,
+    portal_session, program_sign_in, sign_in, store,
     throttle::{Throttled, throttle},
     tokens::{self, Purpose, Secret, TokenRefusal},
 };
@@ -86,9 +86,12 @@ pub async fn set_password(
         let refusal = tokens::peek(&mut tx, now, Purpose::SetPassword, secret).await?.err();
         return Ok(Err(refusal.unwrap_or(TokenRefusal::Used).into()));
     }
+    // First, for its lock on the user's row: who signs in at this moment is seen by what follows, or sees the new hash.
     store::set_password(&mut tx, now, user.id, &hash).await?;
+    tokens::void(&mut tx, now, Purpose::SetPassword, user.id.uuid()).await?;
     portal_session::end_all(&mut tx, user.id).await?;
     api_token::revoke_all(&mut tx, now, user.id).await?;
+    program_sign_in::refuse_all(&mut tx, user.id).await?;
     sign_in::forget_browsers(&mut tx, user.id).await?;
     let entry = Entry {
         actor: Actor::User { id: user.id, name: user.name },

@@ -1,6 +1,7 @@
 //! Users, organisations and memberships as verbs: what the command line and other features do with them.
 
 use gatelodge_proto::{OrganisationId, Random, Timestamp, UserId, identity::EmailAddress};
+use serde_json::json;
 
 use super::{
     jobs,
@@ -11,6 +12,7 @@ use super::{
     tokens::{self, Purpose, Secret},
 };
 use crate::{
+    audit::{self, Actor, Entry},
     db::{DbError, Tx},
     i18n::Language,
     kits::Kits,
@@ -126,8 +128,18 @@ pub async fn change_organisation(
     name: &str,
     address: &PostalAddress,
 ) -> Result<(), DbError> {
+    let (now, member) = (kits.now(), administrator.member());
     let mut tx = kits.db.write().await?;
-    store::set_organisation(&mut tx, administrator.member().organisation_id, name, address).await?;
+    store::set_organisation(&mut tx, member.organisation_id, name, address).await?;
+    let entry = Entry {
+        actor: Actor::User { id: member.user_id, name: member.name.clone() },
+        what: "organisation_changed",
+        device: None,
+        session: None,
+        details: json!({ "organisation": name }),
+        readers: vec![member.organisation_id],
+    };
+    audit::write(&mut tx, now, &kits.random, entry).await?;
     tx.commit().await
 }
 

@@ -96,9 +96,13 @@ pub async fn sign_in(kits: &Kits, credentials: &Credentials<'_>) -> Result<Resul
 
     let hash = user.as_ref().and_then(|(_, hash)| hash.as_deref());
     let right = password::is_right(password, hash).await?;
-    let Some((user, _)) = user.filter(|_| right) else { return Ok(Err(SignInRefusal::WrongPair)) };
+    let Some((user, Some(hash))) = user.filter(|_| right) else { return Ok(Err(SignInRefusal::WrongPair)) };
 
     let mut tx = kits.db.write().await?;
+    // The password may have been replaced while this one was compared.
+    if !store::count_sign_in(&mut tx, user.id, &hash).await? {
+        return Ok(Err(SignInRefusal::WrongPair));
+    }
     let Some(member) = store::memberships(&mut tx, user.id).await?.into_iter().next() else {
         return Ok(Err(SignInRefusal::WrongPair));
     };
@@ -107,7 +111,6 @@ pub async fn sign_in(kits: &Kits, credentials: &Credentials<'_>) -> Result<Resul
         portal_session::end_within(&mut tx, previous).await?;
     }
     let session = portal_session::begin(&mut tx, kits, now, &member, browser).await?;
-    store::count_sign_in(&mut tx, user.id).await?;
     let known = match known {
         Some(secret) => secret.clone(),
         None => Secret::make(&kits.random),

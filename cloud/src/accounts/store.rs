@@ -131,8 +131,21 @@ pub(super) async fn set_person(tx: &mut Tx, id: UserId, name: &str, phone: Optio
     Ok(())
 }
 
-pub(super) async fn count_sign_in(tx: &mut Tx, id: UserId) -> Result<(), DbError> {
-    change!(tx, c => sqlx::query("UPDATE user_account SET sign_ins = sign_ins + 1 WHERE id = $1")
+/// Counts a sign-in with the password of this hash; whether it is still the user's. Holds the user's row.
+pub(super) async fn count_sign_in(tx: &mut Tx, id: UserId, hash: &str) -> Result<bool, DbError> {
+    let counted = change!(tx, c => sqlx::query(
+        "UPDATE user_account SET sign_ins = sign_ins + 1 \
+         WHERE id = $1 AND password_hash = $2 AND disabled_at IS NULL",
+    )
+    .bind(id.uuid())
+    .bind(hash)
+    .execute(c))?;
+    Ok(counted == 1)
+}
+
+/// Holds the user's row until the transaction ends, so that a new password comes wholly before or wholly after it.
+pub(super) async fn lock_user(tx: &mut Tx, id: UserId) -> Result<(), DbError> {
+    change!(tx, c => sqlx::query("UPDATE user_account SET sign_ins = sign_ins WHERE id = $1")
         .bind(id.uuid())
         .execute(c))?;
     Ok(())

@@ -103,7 +103,8 @@ pub enum TokenRefusal {
     Superseded,
 }
 
-/// Makes a token for `subject` and voids the ones made before for the same purpose.
+/// Makes a token for `subject` and voids the ones made before for the same purpose. Of two callers at once one may get
+/// an error: a subject has one live link, by a unique index.
 pub async fn issue(
     tx: &mut Tx,
     now: Timestamp,

@@ -161,7 +161,7 @@ async fn each_sign_in_has_a_new_id_and_ends_the_one_before() -> anyhow::Result<(
 
         let listed = portal_session::list(kits, member.user_id).await?;
         assert!(listed.iter().any(|session| session.id == id && session.network == "192.0.2.1"));
-        portal_session::end_others(kits, member.user_id, id).await?;
+        portal_session::end_others(kits, &member, id).await?;
         assert_eq!(portal_session::list(kits, member.user_id).await?.len(), 1);
         portal_session::end(kits, &second.session).await?;
         assert!(portal_session::recognise(kits, &second.session).await?.is_none());
@@ -176,8 +176,8 @@ async fn nobody_ends_a_browser_of_somebody_else() -> anyhow::Result<()> {
         let vera = vendor(kits, "vera@vendor.example").await?;
         let victor = vendor(kits, "victor@vendor.example").await?;
         let own = portal_session::list(kits, vera.user_id).await?.remove(0).id;
-        assert!(!portal_session::end_one(kits, victor.user_id, own).await?);
-        assert!(portal_session::end_one(kits, vera.user_id, own).await?);
+        assert!(!portal_session::end_one(kits, &victor, own).await?);
+        assert!(portal_session::end_one(kits, &vera, own).await?);
     }
     Ok(())
 }

@@ -49,8 +49,8 @@ async fn an_approved_program_gets_one_token_that_speaks_for_its_user() -> anyhow
         assert_eq!(listed[0].label, "gatelodge (192.0.2.9)");
 
         let victor = vendor(kits, "victor@vendor.example").await?;
-        assert!(!api_token::revoke(kits, victor.user_id, id).await?, "somebody else's token");
-        assert!(api_token::revoke(kits, vera.user_id, id).await?);
+        assert!(!api_token::revoke(kits, &victor, id).await?, "somebody else's token");
+        assert!(api_token::revoke(kits, &vera, id).await?);
         assert!(api_token::recognise(kits, &token).await?.is_none());
     }
     Ok(())

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::refusal::{Refusal, invalid, words};
 use crate::{
     accounts::{
-        SignedIn, api_token,
+        By, SignedIn, api_token,
         model::{ApiTokenId, Member, PortalSessionId, PostalAddress},
         portal_session,
         rights::OrganisationAdministrator,
@@ -20,7 +20,7 @@ use crate::{
     },
     i18n::Language,
     kits::Kits,
-    web::{Call, Fault},
+    web::{Call, Fault, Problem},
 };
 
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -219,7 +219,7 @@ pub(super) async fn end_browser(
     signed_in: SignedIn,
     Path(id): Path<Uuid>,
 ) -> Result<StatusCode, Refusal> {
-    let ended = portal_session::end_one(&kits, signed_in.member().user_id, PortalSessionId(id)).await?;
+    let ended = portal_session::end_one(&kits, signed_in.member(), PortalSessionId(id)).await?;
     if ended { Ok(StatusCode::NO_CONTENT) } else { Err(Fault::not_found().into()) }
 }
 
@@ -262,14 +262,20 @@ pub(super) struct IssuedToken {
     expires_at: Timestamp,
 }
 
-/// Makes a token for the organisation the caller acts for.
+/// Makes a token for the organisation the caller acts for; for a browser only, as a token that makes tokens would
+/// outlive its own end.
 #[utoipa::path(post, path = "/api/v1/me/tokens", tag = "me", request_body = TokenRequest,
-    responses((status = 201, body = IssuedToken)))]
+    responses((status = 201, body = IssuedToken), (status = 403, description = "Asked by a program")))]
 pub(super) async fn issue_token(
     State(kits): State<Kits>,
     signed_in: SignedIn,
     Call(request): Call<TokenRequest>,
 ) -> Result<(StatusCode, Json<IssuedToken>), Refusal> {
+    if matches!(signed_in.by(), By::Program(_)) {
+        let detail = "A token cannot make another token.";
+        let problem = Problem::new(StatusCode::FORBIDDEN, "browser_needed", "Not with a token", detail);
+        return Err(problem.next("Make it in the portal, under Account.").into());
+    }
     let mut problem = None;
     let label = words(&mut problem, "label", &request.label, 80);
     if let Some(problem) = problem {
@@ -287,6 +293,6 @@ pub(super) async fn revoke_token(
     signed_in: SignedIn,
     Path(id): Path<Uuid>,
 ) -> Result<StatusCode, Refusal> {
-    let revoked = api_token::revoke(&kits, signed_in.member().user_id, ApiTokenId(id)).await?;
+    let revoked = api_token::revoke(&kits, signed_in.member(), ApiTokenId(id)).await?;
     if revoked { Ok(StatusCode::NO_CONTENT) } else { Err(Fault::not_found().into()) }
 }

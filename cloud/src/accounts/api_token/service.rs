@@ -133,10 +133,20 @@ pub async fn list(kits: &Kits, user: UserId) -> Result<Vec<ApiToken>, DbError> {
         .collect())
 }
 
-/// Revokes one of the user's own tokens; whether there was one.
-pub async fn revoke(kits: &Kits, user: UserId, id: ApiTokenId) -> Result<bool, DbError> {
+/// Revokes one of the member's own tokens; whether there was one.
+pub async fn revoke(kits: &Kits, member: &Member, id: ApiTokenId) -> Result<bool, DbError> {
+    let now = kits.now();
     let mut tx = kits.db.write().await?;
-    let revoked = store::revoke(&mut tx, kits.now(), user, id).await?;
+    let Some((label, organisation)) = store::revoke(&mut tx, now, member.user_id, id).await? else { return Ok(false) };
+    let entry = Entry {
+        actor: Actor::User { id: member.user_id, name: member.name.clone() },
+        what: "token_revoked",
+        device: None,
+        session: None,
+        details: json!({ "label": label }),
+        readers: vec![organisation],
+    };
+    audit::write(&mut tx, now, &kits.random, entry).await?;
     tx.commit().await?;
-    Ok(revoked > 0)
+    Ok(true)
 }

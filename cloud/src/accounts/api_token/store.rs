@@ -1,6 +1,6 @@
 //! The `api_token` table.
 
-use gatelodge_proto::{Timestamp, UserId};
+use gatelodge_proto::{OrganisationId, Timestamp, UserId};
 use uuid::Uuid;
 
 use crate::{
@@ -115,15 +115,22 @@ pub(super) async fn touch(tx: &mut Tx, id: ApiTokenId, now: Timestamp) -> Result
     Ok(())
 }
 
-/// Revokes one token of this user; how many that were.
-pub(super) async fn revoke(tx: &mut Tx, now: Timestamp, user: UserId, id: ApiTokenId) -> Result<u64, DbError> {
-    change!(tx, c => sqlx::query(
-        "UPDATE api_token SET revoked_at = $1 WHERE id = $2 AND user_id = $3 AND revoked_at IS NULL",
+/// Revokes one token of this user; gives its label and for which organisation it spoke.
+pub(super) async fn revoke(
+    tx: &mut Tx,
+    now: Timestamp,
+    user: UserId,
+    id: ApiTokenId,
+) -> Result<Option<(String, OrganisationId)>, DbError> {
+    let row = run!(tx, c => sqlx::query_as::<_, (String, Uuid)>(
+        "UPDATE api_token SET revoked_at = $1 WHERE id = $2 AND user_id = $3 AND revoked_at IS NULL \
+         RETURNING label, organisation_id",
     )
     .bind(Ts::from(now))
     .bind(id.0)
     .bind(user.uuid())
-    .execute(c))
+    .fetch_optional(c))?;
+    Ok(row.map(|(label, organisation)| (label, OrganisationId::from_uuid(organisation))))
 }
 
 /// Revokes every token of this user.

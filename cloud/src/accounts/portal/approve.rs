@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use crate::{
     accounts::{
-        SignedIn,
+        By, SignedIn,
         program_sign_in::{self, Decision, UserCode},
     },
     kits::Kits,
@@ -64,6 +64,10 @@ pub(super) async fn decide(
     signed_in: SignedIn,
     Form(form): Form<DecisionForm>,
 ) -> Result<Response, Fault> {
+    // A token that let further programs in would outlive its own end.
+    if matches!(signed_in.by(), By::Program(_)) {
+        return Err(Fault::forbidden());
+    }
     let decision = match form.decision.as_str() {
         "approve" => Decision::Approve,
         "refuse" => Decision::Refuse,

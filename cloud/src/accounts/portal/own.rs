@@ -210,7 +210,7 @@ pub(super) async fn sign_ins(
 
 pub(super) async fn end_others(State(kits): State<Kits>, signed_in: SignedIn) -> Result<impl IntoResponse, Fault> {
     let By::Browser { id, .. } = signed_in.by() else { return Err(Fault::not_found()) };
-    portal_session::end_others(&kits, signed_in.member().user_id, *id).await?;
+    portal_session::end_others(&kits, signed_in.member(), *id).await?;
     Ok((flash(flashes::SIGN_IN_ENDED), Redirect::to(paths::MY_SIGN_INS)))
 }
 
@@ -220,7 +220,7 @@ pub(super) async fn end_one(
     Path(id): Path<String>,
 ) -> Result<impl IntoResponse, Fault> {
     let id = Uuid::try_parse(&id).map_err(|_| Fault::not_found())?;
-    let ended = portal_session::end_one(&kits, signed_in.member().user_id, PortalSessionId(id)).await?;
+    let ended = portal_session::end_one(&kits, signed_in.member(), PortalSessionId(id)).await?;
     if !ended {
         return Err(Fault::not_found());
     }
@@ -233,7 +233,7 @@ pub(super) async fn revoke(
     Path(id): Path<String>,
 ) -> Result<impl IntoResponse, Fault> {
     let id = Uuid::try_parse(&id).map_err(|_| Fault::not_found())?;
-    let revoked = api_token::revoke(&kits, signed_in.member().user_id, ApiTokenId(id)).await?;
+    let revoked = api_token::revoke(&kits, signed_in.member(), ApiTokenId(id)).await?;
     if !revoked {
         return Err(Fault::not_found());
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use gatelodge_proto::{CommandId, OrganisationId, Timestamp, UserId};
+use serde_json::json;
 
 use super::store;
 use crate::{
@@ -11,6 +12,7 @@ use crate::{
         store as people,
         tokens::Secret,
     },
+    audit::{self, Actor, Entry},
     db::{DbError, Tx},
     kits::Kits,
 };
@@ -154,19 +156,38 @@ pub async fn end_within(tx: &mut Tx, secret: &Secret) -> Result<(), DbError> {
     Ok(())
 }
 
-/// Signs out one of the user's own browsers; whether there was one.
-pub async fn end_one(kits: &Kits, user: UserId, id: PortalSessionId) -> Result<bool, DbError> {
+/// Signs out one of the member's own browsers; whether there was one.
+pub async fn end_one(kits: &Kits, member: &Member, id: PortalSessionId) -> Result<bool, DbError> {
     let mut tx = kits.db.write().await?;
-    let ended = store::end(&mut tx, user, id).await?;
+    let ended = store::end(&mut tx, member.user_id, id).await?;
+    if ended > 0 {
+        note_ended(&mut tx, kits, member, ended).await?;
+    }
     tx.commit().await?;
     Ok(ended > 0)
 }
 
-/// Signs out every browser of the user except this one.
-pub async fn end_others(kits: &Kits, user: UserId, kept: PortalSessionId) -> Result<(), DbError> {
+/// Signs out every browser of the member except this one.
+pub async fn end_others(kits: &Kits, member: &Member, kept: PortalSessionId) -> Result<(), DbError> {
     let mut tx = kits.db.write().await?;
-    store::end_others(&mut tx, user, kept).await?;
+    people::lock_user(&mut tx, member.user_id).await?;
+    let ended = store::end_others(&mut tx, member.user_id, kept).await?;
+    if ended > 0 {
+        note_ended(&mut tx, kits, member, ended).await?;
+    }
     tx.commit().await
+}
+
+async fn note_ended(tx: &mut Tx, kits: &Kits, member: &Member, browsers: u64) -> Result<(), DbError> {
+    let entry = Entry {
+        actor: Actor::User { id: member.user_id, name: member.name.clone() },
+        what: "browsers_signed_out",
+        device: None,
+        session: None,
+        details: json!({ "browsers": browsers }),
+        readers: vec![member.organisation_id],
+    };
+    audit::write(tx, kits.now(), &kits.random, entry).await
 }
 
 /// Lets this browser act for another of the user's organisations, under a new id; `None` when the user is not in it.
@@ -176,7 +197,10 @@ pub async fn switch(kits: &Kits, secret: &Secret, organisation: OrganisationId) 
     let mut tx = kits.db.write().await?;
     let Some(found) = store::by_hash(&mut tx, secret.hash()).await? else { return Ok(None) };
     let Some(member) = people::member(&mut tx, found.member.user_id, organisation).await? else { return Ok(None) };
-    store::end(&mut tx, member.user_id, found.id).await?;
+    people::lock_user(&mut tx, member.user_id).await?;
+    if store::end(&mut tx, member.user_id, found.id).await? == 0 {
+        return Ok(None);
+    }
     let fresh = Secret::make(&kits.random);
     let new = store::New {
         hash: fresh.hash(),

@@ -8,5 +8,6 @@ mod store;
 mod user_code;
 
 pub use machine::{Decision, INTERVAL, LIFE, PollRefusal};
+pub(in crate::accounts) use service::refuse_all;
 pub use service::{Granted, Request, Started, decide, look_up, poll, start};
 pub use user_code::{InvalidUserCode, UserCode};

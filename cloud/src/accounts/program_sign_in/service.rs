@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gatelodge_proto::Timestamp;
+use gatelodge_proto::{Timestamp, UserId};
 use serde_json::json;
 
 use super::{
@@ -19,7 +19,7 @@ use crate::{
         tokens::Secret,
     },
     audit::{self, Actor, Entry},
-    db::DbError,
+    db::{DbError, Tx},
     kits::Kits,
 };
 
@@ -105,6 +105,9 @@ pub async fn poll(kits: &Kits, device_code: &Secret) -> Result<Result<Granted, P
         tx.commit().await?;
         return Ok(Err(refusal));
     }
+    if let Some(user) = standing.decided_by {
+        people::lock_user(&mut tx, user).await?;
+    }
     let Some(approval) = store::take(&mut tx, now, hash).await? else { return Ok(Err(PollRefusal::Expired)) };
     let Some(member) = people::member(&mut tx, approval.user, approval.organisation).await? else {
         tx.commit().await?;
@@ -123,4 +126,9 @@ pub async fn poll(kits: &Kits, device_code: &Secret) -> Result<Result<Granted, P
     audit::write(&mut tx, now, &kits.random, entry).await?;
     tx.commit().await?;
     Ok(Ok(Granted { token, expires_at, member }))
+}
+
+/// Takes back what the user has approved and no program has fetched yet: their password was replaced.
+pub(in crate::accounts) async fn refuse_all(tx: &mut Tx, user: UserId) -> Result<(), DbError> {
+    store::refuse_all(tx, user).await
 }

@@ -81,6 +81,7 @@ pub(super) async fn decide(
 #[derive(sqlx::FromRow)]
 struct PollRow {
     state: String,
+    user_id: Option<Uuid>,
     expires_at: Ts,
     polled_at: Option<Ts>,
 }
@@ -88,19 +89,25 @@ struct PollRow {
 /// What a poll needs to know.
 pub(super) struct Standing {
     pub(super) state: State,
+    pub(super) decided_by: Option<UserId>,
     pub(super) expires_at: Timestamp,
     pub(super) polled_at: Option<Timestamp>,
 }
 
 pub(super) async fn standing(tx: &mut Tx, hash: Vec<u8>) -> Result<Option<Standing>, DbError> {
     let row = run!(tx, c => sqlx::query_as::<_, PollRow>(
-        "SELECT state, expires_at, polled_at FROM device_sign_in WHERE device_code_hash = $1",
+        "SELECT state, user_id, expires_at, polled_at FROM device_sign_in WHERE device_code_hash = $1",
     )
     .bind(hash)
     .fetch_optional(c))?;
     row.map(|row| {
         let state = word(&row.state, State::from_word, "state of a sign-in")?;
-        Ok(Standing { state, expires_at: row.expires_at.into(), polled_at: row.polled_at.map(Timestamp::from) })
+        Ok(Standing {
+            state,
+            decided_by: row.user_id.map(UserId::from_uuid),
+            expires_at: row.expires_at.into(),
+            polled_at: row.polled_at.map(Timestamp::from),
+        })
     })
     .transpose()
 }
@@ -144,4 +151,12 @@ pub(super) async fn take(tx: &mut Tx, now: Timestamp, hash: Vec<u8>) -> Result<O
             network: row.network,
         })
     }))
+}
+
+/// Takes back what the user has approved and no poll has fetched.
+pub(super) async fn refuse_all(tx: &mut Tx, user: UserId) -> Result<(), DbError> {
+    change!(tx, c => sqlx::query("UPDATE device_sign_in SET state = 'refused' WHERE user_id = $1 AND state = 'approved'")
+        .bind(user.uuid())
+        .execute(c))?;
+    Ok(())
 }

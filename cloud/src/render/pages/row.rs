@@ -260,8 +260,9 @@ fn tone(what: &str) -> Tone {
 }
 
 /// The details a sentence of the history may name.
-const NAMED: [&str; 13] = [
+const NAMED: [&str; 14] = [
     "added",
+    "browsers",
     "consent",
     "email",
     "label",
