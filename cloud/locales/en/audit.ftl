@@ -8,6 +8,8 @@ audit-device-key-approved = Accepted a new key for the device
 audit-device-key-refused = Refused another key for the device
 audit-device-revoked = Revoked the device’s certificates
 audit-device-retired = Retired the device for good
+audit-on-site-code-locked = The code shown on the device was typed wrongly too often; it is void until the device shows a new one
+audit-activation-mail-refused = The mail with the link to { $email } was refused: { $reason }
 audit-device-registered = Registered the device for { $email }
 audit-device-activated = Confirmed and activated the device; consent: { $consent ->
     [ask] ask each time

@@ -8,6 +8,8 @@ audit-device-key-approved = Nouvelle clé acceptée pour l’appareil
 audit-device-key-refused = Autre clé refusée pour l’appareil
 audit-device-revoked = Certificats de l’appareil révoqués
 audit-device-retired = Appareil retiré pour de bon
+audit-on-site-code-locked = Le code affiché sur l’appareil a été mal saisi trop souvent ; il ne vaut plus rien jusqu’à ce que l’appareil en affiche un nouveau
+audit-activation-mail-refused = L’e-mail avec le lien pour { $email } a été refusé : { $reason }
 audit-device-registered = Appareil enregistré pour { $email }
 audit-device-activated = Appareil confirmé et activé ; consentement : { $consent ->
     [ask] demander chaque fois

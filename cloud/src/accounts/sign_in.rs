@@ -70,7 +70,7 @@ pub enum SignInRefusal {
 pub async fn sign_in(kits: &Kits, credentials: &Credentials<'_>) -> Result<Result<Welcome, SignInRefusal>, Failure> {
     let Credentials { email, password, browser, known, previous } = *credentials;
     let now = kits.now();
-    let mut tx = kits.db.write().await?;
+    let mut tx = kits.db.write_on_reserve().await?;
     let user = store::user_by_email(&mut tx, email).await?;
     let known = match (&user, known) {
         (Some((user, _)), Some(secret)) if is_known(&mut tx, user.id, secret).await? => Some(secret),
@@ -98,7 +98,7 @@ pub async fn sign_in(kits: &Kits, credentials: &Credentials<'_>) -> Result<Resul
     let right = password::is_right(password, hash).await?;
     let Some((user, Some(hash))) = user.filter(|_| right) else { return Ok(Err(SignInRefusal::WrongPair)) };
 
-    let mut tx = kits.db.write().await?;
+    let mut tx = kits.db.write_on_reserve().await?;
     // The password may have been replaced while this one was compared.
     if !store::count_sign_in(&mut tx, user.id, &hash).await? {
         return Ok(Err(SignInRefusal::WrongPair));

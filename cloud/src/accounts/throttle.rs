@@ -37,7 +37,7 @@ pub async fn throttle(
     let now = kits.now();
     let length = i64::try_from(window.as_micros()).unwrap_or(i64::MAX).max(1);
     let start = now.micros().div_euclid(length) * length;
-    let mut tx = kits.db.write().await?;
+    let mut tx = kits.db.write_on_reserve().await?;
     let count = run!(&mut tx, c => sqlx::query_scalar::<_, i32>(
         "INSERT INTO attempt (scope, subject, window_start, count) VALUES ($1, $2, $3, 1) \
          ON CONFLICT (scope, subject, window_start) DO UPDATE SET count = attempt.count + 1 RETURNING count",

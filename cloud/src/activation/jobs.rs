@@ -6,6 +6,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use gatelodge_proto::{RegistrationId, UserId};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::{
     model::{RegistrationView, State},
@@ -17,6 +18,7 @@ use crate::{
         service as accounts,
         tokens::{self, Purpose},
     },
+    audit::{self, Actor, Entry},
     db::{DbError, Tx},
     jobs::{self, Handler, Job, JobError},
     kits::Kits,
@@ -99,7 +101,28 @@ async fn mail_link(kits: Kits, job: Job, view: RegistrationView) -> Result<(), J
     tx.commit().await?;
     let url = paths::with_token(kits.config.public_url.as_str(), paths::ACTIVATE, &secret.expose());
     let name = view.data.as_ref().map(|data| data.name.as_str());
-    hand_over(&kits, &job, customer, &Mail::activation_link(name, &named(&view), &url, purpose.life())).await
+    let handed =
+        hand_over(&kits, &job, customer, &Mail::activation_link(name, &named(&view), &url, purpose.life())).await;
+    if let Err(JobError::Fail(reason)) = &handed {
+        note_refused(&kits, &view, reason).await?;
+    }
+    handed
+}
+
+/// Whoever sent the link waits for an answer that will not come, and can correct the address.
+async fn note_refused(kits: &Kits, view: &RegistrationView, reason: &str) -> Result<(), DbError> {
+    let details = json!({ "email": view.email.as_str(), "reason": reason.chars().take(200).collect::<String>() });
+    let entry = Entry {
+        actor: Actor::Cloud,
+        what: "activation_mail_refused",
+        device: Some(view.device),
+        session: None,
+        details,
+        readers: vec![view.installer],
+    };
+    let mut tx = kits.db.write().await?;
+    audit::write(&mut tx, kits.now(), &kits.random, entry).await?;
+    tx.commit().await
 }
 
 async fn mail_activated_customer(kits: Kits, job: Job, view: RegistrationView) -> Result<(), JobError> {

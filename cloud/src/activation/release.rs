@@ -47,7 +47,7 @@ impl From<RuleRefusal> for ReleaseRefusal {
 /// Releases a device; `typed` must be its web address or its ID code.
 pub async fn release(kits: &Kits, by: &CustomerMember, device: DeviceId, typed: &str) -> Result<(), ReleaseRefusal> {
     let (member, now) = (by.member(), kits.now());
-    let mut tx = kits.db.write().await?;
+    let mut tx = kits.db.write_on_reserve().await?;
     let active = rule::held(&mut tx, member.organisation_id, device).await?;
     let view = store::of_customer(&mut tx, member.organisation_id, device).await?.ok_or(ReleaseRefusal::Unknown)?;
     let typed = typed.trim();

@@ -39,7 +39,9 @@ pub async fn set_consent(
     consent: Consent,
 ) -> Result<(), RuleRefusal> {
     let member = by.member();
-    let mut tx = kits.db.write().await?;
+    // Withdrawing it must work when nothing else does.
+    let withdrawn = consent == Consent::Never;
+    let mut tx = if withdrawn { kits.db.write_on_reserve().await? } else { kits.db.write().await? };
     let active = held(&mut tx, member.organisation_id, device).await?;
     if active.state.consent == consent {
         return Ok(());

@@ -66,6 +66,11 @@ pub(super) const KEYS: &[Key] = &[
         "sqlite:PATH or postgres://user:password@host/name; gatelodge.db in the data folder when unset.",
     ),
     Key::new(
+        "database.reserve_mib",
+        Some("64"),
+        "MiB kept free beside an SQLite file, so that on a full disk people can still sign in, stop, revoke and withdraw consent.",
+    ),
+    Key::new(
         "mail.smtp_url",
         None,
         "smtp://user:password@host:port (STARTTLS; without TLS to a server on this machine) or smtps://...; when unset, mails stay in the built-in mailbox that the vendor's administrators see.",

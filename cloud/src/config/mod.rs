@@ -29,6 +29,8 @@ pub struct Config {
     pub mqtt: Mqtt,
     /// Where rows are kept.
     pub database: DbUrl,
+    /// Room kept beside an SQLite file for what must work on a full disk, in MiB.
+    pub reserve_mib: u32,
     /// How mail leaves.
     pub mail: Mail,
     /// Limits of sessions.
@@ -131,6 +133,7 @@ struct Raw {
 #[derive(Deserialize)]
 struct RawDatabase {
     url: Option<String>,
+    reserve_mib: u32,
 }
 
 impl Config {
@@ -175,6 +178,7 @@ impl Config {
             http: raw.http,
             mqtt: raw.mqtt,
             database,
+            reserve_mib: raw.database.reserve_mib,
             mail: raw.mail,
             sessions: raw.sessions,
         })

@@ -1,14 +1,14 @@
 //! Opening the database, with the durability it must have.
 
-use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
+use std::{fmt, path::PathBuf, str::FromStr, sync::Arc, time::Duration};
 
 use sqlx::{
-    PgPool, SqlitePool,
+    Connection as _, PgPool, SqliteConnection, SqlitePool,
     postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use super::{ConnectError, DbError, Tx, migrate};
+use super::{ConnectError, DbError, Tx, migrate, reserve::Reserve};
 
 /// Where the database is.
 #[derive(Clone, PartialEq, Eq)]
@@ -73,10 +73,20 @@ pub enum Db {
         readers: SqlitePool,
         /// The one connection that writes.
         writer: SqlitePool,
+        /// Room for what must work on a full disk.
+        reserve: Arc<Reserve>,
     },
 }
 
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A full disk ends a transaction in the middle of its commit, which the connection then never learns: it would refuse
+/// to begin another for ever, and is closed instead.
+async fn is_sound(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    // What the last holder left to be undone is undone by then.
+    connection.ping().await?;
+    Ok(!connection.is_in_transaction())
+}
 
 impl Db {
     /// Opens the database, makes it if it is an SQLite file that is not there, and brings its tables up to date.
@@ -104,6 +114,7 @@ impl Db {
                 let writer = SqlitePoolOptions::new()
                     .max_connections(1)
                     .acquire_timeout(PATIENCE)
+                    .before_acquire(|connection, _| Box::pin(is_sound(connection)))
                     .connect_with(options.clone())
                     .await
                     .map_err(open)?;
@@ -113,7 +124,7 @@ impl Db {
                     .connect_with(options.read_only(true).create_if_missing(false))
                     .await
                     .map_err(open)?;
-                Self::Sqlite { readers, writer }
+                Self::Sqlite { readers, writer, reserve: Arc::new(Reserve::beside(path)) }
             }
             DbUrl::Postgres(text) => {
                 let options: PgConnectOptions = text.parse().map_err(open)?;
@@ -144,15 +155,41 @@ impl Db {
     pub async fn read(&self) -> Result<Tx, DbError> {
         Ok(match self {
             Self::Postgres(pool) => Tx::Postgres(pool.begin().await?),
-            Self::Sqlite { readers, .. } => Tx::Sqlite(readers.begin().await?),
+            Self::Sqlite { readers, reserve, .. } => Tx::Sqlite(readers.begin().await?, Arc::clone(reserve)),
         })
     }
 
-    /// A transaction that writes. On SQLite it holds the file from its first moment, so it never fails half way for a lock.
+    /// A transaction that writes. On SQLite it holds the file from its first moment, so it never fails half way for a
+    /// lock; while the disk is full it is refused.
     pub async fn write(&self) -> Result<Tx, DbError> {
+        match self {
+            Self::Sqlite { reserve, .. } if !reserve.is_kept() => Err(DbError::no_room()),
+            Self::Sqlite { .. } | Self::Postgres(_) => self.begin().await,
+        }
+    }
+
+    /// The same for a change that takes a right away, and for what leads there: it is made on a full disk, too, in the
+    /// room that [`keep_reserve`](Self::keep_reserve) has kept for it.
+    pub async fn write_on_reserve(&self) -> Result<Tx, DbError> {
+        if let Self::Sqlite { reserve, .. } = self {
+            reserve.make_room();
+        }
+        self.begin().await
+    }
+
+    /// Keeps so much room beside an SQLite file for [`write_on_reserve`](Self::write_on_reserve).
+    pub fn keep_reserve(&self, mib: u32) {
+        if let Self::Sqlite { reserve, .. } = self {
+            reserve.keep(mib);
+        }
+    }
+
+    async fn begin(&self) -> Result<Tx, DbError> {
         Ok(match self {
             Self::Postgres(pool) => Tx::Postgres(pool.begin().await?),
-            Self::Sqlite { writer, .. } => Tx::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
+            Self::Sqlite { writer, reserve, .. } => {
+                Tx::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?, Arc::clone(reserve))
+            }
         })
     }
 
@@ -167,7 +204,7 @@ impl Db {
     pub async fn close(&self) {
         match self {
             Self::Postgres(pool) => pool.close().await,
-            Self::Sqlite { readers, writer } => {
+            Self::Sqlite { readers, writer, .. } => {
                 readers.close().await;
                 writer.close().await;
             }

@@ -24,6 +24,11 @@ pub enum DbError {
 }
 
 impl DbError {
+    /// The disk was full a moment ago, and nothing says that it is not.
+    pub(super) fn no_room() -> Self {
+        Self::Full(sqlx::Error::Io(std::io::ErrorKind::StorageFull.into()))
+    }
+
     /// A stored text that its parser refuses.
     pub fn corrupt(error: impl std::fmt::Display) -> Self {
         Self::Corrupt(error.to_string())
@@ -54,8 +59,8 @@ impl From<sqlx::Error> for DbError {
                     return Self::Taken { constraint };
                 }
                 match code.as_str() {
-                    // SQLITE_FULL; PostgreSQL disk_full
-                    "13" | "53100" => Self::Full(error),
+                    // SQLITE_FULL, SQLITE_IOERR_SHMSIZE; PostgreSQL disk_full
+                    "13" | "4874" | "53100" => Self::Full(error),
                     // SQLITE_BUSY and _LOCKED with their extended codes; PostgreSQL class 57P (shutdown) and 08 (connection)
                     "5" | "6" | "261" | "262" | "517" | "773" => Self::Unavailable(error),
                     code if code.starts_with("57P") || code.starts_with("08") || code == "53300" => {

@@ -8,10 +8,12 @@
 mod connect;
 mod error;
 mod migrate;
+mod reserve;
 mod tx;
 mod types;
 
 pub use connect::{Db, DbUrl, InvalidDbUrl};
 pub use error::{ConnectError, DbError};
+pub use reserve::Reserve;
 pub use tx::Tx;
 pub use types::{Ts, count, word};

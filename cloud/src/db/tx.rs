@@ -1,16 +1,18 @@
 //! A transaction on either database.
 
+use std::sync::Arc;
+
 use sqlx::{Postgres, Sqlite, Transaction};
 
-use super::DbError;
+use super::{DbError, reserve::Reserve};
 
 /// An open transaction. Dropped without [`commit`](Self::commit) it is undone.
 #[derive(Debug)]
 pub enum Tx {
     /// On PostgreSQL.
     Postgres(Transaction<'static, Postgres>),
-    /// On SQLite.
-    Sqlite(Transaction<'static, Sqlite>),
+    /// On SQLite, with what is told when a change does not fit on the disk.
+    Sqlite(Transaction<'static, Sqlite>, Arc<Reserve>),
 }
 
 impl Tx {
@@ -18,7 +20,13 @@ impl Tx {
     pub async fn commit(self) -> Result<(), DbError> {
         match self {
             Self::Postgres(tx) => tx.commit().await?,
-            Self::Sqlite(tx) => tx.commit().await?,
+            Self::Sqlite(tx, reserve) => tx.commit().await.map_err(|error| {
+                let error = DbError::from(error);
+                if matches!(error, DbError::Full(_)) {
+                    reserve.give_up();
+                }
+                error
+            })?,
         }
         Ok(())
     }
@@ -41,7 +49,7 @@ macro_rules! run {
                 let $c = &mut **transaction;
                 $statement.await.map_err($crate::db::DbError::from)
             }
-            $crate::db::Tx::Sqlite(transaction) => {
+            $crate::db::Tx::Sqlite(transaction, _) => {
                 let $c = &mut **transaction;
                 $statement.await.map_err($crate::db::DbError::from)
             }
@@ -58,7 +66,7 @@ macro_rules! change {
                 let $c = &mut **transaction;
                 $statement.await.map(|done| done.rows_affected()).map_err($crate::db::DbError::from)
             }
-            $crate::db::Tx::Sqlite(transaction) => {
+            $crate::db::Tx::Sqlite(transaction, _) => {
                 let $c = &mut **transaction;
                 $statement.await.map(|done| done.rows_affected()).map_err($crate::db::DbError::from)
             }

@@ -173,7 +173,7 @@ pub(super) async fn deliver(kits: &Kits, device: DeviceId) -> Result<(), DbError
         }
     }
     if !sent.is_empty() {
-        let mut tx = kits.db.write().await?;
+        let mut tx = kits.db.write_on_reserve().await?;
         for id in sent {
             store::commands::sent(&mut tx, now, id).await?;
         }

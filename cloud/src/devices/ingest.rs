@@ -131,6 +131,8 @@ impl Registrar {
     ) -> Result<(), DbError> {
         let (topic, payload, correlation) = match incoming {
             Incoming::Left(device) => return store::presence::shorten(tx, *device, now + LINGER).await,
+            // It has had its time to come back.
+            Incoming::Silent(device) => return store::presence::end(tx, now, *device).await,
             Incoming::Message { topic, payload, correlation } => (topic, payload, *correlation),
         };
         let Ok(Topic::Up(device, kind)) = topic.parse::<Topic>() else {

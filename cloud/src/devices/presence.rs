@@ -47,7 +47,7 @@ impl AllowList {
         drop(tx);
         if current.iter().any(|other| other.issued_at < certificate.issued_at) {
             // The renewed certificate has shown itself in use: the old one has done its time.
-            let mut tx = self.0.db.write().await?;
+            let mut tx = self.0.db.write_on_reserve().await?;
             store::certificates::supersede(&mut tx, now, &certificate).await?;
             tx.commit().await?;
         }
@@ -89,7 +89,7 @@ pub async fn watch(kits: Kits) {
 pub(super) async fn once(kits: &Kits) -> Result<(), DbError> {
     let now = kits.now();
     let connected = kits.endpoint.connected();
-    let mut tx = kits.db.write().await?;
+    let mut tx = kits.db.write_on_reserve().await?;
     for device in connected.iter().flatten() {
         store::presence::extend(&mut tx, *device, now + LEASE, now + LINGER * 2).await?;
     }

@@ -107,7 +107,7 @@ pub async fn release(
 /// The vendor takes a device out of service for good.
 pub async fn retire(kits: &Kits, by: &VendorAdministrator, id: DeviceId) -> Result<(), ChangeError> {
     let now = kits.now();
-    let mut tx = kits.db.write().await?;
+    let mut tx = kits.db.write_on_reserve().await?;
     let retired = hold(&mut tx, id).await?.retire()?;
     store::inventory::set_life(&mut tx, id, &retired.into()).await?;
     shut_out(&mut tx, now, &kits.random, id, "retired").await?;
@@ -120,7 +120,7 @@ pub async fn retire(kits: &Kits, by: &VendorAdministrator, id: DeviceId) -> Resu
 /// The vendor takes a device's certificates back; it has to enrol with a new key. Its owner stays.
 pub async fn revoke(kits: &Kits, by: &VendorAdministrator, id: DeviceId) -> Result<(), ChangeError> {
     let now = kits.now();
-    let mut tx = kits.db.write().await?;
+    let mut tx = kits.db.write_on_reserve().await?;
     if matches!(hold(&mut tx, id).await?, machine::Found::Retired(_)) {
         return Err(Refusal::Retired.into());
     }
@@ -155,7 +155,7 @@ pub async fn approve(kits: &Kits, by: &VendorAdministrator, id: EnrolmentId) -> 
 
 /// The vendor says no to a key. The hardware may ask again with a new one.
 pub async fn refuse(kits: &Kits, by: &VendorAdministrator, id: EnrolmentId) -> Result<(), ChangeError> {
-    let mut tx = kits.db.write().await?;
+    let mut tx = kits.db.write_on_reserve().await?;
     let enrolment = store::enrolments::by_id(&mut tx, id).await?.ok_or(ChangeError::Missing)?;
     if !matches!(enrolment.state, EnrolmentState::Conflict | EnrolmentState::Quarantined) {
         return Err(ChangeError::Missing);

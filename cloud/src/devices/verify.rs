@@ -73,6 +73,7 @@ pub async fn verify_on_site_code(
             return Ok(CodeCheck::Wrong { left: OnSiteCode::TRIES - tries });
         }
         store::codes::end_all(tx, now, device).await?;
+        accept::note(tx, kits, now, device, "on_site_code_locked", serde_json::json!({})).await?;
         if live.iter().any(|shown| shown.enrolment.is_none()) {
             commands::renew_code(tx, now, &kits.random, device).await?;
         }

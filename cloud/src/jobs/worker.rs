@@ -56,7 +56,7 @@ impl Worker {
     /// Claims what is due and does it; gives how many jobs there were.
     pub async fn round(&self) -> Result<usize, DbError> {
         let now = self.clock.now();
-        let mut tx = self.db.write().await?;
+        let mut tx = self.db.write_on_reserve().await?;
         let jobs = store::claim(&mut tx, now, now + LEASE, BATCH).await?;
         tx.commit().await?;
         let count = jobs.len();
@@ -83,7 +83,7 @@ impl Worker {
 
     async fn settle(&self, job: &Job, outcome: Result<(), JobError>) -> Result<(), DbError> {
         let now: Timestamp = self.clock.now();
-        let mut tx = self.db.write().await?;
+        let mut tx = self.db.write_on_reserve().await?;
         match outcome {
             Ok(()) => store::done(&mut tx, job.id).await?,
             Err(JobError::Retry(reason)) if now.since(job.created_at) < PATIENCE => {

@@ -66,10 +66,12 @@ impl Server {
             .date(date)
             .multipart(MultiPart::alternative_plain_html(message.plain, message.html))
             .map_err(|error| refused(&error))?;
-        match self.transport.send(mail).await {
-            Ok(_) => Ok(()),
-            Err(error) if error.is_permanent() => Err(MailError::Permanent(chain(&error))),
-            Err(error) => Err(MailError::Passing(chain(&error))),
+        // The transport's own limit ends with the connection's first word; a server may fall silent after any other.
+        match tokio::time::timeout(PATIENCE, self.transport.send(mail)).await {
+            Err(_) => Err(MailError::Passing(format!("it fell silent for {} s", PATIENCE.as_secs()))),
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) if error.is_permanent() => Err(MailError::Permanent(chain(&error))),
+            Ok(Err(error)) => Err(MailError::Passing(chain(&error))),
         }
     }
 }

@@ -16,7 +16,7 @@ use tokio::{
 };
 
 use super::{
-    gate::{Doorkeeper, Gate, HOOKS},
+    gate::{Departure, Doorkeeper, Gate, HOOKS},
     rotation::InTurn,
 };
 use crate::pki::Pki;
@@ -70,7 +70,7 @@ impl Embedded {
         listen: SocketAddr,
         pki: &Pki,
         doorkeeper: Arc<dyn Doorkeeper>,
-        left: UnboundedSender<DeviceId>,
+        left: UnboundedSender<Departure>,
     ) -> Result<Self, EmbeddedError> {
         let (unwanted_sender, mut unwanted) = mpsc::unbounded_channel();
         let registrar = format!("{}{}", topics::SERVICE_PREFIX, pki.registrar_name());

@@ -16,7 +16,7 @@ use rmqtt::{
     codec::{cert::CertInfo, v5::SubscribeAckReason},
     hook::{Handler, HookResult, Parameter, ReturnType, Type},
     session::Session,
-    types::{AuthResult, ConnectInfo, LastWill, PublishAclResult, SubscribeAclResult},
+    types::{AuthResult, ConnectInfo, LastWill, PublishAclResult, Reason, SubscribeAclResult},
 };
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -53,8 +53,16 @@ struct Shared {
     registrar_serial: CertificateSerial,
     /// Connected devices, with what tells one connection from the next of the same device.
     connected: Mutex<HashMap<DeviceId, Connection>>,
-    left: UnboundedSender<DeviceId>,
+    left: UnboundedSender<Departure>,
     unwanted: UnboundedSender<DeviceId>,
+}
+
+/// A device whose connection is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Departure {
+    pub(super) device: DeviceId,
+    /// It said nothing for one and a half keep-alives (MQTT 5 section 3.1.2.10): nobody there broke it off.
+    pub(super) silent: bool,
 }
 
 #[derive(PartialEq, Eq)]
@@ -69,7 +77,7 @@ impl Gate {
         doorkeeper: Arc<dyn Doorkeeper>,
         registrar: String,
         registrar_serial: CertificateSerial,
-        left: UnboundedSender<DeviceId>,
+        left: UnboundedSender<Departure>,
         unwanted: UnboundedSender<DeviceId>,
     ) -> Self {
         Self(Arc::new(Shared { doorkeeper, registrar, registrar_serial, connected: Mutex::default(), left, unwanted }))
@@ -145,15 +153,23 @@ impl Gate {
         }
     }
 
-    fn departed(&self, session: &Session) {
+    fn departed(&self, session: &Session, reason: &Reason) {
         let Some(Client::Device(device)) = self.client(&session.id().client_id) else { return };
         let gone = Connection { since: session.id().create_time, from: session.id().remote_addr };
         let mut connected = self.0.connected.lock().unwrap_or_else(PoisonError::into_inner);
         // A device that comes back at once is here already when its old connection goes.
         if connected.get(&device).is_some_and(|current| *current == gone) {
             connected.remove(&device);
-            let _ = self.0.left.send(device);
+            let _ = self.0.left.send(Departure { device, silent: is_silence(reason) });
         }
+    }
+}
+
+fn is_silence(reason: &Reason) -> bool {
+    match reason {
+        Reason::ConnectKeepaliveTimeout => true,
+        Reason::Reasons(all) => all.iter().any(is_silence),
+        _ => false,
     }
 }
 
@@ -196,8 +212,8 @@ impl Handler for Gate {
                 self.arrived(session).await;
                 (true, earlier)
             }
-            Parameter::ClientDisconnected(session, _) => {
-                self.departed(session);
+            Parameter::ClientDisconnected(session, reason) => {
+                self.departed(session, reason);
                 (true, earlier)
             }
             Parameter::MessageDropped(_, _, message, reason) => {

@@ -14,7 +14,7 @@ use rustls::{ClientConfig, RootCertStore, client::Resumption, crypto::aws_lc_rs}
 use rustls_pki_types::{CertificateDer, pem::PemObject as _};
 use tokio::sync::mpsc;
 
-use super::EndpointError;
+use super::{EndpointError, gate::Departure};
 use crate::{config::Config, pki::Pki};
 
 /// One commit takes at most this many messages.
@@ -36,6 +36,8 @@ pub enum Incoming {
     },
     /// A device's connection to this node's endpoint is gone.
     Left(DeviceId),
+    /// A device on this node's endpoint has said nothing for one and a half keep-alives, and was cut off.
+    Silent(DeviceId),
 }
 
 /// A group could not be made safe now; nothing of it was, and it will be handed over again.
@@ -72,7 +74,7 @@ pub(super) fn tls(config: &Config, pki: &Pki) -> Result<Arc<ClientConfig>, Endpo
 pub(super) async fn run(
     link: Link,
     mut events: Events,
-    mut left: mpsc::UnboundedReceiver<DeviceId>,
+    mut left: mpsc::UnboundedReceiver<Departure>,
     intake: Arc<dyn Intake>,
 ) {
     let (sender, receiver) = mpsc::channel(WAITING);
@@ -95,7 +97,9 @@ pub(super) async fn run(
                 }
                 Some(Event::Message(message)) => heard(message),
             },
-            Some(device) = left.recv() => (Incoming::Left(device), None),
+            Some(Departure { device, silent }) = left.recv() => {
+                (if silent { Incoming::Silent(device) } else { Incoming::Left(device) }, None)
+            }
         };
         if sender.send(heard).await.is_err() {
             break;

@@ -66,7 +66,7 @@ async fn stop(
     reason: EndReason,
     by: Actor,
 ) -> Result<Stopped, DbError> {
-    let mut tx = kits.db.write().await?;
+    let mut tx = kits.db.write_on_reserve().await?;
     let Some(found) = store::hold(&mut tx, id).await?.filter(allowed) else { return Ok(Stopped::Unknown) };
     let ended = finish(&mut tx, kits, found, reason, by).await?;
     tx.commit().await?;
@@ -135,7 +135,7 @@ pub async fn recover(kits: &Kits) -> Result<usize, DbError> {
 }
 
 async fn end_one(kits: &Kits, id: SessionId, reason: impl Fn(&Found) -> Option<EndReason>) -> Result<bool, DbError> {
-    let mut tx = kits.db.write().await?;
+    let mut tx = kits.db.write_on_reserve().await?;
     let Some(found) = store::hold(&mut tx, id).await? else { return Ok(false) };
     let Some(reason) = reason(&found) else { return Ok(false) };
     let ended = finish(&mut tx, kits, found, reason, Actor::Cloud).await?;

@@ -77,6 +77,11 @@ impl Fault {
         Self { retry_after_s: Some(5), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable") }
     }
 
+    /// The disk is full: what takes rights away still works.
+    pub fn full() -> Self {
+        Self { retry_after_s: Some(30), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "full") }
+    }
+
     /// A link in a mail that is unknown, used, expired or replaced by a newer one.
     pub const fn stale_link() -> Self {
         Self::new(StatusCode::GONE, "stale-link")
@@ -128,6 +133,9 @@ impl Fault {
 impl From<DbError> for Fault {
     /// Busy or full passes; anything else is broken and belongs in the log.
     fn from(error: DbError) -> Self {
+        if matches!(error, DbError::Full(_)) {
+            return Self::full();
+        }
         if error.is_passing() {
             tracing::warn!(error = &error as &dyn std::error::Error, "a request waits for the database");
             return Self::unavailable();

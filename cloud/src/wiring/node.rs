@@ -121,6 +121,7 @@ impl Node {
     /// Starts listening and working on `kits`.
     pub async fn start(kits: Kits) -> Result<Self, StartError> {
         let http = kits.config.http.clone();
+        kits.db.keep_reserve(kits.config.reserve_mib);
         let https = listen("http.listen", http.listen).await?;
         let plain = match http.loopback {
             Some(address) => Some(listen("http.loopback", address).await?),

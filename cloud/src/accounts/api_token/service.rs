@@ -109,7 +109,7 @@ pub async fn recognise(kits: &Kits, token: &BearerToken) -> Result<Option<(Membe
     let Some(found) = store::live_by_hash(&mut tx, now, token.0.hash()).await? else { return Ok(None) };
     drop(tx);
     if found.used_at.is_none_or(|used_at| now.since(used_at) >= USED_EVERY) {
-        let mut tx = kits.db.write().await?;
+        let mut tx = kits.db.write_on_reserve().await?;
         store::touch(&mut tx, found.id, now).await?;
         tx.commit().await?;
     }
@@ -136,7 +136,7 @@ pub async fn list(kits: &Kits, user: UserId) -> Result<Vec<ApiToken>, DbError> {
 /// Revokes one of the member's own tokens; whether there was one.
 pub async fn revoke(kits: &Kits, member: &Member, id: ApiTokenId) -> Result<bool, DbError> {
     let now = kits.now();
-    let mut tx = kits.db.write().await?;
+    let mut tx = kits.db.write_on_reserve().await?;
     let Some((label, organisation)) = store::revoke(&mut tx, now, member.user_id, id).await? else { return Ok(false) };
     let entry = Entry {
         actor: Actor::User { id: member.user_id, name: member.name.clone() },

@@ -110,7 +110,7 @@ pub async fn recognise(kits: &Kits, secret: &Secret) -> Result<Option<(Member, P
         return Ok(None);
     }
     if now.since(found.seen_at) >= SEEN_EVERY {
-        let mut tx = kits.db.write().await?;
+        let mut tx = kits.db.write_on_reserve().await?;
         store::touch(&mut tx, found.id, now).await?;
         tx.commit().await?;
     }
@@ -143,7 +143,7 @@ pub async fn list(kits: &Kits, user: UserId) -> Result<Vec<PortalSession>, DbErr
 
 /// Signs this browser out.
 pub async fn end(kits: &Kits, secret: &Secret) -> Result<(), DbError> {
-    let mut tx = kits.db.write().await?;
+    let mut tx = kits.db.write_on_reserve().await?;
     end_within(&mut tx, secret).await?;
     tx.commit().await
 }
@@ -158,7 +158,7 @@ pub async fn end_within(tx: &mut Tx, secret: &Secret) -> Result<(), DbError> {
 
 /// Signs out one of the member's own browsers; whether there was one.
 pub async fn end_one(kits: &Kits, member: &Member, id: PortalSessionId) -> Result<bool, DbError> {
-    let mut tx = kits.db.write().await?;
+    let mut tx = kits.db.write_on_reserve().await?;
     let ended = store::end(&mut tx, member.user_id, id).await?;
     if ended > 0 {
         note_ended(&mut tx, kits, member, ended).await?;
@@ -169,7 +169,7 @@ pub async fn end_one(kits: &Kits, member: &Member, id: PortalSessionId) -> Resul
 
 /// Signs out every browser of the member except this one.
 pub async fn end_others(kits: &Kits, member: &Member, kept: PortalSessionId) -> Result<(), DbError> {
-    let mut tx = kits.db.write().await?;
+    let mut tx = kits.db.write_on_reserve().await?;
     people::lock_user(&mut tx, member.user_id).await?;
     let ended = store::end_others(&mut tx, member.user_id, kept).await?;
     if ended > 0 {

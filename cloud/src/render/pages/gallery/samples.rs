@@ -136,13 +136,15 @@ pub(super) fn history() -> Vec<HistoryRow> {
 }
 
 /// What the services write into the audit trail, and a word of a later version.
-const AUDITED: [&str; 9] = [
+const AUDITED: [&str; 11] = [
     "device_registered",
     "device_activated",
     "session_requested",
     "session_allowed",
     "session_ended",
     "device_conflict",
+    "on_site_code_locked",
+    "activation_mail_refused",
     "devices_imported",
     "web_address_changed",
     "something_later",
