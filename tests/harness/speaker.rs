@@ -14,7 +14,7 @@ use gatelodge_agent::{
 };
 use gatelodge_cloud::{db::Db, run};
 use gatelodge_proto::{
-    DeviceId, Random, Timestamp,
+    Clock, DeviceId, Random, Timestamp,
     enrol::{self, Answer, Credentials, Nonce, Proof, Request},
     identity::OnSiteCode,
     link::{Event, Events, Link, Outgoing, Pace, Settings},
@@ -68,7 +68,7 @@ impl Speaker {
     /// Makes a key and gets its certificate.
     pub async fn enrol(site: &Site, unit: Unit, random: &Random) -> anyhow::Result<Self> {
         let ca_file = site.cloud.server_ca();
-        let cloud = CloudClient::new(&site.cloud.device_url().parse()?, Some(&ca_file))?;
+        let cloud = CloudClient::new(&site.cloud.device_url().parse()?, Some(&ca_file), &Clock::system())?;
         let key = PrivateKey::make()?;
         let nonce: Nonce = cloud.post(enrol::NONCE_PATH, &serde_json::json!({})).await?;
         let answer = hex(&enrol::factory_answer(&unit.secret, &nonce.nonce, &key.thumbprint()?));
@@ -98,10 +98,23 @@ impl Speaker {
         Holding::Enrolled { key: self.key, credentials: Box::new(self.credentials) }
     }
 
+    /// Its certificate chain and its key, in PEM: what a proxy needs to stand in its place.
+    pub fn identity(&self) -> anyhow::Result<(String, String)> {
+        let key = serde_json::to_value(&self.key)?;
+        Ok((self.credentials.chain.clone(), key.as_str().context("a key is text")?.to_owned()))
+    }
+
+    /// Connects there instead of where the cloud says.
+    #[must_use]
+    pub fn by_way_of(mut self, address: std::net::SocketAddr) -> Self {
+        self.credentials.mqtt = format!("localhost:{}", address.port());
+        self
+    }
+
     /// Connects; retries come fast.
     pub fn connect(&self) -> anyhow::Result<(Link, Events)> {
         let certificate = SwappableCertificate::new(&self.credentials.chain, &self.key)?;
-        let tls = endpoint_tls(Some(&self.ca_file), certificate)?;
+        let tls = endpoint_tls(Some(&self.ca_file), certificate, &Clock::system())?;
         let mut settings = Settings::device(self.credentials.mqtt.parse()?, self.device(), tls, None);
         settings.pace =
             Pace { first: Duration::from_millis(20), cap: Duration::from_millis(100), stable: Duration::from_secs(60) };

@@ -19,7 +19,7 @@ pub(super) fn run(config: Config) -> Result<ExitCode, Failure> {
             let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
             tokio::spawn(feed_watchdog());
         };
-        let outcome = run::run(config, Clock::system(), Random::system(), stop, ready).await;
+        let outcome = run::run(config, Clock::corrected_by(0), Random::system(), stop, ready).await;
         outcome.map_err(|error| Failure::new(error.to_string(), error.next_step()).at(place))?;
         Ok(ExitCode::SUCCESS)
     })

@@ -2,12 +2,14 @@
 
 use std::{path::Path, time::Duration};
 
-use gatelodge_proto::api::Problem;
+use gatelodge_proto::{Timestamp, api::Problem};
 use reqwest::{Client, Response, StatusCode, header};
 use serde::{Serialize, de::DeserializeOwned};
+use time::{PrimitiveDateTime, macros::format_description};
 use url::Url;
 
-use super::{TrustError, https_tls};
+use super::{TrustError, https_tls, trust::https_tls_whenever};
+use crate::clock::Clock;
 
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// No answer of the cloud to a device is larger.
@@ -18,6 +20,8 @@ const MAX_ANSWER: usize = 256 * 1024;
 pub struct CloudClient {
     base: Url,
     http: Client,
+    /// For asking the hour by a clock that may be wrong.
+    whenever: Client,
 }
 
 /// The cloud did not do what was asked.
@@ -63,18 +67,10 @@ impl CloudError {
 
 impl CloudClient {
     /// For one cloud; no connection is made yet.
-    pub fn new(base: &Url, ca_file: Option<&Path>) -> Result<Self, CloudError> {
-        let http = Client::builder()
-            .tls_backend_preconfigured(https_tls(ca_file)?)
-            .timeout(TIMEOUT)
-            .connect_timeout(TIMEOUT)
-            .redirect(reqwest::redirect::Policy::none())
-            .pool_max_idle_per_host(1)
-            .pool_idle_timeout(Duration::from_secs(10))
-            .user_agent(concat!("gatelodge-agent/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|error| CloudError::Unreachable { host: authority(base), reason: innermost(&error) })?;
-        Ok(Self { base: base.clone(), http })
+    pub fn new(base: &Url, ca_file: Option<&Path>, clock: &Clock) -> Result<Self, CloudError> {
+        let http = client(base, https_tls(ca_file, clock)?)?;
+        let whenever = client(base, https_tls_whenever(ca_file, clock)?)?;
+        Ok(Self { base: base.clone(), http, whenever })
     }
 
     /// Posts `body` to `path`.
@@ -84,9 +80,20 @@ impl CloudClient {
         serde_json::from_slice(&bytes).map_err(|error| CloudError::Answer(error.to_string()))
     }
 
+    /// What time the cloud believes it is, asked by a clock that may be wrong: its certificate is right in every way
+    /// but the hour.
+    pub async fn hour(&self) -> Result<Timestamp, CloudError> {
+        let date = self.date_by(&self.whenever, "/healthz").await?;
+        date.as_deref().and_then(parse_date).ok_or_else(|| CloudError::Answer("it does not say the hour".into()))
+    }
+
     /// Whether the cloud answers at all, and what time it believes it is (`Date`, RFC 9110 section 6.6.1).
     pub async fn date(&self) -> Result<Option<String>, CloudError> {
-        let response = self.http.head(self.address("/")?).send().await.map_err(|e| self.unreachable(&e))?;
+        self.date_by(&self.http, "/").await
+    }
+
+    async fn date_by(&self, http: &Client, path: &str) -> Result<Option<String>, CloudError> {
+        let response = http.head(self.address(path)?).send().await.map_err(|e| self.unreachable(&e))?;
         Ok(response.headers().get(header::DATE).and_then(|value| value.to_str().ok()).map(str::to_owned))
     }
 
@@ -119,6 +126,26 @@ impl CloudClient {
     fn unreachable(&self, error: &reqwest::Error) -> CloudError {
         CloudError::Unreachable { host: authority(&self.base), reason: innermost(error) }
     }
+}
+
+fn client(base: &Url, tls: rustls::ClientConfig) -> Result<Client, CloudError> {
+    Client::builder()
+        .tls_backend_preconfigured(tls)
+        .timeout(TIMEOUT)
+        .connect_timeout(TIMEOUT)
+        .redirect(reqwest::redirect::Policy::none())
+        .pool_max_idle_per_host(1)
+        .pool_idle_timeout(Duration::from_secs(10))
+        .user_agent(concat!("gatelodge-agent/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .map_err(|error| CloudError::Unreachable { host: authority(base), reason: innermost(&error) })
+}
+
+/// An HTTP date (RFC 9110 section 5.6.7).
+pub(crate) fn parse_date(date: &str) -> Option<Timestamp> {
+    let format =
+        format_description!("[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT");
+    Some(PrimitiveDateTime::parse(date, format).ok()?.assume_utc().into())
 }
 
 fn status_words(status: StatusCode) -> String {

@@ -3,6 +3,7 @@
 mod client;
 mod trust;
 
+pub(crate) use client::parse_date;
 pub use client::{CloudClient, CloudError};
 pub(crate) use trust::provider;
 pub use trust::{SwappableCertificate, TrustError, endpoint_tls, https_tls};

@@ -4,17 +4,27 @@ use std::{
     fmt, io,
     path::{Path, PathBuf},
     sync::{Arc, PoisonError, RwLock},
+    time::Duration,
 };
 
+use gatelodge_proto::Timestamp;
 use rustls::{
-    ClientConfig, RootCertStore, SignatureScheme,
-    client::{ResolvesClientCert, Resumption},
+    ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
+    client::{
+        ResolvesClientCert, Resumption, WebPkiServerVerifier,
+        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    },
     crypto::CryptoProvider,
     sign::CertifiedKey,
+    time_provider::TimeProvider,
 };
-use rustls_pki_types::{CertificateDer, pem::PemObject as _};
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject as _};
+use x509_parser::parse_x509_certificate;
 
-use crate::state::{KeyError, PrivateKey};
+use crate::{
+    clock::Clock,
+    state::{KeyError, PrivateKey},
+};
 
 /// TLS cannot be set up.
 #[derive(Debug, thiserror::Error)]
@@ -39,19 +49,95 @@ pub enum TrustError {
 }
 
 /// For HTTPS to the cloud.
-pub fn https_tls(ca_file: Option<&Path>) -> Result<ClientConfig, TrustError> {
-    Ok(ClientConfig::builder_with_provider(provider())
+pub fn https_tls(ca_file: Option<&Path>, clock: &Clock) -> Result<ClientConfig, TrustError> {
+    Ok(ClientConfig::builder_with_details(provider(), judged_by(clock))
         .with_safe_default_protocol_versions()?
         .with_root_certificates(roots(ca_file)?)
         .with_no_client_auth())
+}
+
+/// For asking the cloud what time it is, and for nothing else: everything about its certificate must be right but the
+/// hour, since this device's own may be wrong.
+pub(super) fn https_tls_whenever(ca_file: Option<&Path>, clock: &Clock) -> Result<ClientConfig, TrustError> {
+    let strict = WebPkiServerVerifier::builder_with_provider(Arc::new(roots(ca_file)?), provider())
+        .build()
+        .map_err(|error| TrustError::Tls(rustls::Error::General(error.to_string())))?;
+    Ok(ClientConfig::builder_with_details(provider(), judged_by(clock))
+        .with_safe_default_protocol_versions()?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(Whenever(strict)))
+        .with_no_client_auth())
+}
+
+/// Certificates are judged by the agent's own clock, corrected as it may be.
+#[derive(Debug)]
+struct ByClock(Clock);
+
+impl TimeProvider for ByClock {
+    fn current_time(&self) -> Option<UnixTime> {
+        Some(UnixTime::since_unix_epoch(self.0.now().since(Timestamp::EPOCH)))
+    }
+}
+
+fn judged_by(clock: &Clock) -> Arc<dyn TimeProvider> {
+    Arc::new(ByClock(clock.clone()))
+}
+
+/// Judges a certificate as of a moment within its own life.
+#[derive(Debug)]
+struct Whenever(Arc<WebPkiServerVerifier>);
+
+impl ServerCertVerifier for Whenever {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let now = within_its_life(end_entity, now);
+        self.0.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.0.verify_tls12_signature(message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.0.verify_tls13_signature(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.supported_verify_schemes()
+    }
+}
+
+fn within_its_life(certificate: &CertificateDer<'_>, now: UnixTime) -> UnixTime {
+    let Ok((_, certificate)) = parse_x509_certificate(certificate) else { return now };
+    let life = certificate.validity();
+    let seconds = |at: x509_parser::time::ASN1Time| u64::try_from(at.timestamp()).unwrap_or(0);
+    let (from, until) = (seconds(life.not_before), seconds(life.not_after));
+    UnixTime::since_unix_epoch(Duration::from_secs(now.as_secs().max(from).min(until)))
 }
 
 /// For the device endpoint, with a certificate that may be swapped between two connections.
 pub fn endpoint_tls(
     ca_file: Option<&Path>,
     certificate: Arc<SwappableCertificate>,
+    clock: &Clock,
 ) -> Result<Arc<ClientConfig>, TrustError> {
-    let mut config = ClientConfig::builder_with_provider(provider())
+    let mut config = ClientConfig::builder_with_details(provider(), judged_by(clock))
         .with_safe_default_protocol_versions()?
         .with_root_certificates(roots(ca_file)?)
         .with_client_cert_resolver(certificate);

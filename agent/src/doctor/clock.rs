@@ -3,16 +3,16 @@
 use std::time::Duration;
 
 use gatelodge_proto::Timestamp;
-use time::{PrimitiveDateTime, macros::format_description};
 
 use super::Finding;
+use crate::cloud::parse_date;
 
 const NAME: &str = "clock";
 /// Commands carry deadlines of half a minute and more.
 const TOLERANCE: Duration = Duration::from_secs(10);
 
 pub(super) fn check(date: Option<&str>, now: Timestamp) -> Finding {
-    let Some(cloud) = date.and_then(parse) else {
+    let Some(cloud) = date.and_then(parse_date) else {
         return Finding::note(NAME, "the cloud did not say what time it is", "compare this device's clock by hand");
     };
     let apart = cloud.since(now).max(now.since(cloud));
@@ -25,13 +25,6 @@ pub(super) fn check(date: Option<&str>, now: Timestamp) -> Finding {
         format!("{} s {direction} the cloud's", apart.as_secs()),
         "set the clock, or start a time service such as systemd-timesyncd",
     )
-}
-
-/// An HTTP date (RFC 9110 section 5.6.7).
-fn parse(date: &str) -> Option<Timestamp> {
-    let format =
-        format_description!("[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT");
-    Some(PrimitiveDateTime::parse(date, format).ok()?.assume_utc().into())
 }
 
 #[cfg(test)]

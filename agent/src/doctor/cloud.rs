@@ -2,6 +2,7 @@
 
 use super::Finding;
 use crate::{
+    clock::Clock,
     cloud::{CloudClient, CloudError},
     config,
 };
@@ -10,7 +11,7 @@ const NAME: &str = "cloud";
 
 /// The finding, and the cloud's `Date` when it answered.
 pub(super) async fn check(settings: &config::Cloud) -> (Finding, Option<Option<String>>) {
-    let asked = async { CloudClient::new(&settings.url, settings.ca_file.as_deref())?.date().await };
+    let asked = async { CloudClient::new(&settings.url, settings.ca_file.as_deref(), &Clock::system())?.date().await };
     match asked.await {
         Ok(date) => (Finding::good(NAME, format!("{} answers", settings.url)), Some(date)),
         Err(error) => {

@@ -9,6 +9,7 @@ use tokio_rustls::TlsConnector;
 
 use super::Finding;
 use crate::{
+    clock::Clock,
     cloud::{SwappableCertificate, endpoint_tls},
     config,
     state::Holding,
@@ -25,7 +26,7 @@ pub(super) async fn check(holding: Option<&Holding>, settings: &config::Cloud) -
         Err(error) => return Some(Finding::bad(NAME, format!("{error}"), "gatelodge-agent reset enrols anew")),
     };
     let tls = SwappableCertificate::new(&credentials.chain, key)
-        .and_then(|certificate| endpoint_tls(settings.ca_file.as_deref(), certificate));
+        .and_then(|certificate| endpoint_tls(settings.ca_file.as_deref(), certificate, &Clock::system()));
     let tls = match tls {
         Ok(tls) => tls,
         Err(error) => return Some(Finding::bad(NAME, error.to_string(), "check cloud.ca_file")),

@@ -56,7 +56,7 @@ impl<'a> Connected<'a> {
     pub(super) fn start(agent: &'a mut Agent, key: PrivateKey, credentials: Credentials) -> Result<Self, RunError> {
         let leaf = Leaf::for_key(&credentials.chain, &key.thumbprint()?, Some(credentials.device))?;
         let certificate = SwappableCertificate::new(&credentials.chain, &key)?;
-        let tls = endpoint_tls(agent.config.cloud.ca_file.as_deref(), certificate.clone())?;
+        let tls = endpoint_tls(agent.config.cloud.ca_file.as_deref(), certificate.clone(), &agent.clock)?;
         let will = Will {
             topic: Topic::Up(credentials.device, Up::Status),
             payload: payload::encode(&Status { online: false, boot_id: agent.boot.id() }).into(),

@@ -3,6 +3,7 @@
 mod code;
 mod commands;
 mod connected;
+mod hour;
 mod inbox;
 mod offering;
 mod renewal;
@@ -15,7 +16,7 @@ pub use commands::{Ledger, Verdict, judge};
 use std::io;
 
 use gatelodge_proto::{Random, SessionId, enrol::Credentials, link::Pace};
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -124,7 +125,9 @@ pub async fn run(
     let state = StateDir::open(&config.state_dir)?;
     let boot = state.count_boot(&random)?;
     let outbox = Outbox::open(state.path()).map_err(RunError::Outbox)?;
-    let cloud = CloudClient::new(&config.cloud.url, config.cloud.ca_file.as_deref())?;
+    let cloud = CloudClient::new(&config.cloud.url, config.cloud.ca_file.as_deref(), &clock)?;
+    let mut beside = JoinSet::new();
+    beside.spawn(hour::keep(cloud.clone(), clock.clone(), state.path().to_owned()));
     let board = Board::new(&identity, &config, clock.now());
     let (orders_sender, mut orders) = mpsc::channel(8);
     let _page = local_page::serve(&config.local_page, board.clone(), orders_sender, &random).await?;

@@ -61,6 +61,7 @@ impl Connected<'_> {
             epoch: self.epoch(),
             services: self.agent.config.services.clone(),
             ca_file: self.agent.config.cloud.ca_file.clone(),
+            clock_lacks_us: self.agent.clock.correction(),
         };
         let grant = match start.grant(self.agent.clock.now()) {
             Ok(grant) => grant,

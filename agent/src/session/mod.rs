@@ -36,6 +36,8 @@ use gatelodge_proto::{
 use tokio::{sync::mpsc, time::Instant};
 use tokio_rustls::TlsStream;
 
+use crate::clock::Clock;
+
 use self::{
     admit::{Here, Terms, admit, signed},
     flows::Flows,
@@ -136,7 +138,7 @@ async fn stopped(stops: &mut mpsc::Receiver<EndReason>) -> EndReason {
 }
 
 async fn join(start: &Start, terms: &Terms) -> Result<Carrier<RelaySocket>, Ending> {
-    let tls = crate::cloud::https_tls(start.ca_file.as_deref())
+    let tls = crate::cloud::https_tls(start.ca_file.as_deref(), &Clock::corrected_by(start.clock_lacks_us))
         .map_err(|error| Ending::because(EndReason::RelayLost, &error))?;
     let socket =
         dial(&start.order.relay, Arc::new(tls)).await.map_err(|error| Ending::because(EndReason::RelayLost, &error))?;

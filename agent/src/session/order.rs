@@ -29,6 +29,8 @@ pub struct Start {
     pub services: Vec<Service>,
     /// Roots for the cloud's HTTPS certificate; public ones when absent.
     pub ca_file: Option<PathBuf>,
+    /// What the system's clock lacks, in microseconds.
+    pub clock_lacks_us: i64,
 }
 
 /// A later line.

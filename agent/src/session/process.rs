@@ -35,7 +35,7 @@ pub fn main() -> Result<ExitCode, SessionProcessError> {
         let terminated = async move {
             terminate.recv().await;
         };
-        let clock = Clock::system();
+        let clock = Clock::corrected_by(0);
         Box::pin(serve(BufReader::new(tokio::io::stdin()), tokio::io::stdout(), terminated, &clock)).await
     });
     // A read of standard input cannot be cancelled and must not hold the process.
@@ -56,6 +56,7 @@ pub async fn serve(
 
     let (stop, stops) = mpsc::channel(4);
     let (events, happened) = mpsc::channel(64);
+    clock.correct(start.clock_lacks_us);
     let session = run(start, clock.now(), stops, events);
     let listen = async {
         let reason = tokio::select! {

@@ -20,12 +20,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use gatelodge_proto::{enrol::Credentials, payload::DeviceState};
+use gatelodge_proto::{Timestamp, enrol::Credentials, payload::DeviceState};
 use serde::{Deserialize, Serialize};
 
 const HOLDING: &str = "credentials.json";
 const REGISTRATION: &str = "registration.json";
 const BOOT: &str = "boot.json";
+const HOUR: &str = "hour.json";
 
 /// The state folder, locked for this process.
 #[derive(Debug)]
@@ -170,6 +171,16 @@ impl StateDir {
 /// What the device holds, read without the lock, as `status` and `doctor` do beside a running agent.
 pub fn read_holding(folder: &Path) -> Result<Option<Holding>, StateError> {
     file::read_json(folder, HOLDING)
+}
+
+/// The last hour that the cloud said, if it is known.
+pub fn last_hour(folder: &Path) -> Option<Timestamp> {
+    file::read_json(folder, HOUR).ok().flatten()
+}
+
+/// Notes an hour that the cloud said.
+pub fn note_hour(folder: &Path, heard: Timestamp) -> Result<(), StateError> {
+    file::write_json(folder, HOUR, &heard)
 }
 
 /// The registration, read without the lock.

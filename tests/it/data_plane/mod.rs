@@ -182,6 +182,7 @@ impl Plane {
             epoch: 2,
             services: change.own_services.unwrap_or_else(|| grant.services.clone()),
             ca_file: None,
+            clock_lacks_us: 0,
         };
         let csr = Csr::parse(&self.session_key.csr().unwrap()).unwrap();
         let until = now() + Duration::from_secs(900);

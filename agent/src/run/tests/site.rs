@@ -156,7 +156,7 @@ impl Site {
         let day = Duration::from_secs(24 * 3600);
         let chain = self.certificate("svc-registrar", now - day, now + day, &key.request().unwrap());
         let certificate = SwappableCertificate::new(&chain, &key).unwrap();
-        let tls = endpoint_tls(Some(&self.folder.path().join("ca.pem")), certificate).unwrap();
+        let tls = endpoint_tls(Some(&self.folder.path().join("ca.pem")), certificate, &self.clock).unwrap();
         let endpoint = format!("127.0.0.1:{}", self.mqtt).parse().unwrap();
         let mut settings = Settings::registrar(endpoint, "registrar", tls);
         settings.subscriptions = vec!["gl/1/d/+/up/#".into()];
