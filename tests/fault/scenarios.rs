@@ -11,13 +11,17 @@ use gatelodge_proto::Random;
 use gatelodge_tests::{
     database::{Database, Kind},
     faults::{
-        Length, kill_agent, kill_cloud,
+        Length, bad_wire, database_away, full_disk, kill_agent, kill_cloud,
         power_cut::{self, During},
-        slow_loris, sync_order,
+        slow_loris, sync_order, wrong_hour,
     },
+    namespace,
 };
 
 use crate::output;
+
+/// What the full disk says when it is done.
+const FITTED: &str = "rights were taken away on a full disk";
 
 /// A fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -36,6 +40,18 @@ pub(crate) enum Scenario {
     PowerCutRenewal,
     /// 2,000 clients that never finish a request, a handshake or a HELLO, while people sign in
     SlowLoris,
+    /// SQLite held by somebody else for 15 seconds under load: everybody is put off, nothing is lost
+    LockedDatabase,
+    /// PostgreSQL crashes under load, 20 times: the same, without a restart of the cloud
+    PostgresRestarts,
+    /// The cloud's disk is full: what takes rights away still works
+    FullDisk,
+    /// The wire of a device is cut without a word: how long it is still shown as there
+    CutWire,
+    /// Messages come twice and out of order, and connections are reset
+    Shuffled,
+    /// An agent that wakes up in 1970, then one ten years ahead
+    WrongHour,
 }
 
 /// Names and meanings, one a line.
@@ -70,8 +86,18 @@ impl Scenario {
                 let clients = usize::try_from(length(2000).rounds)?;
                 Some(slow_loris::play(clients, Some(Duration::from_millis(500))).await?)
             }
+            Self::LockedDatabase => Some(database_away::locked(Duration::from_secs(15)).await?),
+            Self::PostgresRestarts => database_away::restarts(length(20)).await?,
+            Self::FullDisk if !namespace::enter(&["full-disk"], FITTED, "the full disk")? => Some(FITTED.to_owned()),
+            Self::FullDisk => Some(format!("{FITTED}: {}", full_disk::play().await?)),
+            Self::CutWire => Some(bad_wire::cut().await?),
+            Self::Shuffled => Some(bad_wire::shuffled(length(60)).await?),
+            Self::WrongHour => match wrong_hour::calendar("-56y").await? {
+                Some(first) => wrong_hour::calendar("+10y").await?.map(|second| format!("{first}; {second}")),
+                None => None,
+            },
         };
-        let said = said.context("this machine lacks strace or libfaketime: apt-get install strace libfaketime")?;
+        let said = said.context("this machine lacks a part: apt-get install strace faketime postgresql")?;
         output::say(&format!("{said} ({:.0?})", began.elapsed()));
         Ok(())
     }

@@ -11,6 +11,7 @@ use crate::{
     process::Process,
     programs::program,
     settings::{lines, quoted, write_private},
+    story::Told,
 };
 
 /// What an agent is started with.
@@ -143,6 +144,11 @@ impl TestAgent {
     /// What a verb of its command line says, like `status`.
     pub async fn say<'a>(&self, arguments: impl IntoIterator<Item = &'a str>) -> anyhow::Result<Said> {
         Said::of(self.command(arguments)?).await
+    }
+
+    /// What its own page says of it, asked without a program.
+    pub async fn told(&self) -> anyhow::Result<Told> {
+        Ok(Told(reqwest::get(format!("{}/status.json", self.page())).await?.json().await?))
     }
 
     /// What the process has logged.

@@ -13,6 +13,7 @@ pub mod kits;
 pub mod mailbox;
 pub mod mosquitto;
 pub mod mqtt;
+pub mod namespace;
 pub mod panel;
 pub mod portal;
 pub mod ports;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use gatelodge_cloud::{
+    accounts::model::{OrganisationKind, Role},
     activation::{
         amend::{self, AmendRefusal},
         confirm::{self, ConfirmRefusal},
@@ -74,6 +75,7 @@ async fn the_check_says_what_is_wrong_and_changes_nothing() -> anyhow::Result<()
 async fn wrong_codes_are_counted_down_and_then_even_the_right_one_is_void() -> anyhow::Result<()> {
     for cast in cast::on_each().await? {
         let marc = cast.installer("marc@example.com").await?;
+        let vendor = cast.somebody(OrganisationKind::Vendor, Role::Administrator, "vera@example.com").await?;
         let prop = cast.device().await?;
         let code = cast.shows_code(prop.id).await?;
         let wrong = Cast::claim(prop, other_code(code), "villa-rosa", "rosa@example.com");
@@ -84,6 +86,11 @@ async fn wrong_codes_are_counted_down_and_then_even_the_right_one_is_void() -> a
         }
         let refusal = register::save(cast.kits(), &marc, &network(), &wrong, None, Language::En).await.unwrap_err();
         assert_eq!(refusal.word(), "on_site_code_locked");
+        let sixth = register::check(cast.kits(), &marc, &network(), &wrong).await.unwrap_err();
+        assert_eq!(sixth.word(), "no_on_site_code");
+        // The device belongs to nobody yet but the vendor, who reads it once.
+        let told = cast.history(vendor.member().organisation_id, prop.id).await?;
+        assert_eq!(told.iter().filter(|what| *what == "on_site_code_locked").count(), 1, "{told:?}");
         let right = Cast::claim(prop, code, "villa-rosa", "rosa@example.com");
         let refusal = register::save(cast.kits(), &marc, &network(), &right, None, Language::En).await.unwrap_err();
         assert_eq!(refusal.word(), "no_on_site_code");

@@ -61,6 +61,11 @@ impl Database {
         Ok(Some(Self { url: cluster.create_database().await?, _folder: None }))
     }
 
+    /// A database of a cluster that its test may stop.
+    pub async fn of(cluster: &Cluster) -> anyhow::Result<Self> {
+        Ok(Self { url: cluster.create_database().await?, _folder: None })
+    }
+
     /// What goes into `database.url`.
     pub fn url(&self) -> &str {
         &self.url

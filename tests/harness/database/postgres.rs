@@ -24,8 +24,9 @@ cd "$folder"
 "$postgres" -D "$folder/data" -k "$folder" -c listen_addresses= -c max_connections=200 -c fsync=on >>"$folder/log" 2>&1 &
 server=$!
 cat >/dev/null || true
+server=$(head -n 1 "$folder/data/postmaster.pid" 2>/dev/null || echo "$server")
 kill -QUIT "$server" 2>/dev/null || true
-wait "$server" 2>/dev/null || true
+while kill -0 "$server" 2>/dev/null && wait "$server" 2>/dev/null; do :; done
 rm -rf "$folder"
 "#;
 
@@ -49,7 +50,8 @@ impl Cluster {
         }
     }
 
-    async fn start() -> anyhow::Result<Option<Self>> {
+    /// A cluster for one test alone, which may stop it.
+    pub async fn start() -> anyhow::Result<Option<Self>> {
         let without = "what needs PostgreSQL";
         let Some(initdb) = skip::find_or_skip("initdb", without)? else { return Ok(None) };
         let Some(postgres) = skip::find_or_skip("postgres", without)? else { return Ok(None) };
@@ -76,6 +78,18 @@ impl Cluster {
         sqlx::raw_sql(create).execute(&mut server).await.with_context(|| format!("cannot create {name}"))?;
         server.close().await.context("cannot leave PostgreSQL")?;
         Ok(format!("postgres://gatelodge@localhost/{name}?host={}", self.folder.display()))
+    }
+
+    /// Ends the server without a word to anybody, as a crash would, and starts it again.
+    pub async fn restart(&self) -> anyhow::Result<()> {
+        let pg_ctl = skip::find("pg_ctl").context("there is no pg_ctl beside PostgreSQL")?;
+        let mut command = as_its_user(&self.folder)?;
+        command.arg(pg_ctl).args(["restart", "-m", "immediate", "-w", "-t", "60", "-D"]).arg(self.folder.join("data"));
+        command.arg("-l").arg(self.folder.join("log"));
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let status = tokio::process::Command::from(command).status().await.context("cannot start pg_ctl")?;
+        anyhow::ensure!(status.success(), "PostgreSQL did not come back: pg_ctl ended with {status}");
+        Ok(())
     }
 
     fn options(&self) -> PgConnectOptions {

@@ -59,24 +59,28 @@ pub async fn play(length: Length) -> anyhow::Result<String> {
         run!(&mut tx, c => sqlx::query_as("SELECT boot_id, seq FROM device_message").fetch_all(c))?;
     let identities: i64 =
         run!(&mut tx, c => sqlx::query_scalar("SELECT count(DISTINCT key_thumbprint) FROM certificate").fetch_one(c))?;
+    let newest: Option<i64> = run!(&mut tx, c => sqlx::query_scalar("SELECT report_boot FROM device").fetch_one(c))?;
     drop(tx);
     db.close().await;
     ensure!(identities == 1, "{identities} keys of one device got certificates, seed {}", length.seed);
-    let last_report = promised.iter().filter(|(_, (_, is_report))| *is_report).map(|(_, (round, _))| *round).max();
-    for (message, (round, is_report)) in &promised {
-        // Of reports only the newest waits: an older one may have made room for it.
-        if *is_report && Some(*round) != last_report {
-            continue;
-        }
+    // Of reports only the newest waits: each start's makes room for itself.
+    for message in promised.iter().filter(|(_, is_report)| !**is_report).map(|(message, _)| message) {
         let came = rows.iter().any(|(boot, seq)| *boot == message.0 && u64::try_from(*seq) == Ok(message.1));
         ensure!(came, "{}:{} stood in the outbox and never came, seed {}", message.0, message.1, length.seed);
     }
+    ensure!(newest == Some(starts(&agent)?), "the newest report is of start {newest:?}, seed {}", length.seed);
     ensure!(!rows.is_empty(), "the agent never lived long enough to say anything");
     Ok(format!("{} kills, {} messages promised, {} came, one key", length.rounds, promised.len(), rows.len()))
 }
 
-/// A message's start and place, then in which start it was first seen, and whether it reports.
-type Promised = BTreeMap<(Uuid, u64), (usize, bool)>;
+/// A message's start and place, and whether it reports.
+type Promised = BTreeMap<(Uuid, u64), bool>;
+
+/// How often the agent says it has started.
+fn starts(agent: &TestAgent) -> anyhow::Result<i64> {
+    let counter: serde_json::Value = serde_json::from_slice(&std::fs::read(agent.state_dir().join("boot.json"))?)?;
+    counter["boot"].as_i64().context("boot.json has no count")
+}
 
 fn look(agent: &TestAgent, key: &mut Option<[u8; 32]>, promised: &mut Promised) -> anyhow::Result<()> {
     let state = agent.state_dir();
@@ -91,11 +95,10 @@ fn look(agent: &TestAgent, key: &mut Option<[u8; 32]>, promised: &mut Promised) 
     };
     ensure!(key.is_none() || *key == now, "the key is another one, or gone");
     *key = now;
-    let order = promised.len();
     for entry in Outbox::open(&state).context("the outbox cannot be read")?.entries() {
         let Correlation { boot_id, seq } = entry.correlation();
         let is_report = matches!(entry.topic(), Some(Topic::Up(_, Up::Report)));
-        promised.entry((boot_id, seq)).or_insert((order, is_report));
+        promised.entry((boot_id, seq)).or_insert(is_report);
     }
     Ok(())
 }

@@ -1,11 +1,16 @@
 //! Faults done to the real programs, as scenarios of any length: `tests/it/faults` plays them short, `cargo xtask
 //! fault` long. Each prints nothing, gives a sentence on what it saw, and fails with what was lost.
 
+pub mod bad_wire;
+pub mod database_away;
+pub mod full_disk;
 pub mod kill_agent;
 pub mod kill_cloud;
+pub mod load;
 pub mod power_cut;
 pub mod slow_loris;
 pub mod sync_order;
+pub mod wrong_hour;
 
 use std::{ffi::OsStr, process::Command};
 

@@ -9,8 +9,7 @@ use gatelodge_proto::{Random, Timestamp};
 
 use super::under;
 use crate::{
-    agent::TestAgent, cloud::CloudSetup, faketime::Faketime, site::Site, skip, speaker::Speaker, story::Told,
-    wait::wait_until,
+    agent::TestAgent, cloud::CloudSetup, faketime::Faketime, site::Site, skip, speaker::Speaker, wait::wait_until,
 };
 
 /// Where a power cut could tear a file.
@@ -128,7 +127,7 @@ impl Cut<'_> {
         arguments.push("-e".into());
         arguments.push(format!("inject={call}:signal=SIGKILL:when={place}").into());
         let state = agent.state_dir();
-        let files = ["credentials.json", "boot.json", "registration.json", "outbox.log"];
+        let files = ["credentials.json", "boot.json", "registration.json", "hour.json", "outbox.log"];
         let paths = files.iter().flat_map(|file| [state.join(file), state.join(format!("{file}.tmp"))]);
         for path in paths.chain([state.clone(), state.join("lock")]) {
             arguments.extend(["-P".into(), path.into()]);
@@ -163,11 +162,6 @@ async fn online(agent: &TestAgent) -> anyhow::Result<()> {
     online.await.with_context(|| format!("the agent wrote:\n{}", agent.log()))
 }
 
-/// Asked without the program, which would take longer than the start itself.
 async fn is_online(agent: &TestAgent) -> bool {
-    let status = async {
-        let answer = reqwest::get(format!("{}/status.json", agent.page())).await.ok()?;
-        Some(Told(answer.json().await.ok()?).is_settled())
-    };
-    status.await.unwrap_or(false)
+    agent.told().await.is_ok_and(|told| told.is_settled())
 }

@@ -30,13 +30,21 @@ pub struct Mailbox {
 }
 
 type Caught = Arc<Mutex<Vec<Mail>>>;
+/// Instead of a reply: the recipient is accepted, and after the message nothing more is said.
+const HANG: &str = "";
+
 /// What the next recipients are answered instead of being accepted.
 type Refusals = Arc<Mutex<VecDeque<String>>>;
 
 impl Mailbox {
     /// Opens a catcher on a free port.
     pub async fn start() -> anyhow::Result<Self> {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.context("cannot open the mail catcher")?;
+        Self::start_at(([127, 0, 0, 1], 0).into()).await
+    }
+
+    /// Opens a catcher where a mail server was away until now.
+    pub async fn start_at(address: SocketAddr) -> anyhow::Result<Self> {
+        let listener = TcpListener::bind(address).await.context("cannot open the mail catcher")?;
         let (address, caught, refusals) = (listener.local_addr()?, Caught::default(), Refusals::default());
         let mut server = JoinSet::new();
         server.spawn(serve(listener, Arc::clone(&caught), Arc::clone(&refusals)));
@@ -51,6 +59,11 @@ impl Mailbox {
     /// Refuses the next recipient with this reply, like `451 4.7.1 come back later`.
     pub fn refuse_next(&self, reply: &str) {
         self.refusals.lock().unwrap_or_else(PoisonError::into_inner).push_back(reply.to_owned());
+    }
+
+    /// Takes the whole of the next mail and says nothing any more: whether it will be delivered, nobody knows.
+    pub fn hang_next(&self) {
+        self.refuse_next(HANG);
     }
 
     /// Everything caught so far, oldest first.
@@ -88,7 +101,7 @@ async fn talk(stream: TcpStream, caught: &Caught, refusals: &Refusals) -> std::i
     let mut stream = BufReader::new(stream);
     stream.write_all(b"220 mailbox.test ESMTP\r\n").await?;
     let (mut from, mut to) = (String::new(), Vec::new());
-    let mut line = String::new();
+    let (mut line, mut hangs) = (String::new(), false);
     loop {
         line.clear();
         if stream.read_line(&mut line).await? == 0 {
@@ -104,7 +117,8 @@ async fn talk(stream: TcpStream, caught: &Caught, refusals: &Refusals) -> std::i
             }
             "RCPT" => {
                 let refusal = refusals.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
-                if let Some(reply) = refusal {
+                hangs = refusal.as_deref() == Some(HANG);
+                if let Some(reply) = refusal.filter(|reply| reply != HANG) {
                     stream.write_all(format!("{reply}\r\n").as_bytes()).await?;
                     continue;
                 }
@@ -114,6 +128,9 @@ async fn talk(stream: TcpStream, caught: &Caught, refusals: &Refusals) -> std::i
             "DATA" => {
                 stream.write_all(b"354 end with a dot on its own line\r\n").await?;
                 let mail = Mail::parse(std::mem::take(&mut from), std::mem::take(&mut to), &data(&mut stream).await?);
+                if hangs {
+                    return std::future::pending().await;
+                }
                 caught.lock().unwrap_or_else(PoisonError::into_inner).push(mail);
                 b"250 2.0.0 caught\r\n"
             }

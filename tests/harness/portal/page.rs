@@ -7,6 +7,8 @@ pub struct Page {
     pub address: String,
     /// The HTTP status.
     pub status: u16,
+    /// When to come back, in seconds, if it said so.
+    pub retry_after: Option<u32>,
     /// Its source.
     pub html: String,
 }
@@ -250,7 +252,7 @@ mod tests {
             <input type=radio name=three value=x><input type=radio name=three value=y checked>\
             <select name=four><option value=a>A<option value=b selected>B</select><textarea name=five>T&lt;</textarea>\
             <button name=six value=go>Go</button></form><a href=\"/next\">Next</a>";
-        let page = Page { address: "/".into(), status: 200, html: html.into() };
+        let page = Page { address: "/".into(), status: 200, retry_after: None, html: html.into() };
         assert_eq!(page.text(), "Anna & Bo A B T< Go Next");
         let form = page.form("/a?b&c").unwrap();
         let pairs: Vec<(&str, &str)> = form.fields.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();

@@ -66,7 +66,8 @@ impl Visitor {
 
     async fn keep(&mut self, answer: Response) -> anyhow::Result<&Page> {
         let (address, status) = (answer.url().to_string(), answer.status().as_u16());
+        let retry_after = answer.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
         let html = answer.text().await.with_context(|| format!("cannot read {address}"))?;
-        Ok(self.page.insert(Page { address, status, html }))
+        Ok(self.page.insert(Page { address, status, retry_after, html }))
     }
 }

@@ -5,6 +5,7 @@ mod enrolment;
 mod import;
 mod lists;
 mod messages;
+mod permutations;
 
 use std::fmt::Write as _;
 use std::sync::Arc;

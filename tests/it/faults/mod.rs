@@ -1,4 +1,9 @@
 //! What goes wrong around the real programs, short enough for every run; `cargo xtask fault` plays the same for longer.
 
+mod hours;
 mod kills;
+mod links;
+mod mails;
 mod power;
+mod storage;
+mod wires;
