@@ -65,7 +65,7 @@ confirm-email-what = Choisissez le mot de passe de vos connexions, et votre comp
 confirm-email-button = Confirmer et définir le mot de passe
 
 add-organisation-title = Ajoutez l’entreprise à votre compte
-add-organisation-what = Cette adresse a déjà un compte. Donnez le mot de passe de vos connexions : l’entreprise de l’e-mail y sera ajoutée.
+add-organisation-what = Cette adresse a déjà un compte. Donnez le mot de passe de vos connexions : l’entreprise que nomme le message y sera ajoutée.
 add-organisation-button = Ajouter l’entreprise
 
 forgotten-title = Mot de passe oublié
