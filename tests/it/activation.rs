@@ -406,9 +406,7 @@ async fn release_voids_everything_and_the_next_owner_sees_nothing_of_the_last() 
         assert_eq!(cast.count("SELECT epoch FROM device").await?, 2);
 
         // The key enrols anew; the same hardware starts over under the next owner.
-        let mut tx = kits.db.write().await?;
-        gatelodge_cloud::change!(&mut tx, c => sqlx::query("UPDATE device SET life = 'enrolled'").execute(c))?;
-        tx.commit().await?;
+        cast.lets_in(prop.id).await?;
         let registration = cast.registers(&lena, prop, "villa-rosa", "nora@example.com").await?;
         let nora = cast.confirms(registration, "nora@example.com", Consent::Always).await?;
         for organisation in [lena.member().organisation_id, nora.member().organisation_id] {

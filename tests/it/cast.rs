@@ -14,7 +14,7 @@ use gatelodge_cloud::{
     accounts::{
         SignedIn, api_token,
         model::{Network, OrganisationKind, Role},
-        rights::{CustomerMember, InstallerMember},
+        rights::{CustomerMember, InstallerMember, VendorAdministrator},
         service as accounts,
         tokens::{self, Purpose, Secret},
     },
@@ -216,7 +216,37 @@ impl Cast {
         .bind(true)
         .execute(c))?;
         tx.commit().await?;
+        if life == "enrolled" {
+            self.lets_in(prop.id).await?;
+        }
         Ok(prop)
+    }
+
+    /// The device enrols and gets a certificate for its present owner; the rest of its life stays as it is.
+    pub(crate) async fn lets_in(&self, device: DeviceId) -> anyhow::Result<()> {
+        let kits = self.kits();
+        let mut tx = kits.db.write().await?;
+        change!(&mut tx, c => sqlx::query(
+            "UPDATE device SET life = 'enrolled' WHERE id = $1 AND life IN ('manufactured', 'released')",
+        )
+        .bind(device.uuid())
+        .execute(c))?;
+        change!(&mut tx, c => sqlx::query(
+            "INSERT INTO certificate (serial, device_id, epoch, key_thumbprint, chain, state, not_before, not_after, \
+             issued_at) SELECT $2, id, epoch, $2, 'x', 'current', $3, $4, $3 FROM device WHERE id = $1",
+        )
+        .bind(device.uuid())
+        .bind(format!("{:X}{:X}", self.next(), device.uuid().as_u128()))
+        .bind(Ts::from(kits.now()))
+        .bind(Ts::from(kits.now() + Duration::from_secs(90 * 86_400)))
+        .execute(c))?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Somebody who decides for the vendor.
+    pub(crate) async fn vendor(&self) -> anyhow::Result<VendorAdministrator> {
+        let somebody = self.somebody(OrganisationKind::Vendor, Role::Administrator, "vendor@example.com").await?;
+        Ok(VendorAdministrator::try_from(somebody)?)
     }
 
     async fn says<T: serde::Serialize>(&self, device: DeviceId, kind: Up, body: T) -> anyhow::Result<()> {
@@ -225,6 +255,7 @@ impl Cast {
             topic: Topic::Up(device, kind).to_string(),
             payload: payload::encode(&Placed { position, body }).into(),
             correlation: Some(position.into()),
+            certificate: None,
         };
         Registrar::new(self.kits().clone(), Arc::new(Ear)).take(&[message]).await?;
         Ok(())

@@ -1,7 +1,11 @@
 //! What devices say, taken in: a group of messages in one commit, each message at most once, the newest state kept by
 //! the device's own count. What nobody can use is parked, so that it stops nobody else.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use futures_util::future::BoxFuture;
 use gatelodge_proto::{
@@ -22,6 +26,7 @@ use super::{
     enrol,
     model::{CertificateState, Device, EnrolmentState},
     presence::{LEASE, LINGER},
+    speaker::{Sender, Speaker, speakers},
     store,
     verify::{self, VerifyError},
 };
@@ -108,8 +113,9 @@ impl Registrar {
         let now = self.kits.now();
         let mut tx = self.kits.db.write().await?;
         let mut answers = Answers::default();
+        let speakers = speakers(&mut tx, group).await?;
         for incoming in group {
-            self.take_one(&mut tx, now, incoming, &mut answers).await?;
+            self.take_one(&mut tx, now, &speakers, incoming, &mut answers).await?;
         }
         for device in &answers.came {
             for command in store::commands::waiting(&mut tx, now, *device).await? {
@@ -126,22 +132,25 @@ impl Registrar {
         &self,
         tx: &mut Tx,
         now: Timestamp,
+        speakers: &BTreeMap<DeviceId, Speaker>,
         incoming: &Incoming,
         answers: &mut Answers,
     ) -> Result<(), DbError> {
-        let (topic, payload, correlation) = match incoming {
+        let (topic, payload, correlation, certificate) = match incoming {
             Incoming::Left(device) => return store::presence::shorten(tx, *device, now + LINGER).await,
             // It has had its time to come back.
             Incoming::Silent(device) => return store::presence::end(tx, now, *device).await,
-            Incoming::Message { topic, payload, correlation } => (topic, payload, *correlation),
+            Incoming::Message { topic, payload, correlation, certificate } => {
+                (topic, payload, *correlation, certificate.as_ref())
+            }
         };
         let Ok(Topic::Up(device, kind)) = topic.parse::<Topic>() else {
             return self.park(tx, now, (topic, payload), "no such topic").await;
         };
-        let taken = match store::inventory::by_id(tx, device).await? {
+        let taken = match speakers.get(&device) {
             // Somebody else's broker may still let it in.
-            Some(row) if row.life == Life::Retired => return Ok(()),
-            Some(row) => self.take_message(tx, now, &row, kind, payload, answers).await,
+            Some(speaker) if speaker.device.life == Life::Retired => return Ok(()),
+            Some(speaker) => self.take_message(tx, now, speaker.by(certificate), kind, payload, answers).await,
             None => Err(Fault::Unusable("no such device".into())),
         };
         let receipt = match taken {
@@ -170,24 +179,25 @@ impl Registrar {
         &self,
         tx: &mut Tx,
         now: Timestamp,
-        device: &Device,
+        sender: Sender<'_>,
         kind: Up,
         payload: &[u8],
         answers: &mut Answers,
     ) -> Result<Option<Position>, Fault> {
+        let device = sender.device();
         match kind {
             Up::Status => {
                 let status: Status = payload::decode(payload)?;
-                if status.online {
+                if !status.online {
+                    store::presence::went(tx, now, device.id, status.boot_id).await?;
+                } else if sender.may_speak() {
                     store::presence::came(tx, now, device.id, status.boot_id, now + LEASE).await?;
                     answers.came.insert(device.id);
-                } else {
-                    store::presence::went(tx, now, device.id, status.boot_id).await?;
                 }
                 Ok(None)
             }
             Up::Report => {
-                let (position, report, first) = self.placed::<Report>(tx, now, device.id, "report", payload).await?;
+                let (position, report, first) = self.placed::<Report>(tx, now, sender, "report", payload).await?;
                 if first {
                     self.take_report(tx, now, device, position, &report).await?;
                 }
@@ -195,7 +205,7 @@ impl Registrar {
             }
             Up::Result => {
                 let (position, result, first) =
-                    self.placed::<CommandResult>(tx, now, device.id, "result", payload).await?;
+                    self.placed::<CommandResult>(tx, now, sender, "result", payload).await?;
                 if first
                     && let Some(Unopened { order, reason }) = commands::take_result(tx, now, device.id, &result).await?
                 {
@@ -204,14 +214,18 @@ impl Registrar {
                 Ok(Some(position))
             }
             Up::Event => {
-                let (position, event, first) = self.placed::<Event>(tx, now, device.id, "event", payload).await?;
+                let (position, event, first) = self.placed::<Event>(tx, now, sender, "event", payload).await?;
                 if first {
                     self.take_event(tx, now, device.id, &event).await?;
                 }
                 Ok(Some(position))
             }
             Up::Renew => {
-                let (position, renew, _) = self.placed::<Renew>(tx, now, device.id, "renew", payload).await?;
+                let (position, renew, _) = self.placed::<Renew>(tx, now, sender, "renew", payload).await?;
+                if !sender.may_renew(now) {
+                    let reason = "it asks for the next certificate with one that lets nobody in";
+                    return Err(Fault::Unusable(reason.into()));
+                }
                 let chain = self.renew(tx, now, device, &renew).await?;
                 let topic = Topic::Down(device.id, Down::Certificate);
                 answers.outgoing.push(Outgoing::json(topic, payload::encode(&Certificate { chain })));
@@ -225,15 +239,18 @@ impl Registrar {
         &self,
         tx: &mut Tx,
         now: Timestamp,
-        device: DeviceId,
+        sender: Sender<'_>,
         kind: &'static str,
         payload: &[u8],
     ) -> Result<(Position, T, bool), Fault> {
+        if !sender.may_speak() {
+            return Err(Fault::Unusable("its sender's certificate was taken back before it came in".into()));
+        }
         let Placed { position, body } = payload::decode::<Placed<T>>(payload)?;
         if i64::try_from(position.seq).is_err() || i64::try_from(position.boot).is_err() {
             return Err(Fault::Unusable("its position is beyond any count".into()));
         }
-        let first = store::messages::first_time(tx, now, device, position, kind).await?;
+        let first = store::messages::first_time(tx, now, sender.device().id, position, kind).await?;
         Ok((position, body, first))
     }
 
@@ -317,7 +334,7 @@ impl Intake for Registrar {
 impl Registrar {
     /// A message that no transaction survives is parked by itself.
     async fn set_aside(&self, incoming: &Incoming, error: &DbError) -> Result<Option<Outgoing>, NotTaken> {
-        let Incoming::Message { topic, payload, correlation } = incoming else { return Ok(None) };
+        let Incoming::Message { topic, payload, correlation, .. } = incoming else { return Ok(None) };
         tracing::error!(%error, "a message of a device could not be taken in and was parked");
         let now = self.kits.now();
         let parked = async {

@@ -15,5 +15,6 @@ pub mod portal;
 pub mod presence;
 mod revocations;
 pub mod service;
+mod speaker;
 mod store;
 pub mod verify;

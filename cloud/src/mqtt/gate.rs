@@ -13,10 +13,13 @@ use gatelodge_proto::{
     topics::{self, Topic, Up},
 };
 use rmqtt::{
-    codec::{cert::CertInfo, v5::SubscribeAckReason},
+    codec::{
+        cert::CertInfo,
+        v5::{PublishProperties, SubscribeAckReason},
+    },
     hook::{Handler, HookResult, Parameter, ReturnType, Type},
     session::Session,
-    types::{AuthResult, ConnectInfo, LastWill, PublishAclResult, Reason, SubscribeAclResult},
+    types::{AuthResult, ConnectInfo, LastWill, Publish, PublishAclResult, Reason, SubscribeAclResult},
 };
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -28,14 +31,18 @@ pub trait Doorkeeper: Send + Sync + 'static {
 }
 
 /// The hooks that the policy needs; all of them must be live before the listener is.
-pub(super) const HOOKS: [Type; 6] = [
+pub(super) const HOOKS: [Type; 7] = [
     Type::ClientAuthenticate,
+    Type::MessagePublish,
     Type::MessagePublishCheckAcl,
     Type::ClientSubscribeCheckAcl,
     Type::ClientConnected,
     Type::ClientDisconnected,
     Type::MessageDropped,
 ];
+
+/// The user property in which the endpoint names the certificate of the connection that a message came by.
+pub(super) const CERTIFICATE: &str = "certificate";
 
 /// Who has connected with a certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,9 +127,10 @@ impl Gate {
         topic.parse() == Ok(Topic::Up(device, Up::Status))
     }
 
-    fn may_publish(&self, name: &str, topic: &str) -> bool {
+    fn may_publish(&self, name: &str, message: &Publish) -> bool {
+        let topic: &str = &message.topic;
         match self.client(name) {
-            Some(Client::Device(device)) => topics::may_publish(device, topic),
+            Some(Client::Device(device)) => topics::may_publish(device, topic) && is_stamped(message),
             Some(Client::Registrar) => matches!(topic.parse(), Ok(Topic::Down(..))),
             None => false,
         }
@@ -173,6 +181,20 @@ fn is_silence(reason: &Reason) -> bool {
     }
 }
 
+/// A device's message as it goes on: with the serial of its sender's certificate, and without anything of that kind
+/// that the sender wrote.
+fn stamped(publish: &Publish, serial: Option<&CertificateSerial>) -> Publish {
+    let mut publish = publish.clone();
+    let properties = publish.properties.get_or_insert_with(PublishProperties::default);
+    properties.user_properties =
+        serial.map(|serial| (CERTIFICATE.into(), serial.as_str().into())).into_iter().collect();
+    publish
+}
+
+fn is_stamped(publish: &Publish) -> bool {
+    publish.properties.iter().flat_map(|properties| &properties.user_properties).any(|(name, _)| name == CERTIFICATE)
+}
+
 fn certificate(connect: &ConnectInfo) -> Option<(&str, CertificateSerial)> {
     let certificate: &CertInfo = match connect {
         ConnectInfo::V3(_, connect) => connect.cert.as_ref()?,
@@ -193,8 +215,13 @@ impl Handler for Gate {
                 let answer = if admitted { AuthResult::Allow(false, None) } else { AuthResult::NotAuthorized };
                 (false, Some(HookResult::AuthResult(answer)))
             }
+            Parameter::MessagePublish(Some(session), _, message) => {
+                let Some(Client::Device(_)) = self.client(&session.id().client_id) else { return (true, earlier) };
+                let stamp = session.connect_info().await.ok().and_then(|connect| Some(certificate(&connect)?.1));
+                (false, Some(HookResult::Publish(stamped(message, stamp.as_ref()))))
+            }
             Parameter::MessagePublishCheckAcl(session, message) => {
-                let allowed = self.may_publish(&session.id().client_id, &message.topic);
+                let allowed = self.may_publish(&session.id().client_id, message);
                 let answer = if allowed { PublishAclResult::allow() } else { PublishAclResult::rejected(false, None) };
                 (false, Some(HookResult::PublishAclResult(answer)))
             }
@@ -221,6 +248,37 @@ impl Handler for Gate {
                 (true, earlier)
             }
             _ => (true, earlier),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rmqtt::codec::types::Publish as Packet;
+
+    use super::*;
+
+    #[test]
+    fn a_device_cannot_name_another_certificate_than_its_own() {
+        let serial = CertificateSerial::from_bytes(&[0x7f, 1]);
+        let forged = PublishProperties {
+            user_properties: vec![("x".into(), "y".into()), (CERTIFICATE.into(), "0A".into())],
+            ..PublishProperties::default()
+        };
+        for properties in [None, Some(forged)] {
+            let packet = Packet {
+                dup: false,
+                retain: false,
+                qos: rmqtt::codec::types::QoS::AtLeastOnce,
+                topic: "t".into(),
+                packet_id: None,
+                payload: "p".into(),
+                properties,
+            };
+            let packet = packet.into();
+            let sent = stamped(&packet, Some(&serial));
+            assert_eq!(sent.properties.as_ref().unwrap().user_properties, [(CERTIFICATE.into(), "7F01".into())]);
+            assert!(is_stamped(&sent) && !is_stamped(&stamped(&packet, None)));
         }
     }
 }

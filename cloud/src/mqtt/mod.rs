@@ -95,7 +95,7 @@ impl Endpoint {
         }
         let substitute = take_over::Substitute::new(settings.clone(), random.clone());
         let (link, events) = Link::open(settings, random.clone());
-        tokio::spawn(registrar::run(link.clone(), events, left, intake));
+        tokio::spawn(registrar::run(link.clone(), events, left, embedded.is_some(), intake));
         let _ = self.0.set(Running { link, embedded, substitute });
         Ok(())
     }

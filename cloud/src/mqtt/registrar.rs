@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use gatelodge_proto::{
-    DeviceId,
+    CertificateSerial, DeviceId,
     link::{Acknowledgement, Event, Events, Link, Message, Outgoing},
     payload::Correlation,
 };
@@ -14,7 +14,10 @@ use rustls::{ClientConfig, RootCertStore, client::Resumption, crypto::aws_lc_rs}
 use rustls_pki_types::{CertificateDer, pem::PemObject as _};
 use tokio::sync::mpsc;
 
-use super::{EndpointError, gate::Departure};
+use super::{
+    EndpointError,
+    gate::{self, Departure},
+};
 use crate::{config::Config, pki::Pki};
 
 /// One commit takes at most this many messages.
@@ -33,6 +36,8 @@ pub enum Incoming {
         payload: Bytes,
         /// What a receipt repeats, when the sender gave it.
         correlation: Option<Correlation>,
+        /// The certificate of the connection it came by; `None` behind somebody else's broker, which does not tell.
+        certificate: Option<CertificateSerial>,
     },
     /// A device's connection to this node's endpoint is gone.
     Left(DeviceId),
@@ -70,11 +75,12 @@ pub(super) fn tls(config: &Config, pki: &Pki) -> Result<Arc<ClientConfig>, Endpo
     Ok(Arc::new(tls))
 }
 
-/// Runs until the link is closed.
+/// Runs until the link is closed. `stamped` says that the endpoint names the senders' certificates.
 pub(super) async fn run(
     link: Link,
     mut events: Events,
     mut left: mpsc::UnboundedReceiver<Departure>,
+    stamped: bool,
     intake: Arc<dyn Intake>,
 ) {
     let (sender, receiver) = mpsc::channel(WAITING);
@@ -95,7 +101,7 @@ pub(super) async fn run(
                     tracing::error!(%refusal, ?retry_in, "the device endpoint refuses the registrar");
                     continue;
                 }
-                Some(Event::Message(message)) => heard(message),
+                Some(Event::Message(message)) => heard(message, stamped),
             },
             Some(Departure { device, silent }) = left.recv() => {
                 (if silent { Incoming::Silent(device) } else { Incoming::Left(device) }, None)
@@ -111,9 +117,16 @@ pub(super) async fn run(
 
 type Heard = (Incoming, Option<Acknowledgement>);
 
-fn heard(message: Message) -> Heard {
+fn heard(message: Message, stamped: bool) -> Heard {
     let correlation = message.parsed_correlation();
-    (Incoming::Message { topic: message.topic, payload: message.payload, correlation }, Some(message.acknowledgement))
+    let certificate = if stamped { certificate(&message) } else { None };
+    let Message { topic, payload, acknowledgement, .. } = message;
+    (Incoming::Message { topic, payload, correlation, certificate }, Some(acknowledgement))
+}
+
+/// The stamp of the embedded endpoint. Behind another broker it would be the device's own word.
+fn certificate(message: &Message) -> Option<CertificateSerial> {
+    message.user_properties.iter().find(|(name, _)| name == gate::CERTIFICATE)?.1.parse().ok()
 }
 
 /// Commits what is waiting, then sends the answers, then acknowledges. While the database does not answer nothing is

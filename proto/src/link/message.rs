@@ -93,6 +93,8 @@ pub struct Message {
     pub correlation: Option<Bytes>,
     /// What the bytes are, as the sender says.
     pub content_type: Option<String>,
+    /// Names and values that came along (MQTT 5 section 3.3.2.3.7).
+    pub user_properties: Vec<(String, String)>,
     /// Take it out and say so when the message is safe.
     pub acknowledgement: Acknowledgement,
 }
@@ -107,6 +109,7 @@ impl Message {
             response_topic: properties.response_topic,
             correlation: properties.correlation_data,
             content_type: properties.content_type,
+            user_properties: properties.user_properties,
             acknowledgement: Acknowledgement { client, ack },
         }
     }

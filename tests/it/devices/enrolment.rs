@@ -7,14 +7,14 @@ use gatelodge_cloud::devices::{
     service,
 };
 use gatelodge_proto::{
-    CertificateSerial, Random,
+    Random,
     enrol::{Answer, Proof, Standing, StandingRequest, Wait},
     identity::OnSiteCode,
     payload::Life,
 };
 use rustls_pki_types::{CertificateDer, pem::PemObject as _};
 
-use super::{Key, NETWORK, audited, catalogue, device, each, enrolled, manufactured, names};
+use super::{Key, NETWORK, audited, catalogue, device, each, enrolled, manufactured, names, serial_of};
 
 fn wait(answer: &Answer) -> Wait {
     match answer {
@@ -90,7 +90,7 @@ async fn unknown_and_contradicting_hardware_waits_for_the_vendor() {
 
         let mut tx = kits.db.read().await.unwrap();
         let mut reasons: Vec<_> =
-            service::quarantine(&mut tx).await.unwrap().into_iter().filter_map(|row| row.reason).collect();
+            service::quarantine(&mut tx).await.unwrap().into_iter().filter_map(|(row, _)| row.reason).collect();
         reasons.sort();
         assert_eq!(reasons, ["contradiction", "unknown"]);
         drop(tx);
@@ -150,14 +150,10 @@ async fn an_expired_key_is_renewed_within_its_grace_and_not_after() {
         let kits = &test.kits;
         manufactured(kits, 1, "factory_secret").await;
         let key = Key::make();
-        let serial = |chain: &str| {
-            let der = CertificateDer::from_pem_slice(chain.as_bytes()).unwrap();
-            CertificateSerial::from_bytes(&der[15..31])
-        };
         let first = enrolled(key.enrol_by_secret(kits, &names(1)).await.unwrap());
         test.pass(Duration::from_secs(100 * 86_400));
         let renewed = enrolled(key.enrol_by_secret(kits, &names(1)).await.unwrap());
-        assert_ne!(serial(&first.chain), serial(&renewed.chain));
+        assert_ne!(serial_of(&first.chain), serial_of(&renewed.chain));
         assert_eq!(first.device, renewed.device);
         test.pass(Duration::from_secs(181 * 86_400));
         assert!(matches!(key.enrol_by_secret(kits, &names(1)).await, Err(EnrolError::KeyOver)));

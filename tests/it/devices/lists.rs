@@ -1,24 +1,13 @@
 //! Who sees which devices, and what the vendor does with them.
 
-use gatelodge_cloud::{
-    accounts::{
-        model::{OrganisationKind, Role},
-        rights::VendorAdministrator,
-    },
-    devices::service::{self, ChangeError, Filter},
-};
+use gatelodge_cloud::devices::service::{self, ChangeError, Filter};
 use gatelodge_proto::{
     enrol::{Answer, Standing, StandingRequest, Wait},
     payload::{Consent, Life},
 };
 
 use super::{Key, NETWORK, device, enrolled, manufactured, names};
-use crate::cast::{self, Cast};
-
-async fn vendor(cast: &Cast) -> VendorAdministrator {
-    let somebody = cast.somebody(OrganisationKind::Vendor, Role::Administrator, "vendor@example.com").await.unwrap();
-    VendorAdministrator::try_from(somebody).unwrap()
-}
+use crate::cast;
 
 #[tokio::test]
 async fn a_device_is_seen_by_its_installer_its_customer_and_the_vendor_alone() {
@@ -66,7 +55,7 @@ async fn a_device_is_seen_by_its_installer_its_customer_and_the_vendor_alone() {
 async fn the_vendor_lets_a_second_key_in_and_the_first_is_over() {
     for cast in cast::on_each().await.unwrap() {
         let kits = cast.kits();
-        let vendor = vendor(&cast).await;
+        let vendor = cast.vendor().await.unwrap();
         manufactured(kits, 1, "factory_secret").await;
         let (first, second, third) = (Key::make(), Key::make(), Key::make());
         enrolled(first.enrol_by_secret(kits, &names(1)).await.unwrap());
@@ -79,7 +68,7 @@ async fn the_vendor_lets_a_second_key_in_and_the_first_is_over() {
         drop(tx);
         let of = |key: &Key| {
             let thumbprint = gatelodge_cloud::pki::Csr::parse(&key.csr()).unwrap().thumbprint_hex();
-            waiting.iter().find(|row| row.key_thumbprint == thumbprint).expect("it waits").id
+            waiting.iter().find(|(row, _)| row.key_thumbprint == thumbprint).expect("it waits").0.id
         };
         service::refuse(kits, &vendor, of(&third)).await.unwrap();
         assert!(third.enrol_by_secret(kits, &names(1)).await.is_err());
@@ -94,7 +83,7 @@ async fn the_vendor_lets_a_second_key_in_and_the_first_is_over() {
 async fn retired_is_for_good_and_revoked_is_until_the_next_key() {
     for cast in cast::on_each().await.unwrap() {
         let kits = cast.kits();
-        let vendor = vendor(&cast).await;
+        let vendor = cast.vendor().await.unwrap();
         let id = manufactured(kits, 1, "factory_secret").await.id;
         let key = Key::make();
         enrolled(key.enrol_by_secret(kits, &names(1)).await.unwrap());

@@ -50,12 +50,18 @@ fn message(device: DeviceId, kind: Up, position: Position, body: impl Serialize)
         topic: Topic::Up(device, kind).to_string(),
         payload: payload::encode(&Placed { position, body }).into(),
         correlation: Some(position.into()),
+        certificate: None,
     }
 }
 
 fn status(device: DeviceId, online: bool, boot_id: Uuid) -> Incoming {
     let payload = payload::encode(&Status { online, boot_id }).into();
-    Incoming::Message { topic: Topic::Up(device, Up::Status).to_string(), payload, correlation: None }
+    Incoming::Message {
+        topic: Topic::Up(device, Up::Status).to_string(),
+        payload,
+        correlation: None,
+        certificate: None,
+    }
 }
 
 fn receipts(outgoing: &[Outgoing]) -> Vec<Receipt> {
@@ -112,11 +118,13 @@ async fn a_poison_message_is_parked_and_stops_nobody() {
             topic: Topic::Up(id, Up::Report).to_string(),
             payload: payload.into(),
             correlation: Some(correlation),
+            certificate: None,
         };
         let nowhere = Incoming::Message {
             topic: "gl/1/d/x/up/report".into(),
             payload: "{}".into(),
             correlation: Some(correlation),
+            certificate: None,
         };
         let stranger = message(DeviceId::make(kits.now(), &Random::seeded(9)), Up::Report, position(1, 1), report("x"));
         let good = message(id, Up::Report, position(1, 6), report("good"));

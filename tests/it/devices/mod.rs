@@ -6,6 +6,7 @@ mod import;
 mod lists;
 mod messages;
 mod permutations;
+mod takeover;
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -24,13 +25,14 @@ use gatelodge_cloud::{
     pki::Csr,
 };
 use gatelodge_proto::{
-    DeviceId, Random,
+    CertificateSerial, DeviceId, Random,
     enrol::{Answer, Credentials, Proof, Request, factory_answer},
     identity::{IdCode, OnSiteCode},
     payload::{EndReason, Event, SessionOrder},
 };
 use gatelodge_tests::kits::TestKits;
 use rcgen::{CertificateParams, DnType, KeyPair};
+use rustls_pki_types::{CertificateDer, pem::PemObject as _};
 
 pub(crate) const HEADER: &str = "id_code,mac,serial,product,purchased_on,proof,batch";
 pub(crate) const NETWORK: &str = "192.0.2.7";
@@ -166,6 +168,12 @@ pub(crate) fn enrolled(answer: Answer) -> Credentials {
         Answer::Enrolled(credentials) => *credentials,
         Answer::Waiting { wait, .. } => panic!("it waits: {wait:?}"),
     }
+}
+
+/// The serial of a chain's first certificate.
+pub(crate) fn serial_of(chain: &str) -> CertificateSerial {
+    let der = CertificateDer::from_pem_slice(chain.as_bytes()).unwrap();
+    CertificateSerial::from_bytes(&der[15..31])
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {

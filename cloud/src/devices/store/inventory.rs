@@ -147,6 +147,17 @@ pub(in crate::devices) async fn by_id(tx: &mut Tx, id: DeviceId) -> Result<Optio
     row.map(Device::try_from).transpose()
 }
 
+/// A device by its id, its row held until the transaction ends: what it says is taken in, or its right to speak ends,
+/// but never both at once.
+pub(in crate::devices) async fn hold(tx: &mut Tx, id: DeviceId) -> Result<Option<Device>, DbError> {
+    if tx.is_postgres() {
+        change!(tx, c => sqlx::query("SELECT 1 FROM device WHERE id = $1 FOR NO KEY UPDATE")
+            .bind(id.uuid())
+            .execute(c))?;
+    }
+    by_id(tx, id).await
+}
+
 /// Every device that has one of these names.
 pub(in crate::devices) async fn by_any_name(
     tx: &mut Tx,
