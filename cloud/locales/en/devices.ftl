@@ -116,6 +116,8 @@ refused-web-address-taken = This web address is in use. Choose another, like { $
 refused-not-seen = The device has not reported yet. Connect it, wait until it shows a code, and check again.
 refused-proof = The code does not fit. Read it on the device once more; { $left } tries are left.
 refused-proof-used-up = Too many wrong codes, or the code is too old. Let the device show a new one.
+refused-proof-disputed = More than one device asks under these names, so its code is not enough. Ask the vendor to look at its quarantine.
+refused-label-secret-over = This device has had an owner, so the label secret counts no more. Let the device show a code and type that.
 refused-proof-missing = Type the on-site code that the device shows, or the label secret.
 
 link-title = Waiting for the customer
@@ -259,6 +261,7 @@ quarantine-none-what = Unknown hardware and two keys for one identity would appe
 quarantine-unknown = It is not in the inventory. Import it if it is yours.
 quarantine-conflict = Another key holds this identity. The device that is connected stays; find out which of the two is real.
 quarantine-mismatch = ID code, MAC and serial belong to different devices of the inventory. Compare with the label.
+quarantine-several = Several keys wait for this identity. Find out which is the real device and let that one in.
 quarantine-seen = Asked
 quarantine-first = first { $ago }
 quarantine-dismiss = Refuse this key

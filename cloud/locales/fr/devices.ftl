@@ -116,6 +116,8 @@ refused-web-address-taken = Cette adresse web est prise. Choisissez-en une autre
 refused-not-seen = L’appareil ne s’est pas encore annoncé. Branchez-le, attendez qu’il affiche un code et vérifiez à nouveau.
 refused-proof = Le code ne convient pas. Relisez-le sur l’appareil ; il reste { $left } essais.
 refused-proof-used-up = Trop de codes faux, ou code trop ancien. Faites afficher un nouveau code par l’appareil.
+refused-proof-disputed = Plus d’un appareil se présente sous ces noms : le code ne suffit pas. Demandez au fabricant de regarder sa quarantaine.
+refused-label-secret-over = Cet appareil a déjà eu un propriétaire : le secret de l’étiquette ne compte plus. Faites afficher un code par l’appareil et saisissez-le.
 refused-proof-missing = Saisissez le code sur site affiché par l’appareil, ou le secret de l’étiquette.
 
 link-title = En attente du client
@@ -259,6 +261,7 @@ quarantine-none-what = Le matériel inconnu et deux clés pour une même identit
 quarantine-unknown = Absent de l’inventaire. Importez-le s’il est à vous.
 quarantine-conflict = Une autre clé tient cette identité. L’appareil connecté reste ; trouvez lequel des deux est le vrai.
 quarantine-mismatch = Le code ID, le MAC et le numéro de série appartiennent à des appareils différents. Comparez avec l’étiquette.
+quarantine-several = Plusieurs clés attendent pour cette identité. Trouvez le véritable appareil et acceptez sa clé.
 quarantine-seen = Demandé
 quarantine-first = la première fois { $ago }
 quarantine-dismiss = Refuser cette clé

@@ -70,9 +70,15 @@ pub enum RegisterRefusal {
     /// The device shows no code, or it is too old.
     #[error("the device shows no code that still counts: let it show a new one and type that")]
     NoCodeShown,
+    /// Another key holds the device, or waits for it too.
+    #[error("more than one key claims to be this device, so its code is not enough: ask the vendor to look at it")]
+    Disputed,
     /// Not the secret of this label.
     #[error("this is not the secret of this device's label: scan the label once more")]
     WrongLabelSecret,
+    /// Whoever had the device before knows it.
+    #[error("this device has had an owner, so its label's secret counts no more: let it show a code and type that")]
+    LabelSecretOver,
     /// Too many tries.
     #[error(transparent)]
     Throttled(#[from] Throttled),
@@ -106,7 +112,9 @@ impl RegisterRefusal {
             Self::WrongCode { .. } => "wrong_on_site_code",
             Self::Locked => "on_site_code_locked",
             Self::NoCodeShown => "no_on_site_code",
+            Self::Disputed => "disputed_key",
             Self::WrongLabelSecret => "wrong_label_secret",
+            Self::LabelSecretOver => "label_secret_over",
             Self::Throttled(_) => "throttled",
             Self::Verify(_) | Self::Database(_) => "unavailable",
         }
@@ -167,13 +175,15 @@ async fn guard(kits: &Kits, by: &InstallerMember, network: &Network) -> Result<(
     Ok(())
 }
 
-/// Keeps the count of a wrong try, and the count of everybody's.
+/// Keeps the count of a wrong try, and the count of everybody's. Whatever else was done on the way is undone.
 async fn refused(kits: &Kits, tx: Tx, refusal: RegisterRefusal) -> RegisterRefusal {
-    if matches!(refusal, RegisterRefusal::Database(_) | RegisterRefusal::Verify(_)) {
-        return refusal;
-    }
-    if let Err(error) = tx.commit().await {
-        return error.into();
+    if matches!(refusal, RegisterRefusal::WrongCode { .. } | RegisterRefusal::Locked) {
+        if let Err(error) = tx.commit().await {
+            return error.into();
+        }
+        kits.jobs.ring();
+    } else {
+        drop(tx);
     }
     if !refusal.is_wrong_guess() {
         return refusal;
@@ -188,13 +198,14 @@ async fn refused(kits: &Kits, tx: Tx, refusal: RegisterRefusal) -> RegisterRefus
     }
 }
 
-/// Asks every question in turn. A right on-site code is used up and enrols the key that showed it, within `tx`.
+/// Asks every question in turn, while nobody else changes the device. A right on-site code is used up and enrols the
+/// key that showed it, within `tx`.
 async fn examine(tx: &mut Tx, kits: &Kits, by: &InstallerMember, claim: &Claim) -> Result<Device, RegisterRefusal> {
-    let device = devices::by_label(tx, claim.id_code, claim.mac).await?.ok_or(RegisterRefusal::UnknownPair)?;
+    let device = devices::hold_by_label(tx, claim.id_code, claim.mac).await?.ok_or(RegisterRefusal::UnknownPair)?;
     if device.life == Life::Retired {
         return Err(RegisterRefusal::Retired);
     }
-    if let Some(found) = store::hold_live(tx, device.id).await? {
+    if let Some(found) = store::live(tx, device.id).await? {
         let yours = found.tie().installer == by.member().organisation_id;
         return Err(if yours { RegisterRefusal::Yours(device.id) } else { RegisterRefusal::Taken });
     }
@@ -207,10 +218,14 @@ async fn examine(tx: &mut Tx, kits: &Kits, by: &InstallerMember, claim: &Claim) 
             CodeCheck::Wrong { left } => return Err(RegisterRefusal::WrongCode { left }),
             CodeCheck::Locked => return Err(RegisterRefusal::Locked),
             CodeCheck::NoneShown => return Err(RegisterRefusal::NoCodeShown),
+            CodeCheck::Disputed => return Err(RegisterRefusal::Disputed),
         },
         Presence::LabelSecret(secret) => {
             if !verify_label_secret(tx, kits, device.id, secret).await? {
                 return Err(RegisterRefusal::WrongLabelSecret);
+            }
+            if device.epoch > Device::FIRST_EPOCH {
+                return Err(RegisterRefusal::LabelSecretOver);
             }
         }
     }

@@ -36,6 +36,7 @@ pub(super) async fn accept(
         jobs::enqueue(tx, now, &kits.random, super::jobs::DISCONNECT, &json!({ "device": device }), now).await?;
     }
     store::enrolments::end_others(tx, device, Some(enrolment.id), "another_key").await?;
+    store::codes::end_all(tx, now, device).await?;
     store::enrolments::set_state(tx, enrolment.id, EnrolmentState::Enrolled, None).await?;
     store::inventory::set_life(tx, device, &enrolled).await?;
     store::inventory::forget_report(tx, device).await?;

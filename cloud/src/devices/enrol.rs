@@ -18,6 +18,7 @@ use super::{
     model::{Certificate, CertificateState, Device, Enrolment, EnrolmentState, ProofKind},
     store,
     verify::{self, VerifyError},
+    waiting,
 };
 use crate::{
     accounts::service::{Throttled, throttle},
@@ -27,8 +28,6 @@ use crate::{
 };
 
 const NONCE_LIFE: Duration = Duration::from_secs(120);
-/// Keys that may wait in the name of one device at a time.
-const MOST_WAITING: i64 = 8;
 const HOUR: Duration = Duration::from_secs(3600);
 /// Polls of all the devices behind one address.
 const NETWORK_LIMIT: u32 = 6_000;
@@ -60,9 +59,6 @@ pub enum EnrolError {
     /// Retired.
     #[error(transparent)]
     Retired(#[from] machine::Refusal),
-    /// Too many keys claim to be this device.
-    #[error("too many keys wait in the name of this device")]
-    Crowded,
     /// Too often.
     #[error(transparent)]
     Throttled(#[from] Throttled),
@@ -151,12 +147,8 @@ async fn answer(
     csr: &Csr,
 ) -> Result<Answer, EnrolError> {
     let earlier = store::enrolments::by_key(tx, &csr.thumbprint_hex()).await?;
-    if let Some(earlier) = &earlier {
-        match earlier.state {
-            EnrolmentState::Enrolled => return known_key(tx, kits, now, earlier, csr).await,
-            EnrolmentState::Refused | EnrolmentState::Ended => return Err(EnrolError::KeyOver),
-            EnrolmentState::Waiting | EnrolmentState::Quarantined | EnrolmentState::Conflict => {}
-        }
+    if let Some(answer) = decided(tx, kits, now, earlier.as_ref(), csr).await? {
+        return Ok(answer);
     }
     let mut enrolment = Enrolment {
         id: earlier.as_ref().map_or_else(|| EnrolmentId::make(now, &kits.random), |earlier| earlier.id),
@@ -184,11 +176,16 @@ async fn answer(
             enrolment.reason =
                 Some(if matches!(named, Named::Contradiction) { "contradiction" } else { "unknown" }.into());
             store::enrolments::put(tx, &enrolment).await?;
-            return Ok(waiting(Wait::UnknownHardware));
+            return Ok(wait(Wait::UnknownHardware));
         }
     };
     enrolment.device = Some(device.id);
-    store::inventory::lock(tx, device.id).await?;
+    // What was read so far may have changed before the device was held: its key may be the accepted one by now.
+    let Some(device) = store::inventory::hold(tx, device.id).await? else { return Ok(wait(Wait::UnknownHardware)) };
+    let earlier = store::enrolments::by_key(tx, &csr.thumbprint_hex()).await?;
+    if let Some(answer) = decided(tx, kits, now, earlier.as_ref(), csr).await? {
+        return Ok(answer);
+    }
     machine::Found::of(device.id, device.epoch, device.life).enrol()?;
     let taken = live_key(tx, now, &device).await?;
     match (&request.proof, device.proof) {
@@ -203,24 +200,40 @@ async fn answer(
             credentials(tx, kits, &certificate).await
         }
         (Proof::OnSiteCode { code }, ProofKind::OnSiteCode) => {
-            if earlier.is_none() && store::enrolments::waiting(tx, device.id).await? >= MOST_WAITING {
-                return Err(EnrolError::Crowded);
+            if earlier.is_none() {
+                waiting::make_room(tx, now, device.id).await?;
             }
-            enrolment.state = if taken { EnrolmentState::Conflict } else { EnrolmentState::Waiting };
-            enrolment.reason = taken.then(|| "live_key".to_owned());
-            store::enrolments::put(tx, &enrolment).await?;
-            let good = verify::shown_by(tx, now, &kits.random, device.id, &enrolment, *code).await?;
             if taken {
-                note_conflict(tx, kits, now, device.id, earlier.is_none(), "live_key").await?;
+                return conflict(tx, kits, now, enrolment).await;
             }
-            Ok(waiting(match (good, taken) {
-                (false, _) => Wait::NewOnSiteCode,
-                (true, true) => Wait::Conflict,
-                (true, false) => Wait::OnSiteCode,
-            }))
+            let several = waiting::others_wait(tx, now, device.id, enrolment.id).await?;
+            enrolment.state = EnrolmentState::Waiting;
+            enrolment.reason = several.then(|| Enrolment::SEVERAL_KEYS.to_owned());
+            store::enrolments::put(tx, &enrolment).await?;
+            if several {
+                note_conflict(tx, kits, now, device.id, earlier.is_none(), Enrolment::SEVERAL_KEYS).await?;
+            }
+            let good = verify::shown_by(tx, now, &kits.random, device.id, &enrolment, *code).await?;
+            Ok(wait(if good { Wait::OnSiteCode } else { Wait::NewOnSiteCode }))
         }
         (Proof::FactorySecret { .. }, ProofKind::OnSiteCode) => Err(EnrolError::OtherProof("by an on-site code")),
         (Proof::OnSiteCode { .. }, ProofKind::FactorySecret) => Err(EnrolError::OtherProof("by its factory secret")),
+    }
+}
+
+/// The answer to a key about which somebody has decided; `None` while nobody has.
+async fn decided(
+    tx: &mut Tx,
+    kits: &Kits,
+    now: Timestamp,
+    earlier: Option<&Enrolment>,
+    csr: &Csr,
+) -> Result<Option<Answer>, EnrolError> {
+    let Some(earlier) = earlier else { return Ok(None) };
+    match earlier.state {
+        EnrolmentState::Enrolled => known_key(tx, kits, now, earlier, csr).await.map(Some),
+        EnrolmentState::Refused | EnrolmentState::Ended => Err(EnrolError::KeyOver),
+        EnrolmentState::Waiting | EnrolmentState::Quarantined | EnrolmentState::Conflict => Ok(None),
     }
 }
 
@@ -233,7 +246,7 @@ async fn known_key(
     csr: &Csr,
 ) -> Result<Answer, EnrolError> {
     let Some(device) = enrolment.device else { return Err(EnrolError::KeyOver) };
-    let Some(device) = store::inventory::by_id(tx, device).await? else { return Err(EnrolError::KeyOver) };
+    let Some(device) = store::inventory::hold(tx, device).await? else { return Err(EnrolError::KeyOver) };
     machine::Found::of(device.id, device.epoch, device.life).enrol()?;
     let newest = store::certificates::by_key(tx, &csr.thumbprint_hex()).await?.into_iter().next();
     let Some(newest) =
@@ -277,8 +290,8 @@ async fn find(tx: &mut Tx, request: &Request) -> Result<Named, DbError> {
     })
 }
 
-/// Whether another key of this ownership can still connect, or be renewed.
-async fn live_key(tx: &mut Tx, now: Timestamp, device: &Device) -> Result<bool, DbError> {
+/// Whether a key of this ownership can still connect, or be renewed.
+pub(super) async fn live_key(tx: &mut Tx, now: Timestamp, device: &Device) -> Result<bool, DbError> {
     let current = store::certificates::current(tx, device.id).await?;
     Ok(current
         .iter()
@@ -320,7 +333,7 @@ async fn conflict(tx: &mut Tx, kits: &Kits, now: Timestamp, mut enrolment: Enrol
     if let Some(device) = enrolment.device {
         note_conflict(tx, kits, now, device, first_time, "live_key").await?;
     }
-    Ok(waiting(Wait::Conflict))
+    Ok(wait(Wait::Conflict))
 }
 
 pub(super) async fn note_conflict(
@@ -351,7 +364,7 @@ async fn credentials(tx: &mut Tx, kits: &Kits, certificate: &Certificate) -> Res
     })))
 }
 
-fn waiting(wait: Wait) -> Answer {
+fn wait(wait: Wait) -> Answer {
     let retry_after_s = match wait {
         Wait::OnSiteCode => 5,
         Wait::NewOnSiteCode => 2,

@@ -294,7 +294,7 @@ fn device(kits: &Kits, now: Timestamp, row: Row) -> Device {
         proof: row.proof,
         batch: row.batch,
         life: Life::Manufactured,
-        epoch: 1,
+        epoch: Device::FIRST_EPOCH,
         created_at: now,
         reported_at: None,
         report: None,

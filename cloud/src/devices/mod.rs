@@ -18,3 +18,4 @@ pub mod service;
 mod speaker;
 mod store;
 pub mod verify;
+mod waiting;

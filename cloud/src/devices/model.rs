@@ -61,6 +61,11 @@ pub struct Device {
     pub presence_since: Option<Timestamp>,
 }
 
+impl Device {
+    /// Before anybody released it.
+    pub const FIRST_EPOCH: u64 = 1;
+}
+
 /// What is printed on a device.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Names {
@@ -184,27 +189,35 @@ pub enum Suspicion {
     Contradiction,
     /// Another key holds the identity.
     Conflict,
+    /// Several keys wait for the identity.
+    SeveralKeys,
 }
 
 impl Suspicion {
     /// Whether the vendor can let the key in as it is; unknown hardware is let in by importing it.
     pub const fn may_be_approved(self) -> bool {
         match self {
-            Self::Conflict => true,
+            Self::Conflict | Self::SeveralKeys => true,
             Self::UnknownHardware | Self::Contradiction => false,
         }
     }
 }
 
 impl Enrolment {
-    /// Why the vendor has to look at it, once it is in the quarantine.
-    pub fn suspicion(&self) -> Suspicion {
-        if self.state == EnrolmentState::Conflict {
-            Suspicion::Conflict
-        } else if self.reason.as_deref() == Some("contradiction") {
-            Suspicion::Contradiction
-        } else {
-            Suspicion::UnknownHardware
+    /// The reason of a waiting key that is not alone.
+    pub const SEVERAL_KEYS: &'static str = "several_keys";
+
+    /// Why the vendor has to look at it; `None` when nobody has to.
+    pub fn suspicion(&self) -> Option<Suspicion> {
+        match (self.state, self.reason.as_deref()) {
+            (EnrolmentState::Conflict, _) => Some(Suspicion::Conflict),
+            (EnrolmentState::Waiting, Some(Self::SEVERAL_KEYS)) => Some(Suspicion::SeveralKeys),
+            (EnrolmentState::Quarantined, Some("contradiction")) => Some(Suspicion::Contradiction),
+            (EnrolmentState::Quarantined, _) => Some(Suspicion::UnknownHardware),
+            (
+                EnrolmentState::Waiting | EnrolmentState::Enrolled | EnrolmentState::Refused | EnrolmentState::Ended,
+                _,
+            ) => None,
         }
     }
 }

@@ -231,8 +231,7 @@ async fn quarantine(State(kits): State<Kits>, visitor: Visitor, by: VendorMember
     Ok(Html(Quarantine { page: page(&visitor, &kits, by.signed_in()), entries }))
 }
 
-fn quarantine_row(enrolment: Enrolment) -> QuarantineRow {
-    let suspicion = enrolment.suspicion();
+fn quarantine_row((enrolment, suspicion): (Enrolment, Suspicion)) -> QuarantineRow {
     QuarantineRow {
         id: enrolment.id,
         id_code: enrolment.id_code,
@@ -242,6 +241,7 @@ fn quarantine_row(enrolment: Enrolment) -> QuarantineRow {
         network: enrolment.network,
         why: match suspicion {
             Suspicion::Conflict => QuarantineRow::conflict(),
+            Suspicion::SeveralKeys => QuarantineRow::several(),
             Suspicion::Contradiction => QuarantineRow::mismatch(),
             Suspicion::UnknownHardware => QuarantineRow::unknown(),
         },

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::{
     accept, ingest, jobs, machine,
-    model::{Certificate, Device, Enrolment, EnrolmentState},
+    model::{Certificate, Device, Enrolment, EnrolmentState, Suspicion},
     presence, store,
 };
 pub use super::{
@@ -67,6 +67,14 @@ pub async fn device(tx: &mut Tx, id: DeviceId) -> Result<Option<Device>, DbError
 pub async fn by_label(tx: &mut Tx, id_code: IdCode, mac: MacAddress) -> Result<Option<Device>, DbError> {
     let found = store::inventory::by_any_name(tx, Some(&id_code.compact()), mac, "").await?;
     Ok(found.into_iter().find(|device| device.names.id_code == id_code && device.names.mac == mac))
+}
+
+/// Like [`by_label`]; nobody else changes the device until the transaction ends.
+pub async fn hold_by_label(tx: &mut Tx, id_code: IdCode, mac: MacAddress) -> Result<Option<Device>, DbError> {
+    match by_label(tx, id_code, mac).await? {
+        Some(device) => store::inventory::hold(tx, device.id).await,
+        None => Ok(None),
+    }
 }
 
 /// Ties an enrolled device to an installer; the caller writes the registration in the same transaction.
@@ -131,21 +139,25 @@ pub async fn revoke(kits: &Kits, by: &VendorAdministrator, id: DeviceId) -> Resu
     Ok(())
 }
 
-/// What the vendor has to look at: unknown hardware and second keys.
-pub async fn quarantine(tx: &mut Tx) -> Result<Vec<Enrolment>, DbError> {
-    store::enrolments::to_look_at(tx, 200).await
+/// What the vendor has to look at, and why: unknown hardware, second keys and keys that wait beside others.
+pub async fn quarantine(tx: &mut Tx) -> Result<Vec<(Enrolment, Suspicion)>, DbError> {
+    let rows = store::enrolments::to_look_at(tx, 200).await?;
+    Ok(rows.into_iter().filter_map(|row| row.suspicion().map(|suspicion| (row, suspicion))).collect())
 }
 
-/// The vendor lets a second key take the place of the first, as after a repair. Unknown hardware is let in by
+/// The vendor lets a second key take the place of the first, as after a repair, or one of several that wait. Unknown hardware is let in by
 /// importing it.
 pub async fn approve(kits: &Kits, by: &VendorAdministrator, id: EnrolmentId) -> Result<(), ChangeError> {
     let now = kits.now();
     let mut tx = kits.db.write().await?;
     let enrolment = store::enrolments::by_id(&mut tx, id).await?.ok_or(ChangeError::Missing)?;
-    let (Some(device), EnrolmentState::Conflict) = (enrolment.device, enrolment.state) else {
-        return Err(ChangeError::Missing);
-    };
+    let Some(device) = enrolment.device else { return Err(ChangeError::Missing) };
     hold(&mut tx, device).await?.enrol()?;
+    // Looked at again now that the device is held.
+    let enrolment = store::enrolments::by_id(&mut tx, id).await?.ok_or(ChangeError::Missing)?;
+    if !enrolment.suspicion().is_some_and(Suspicion::may_be_approved) {
+        return Err(ChangeError::Missing);
+    }
     accept::accept(&mut tx, kits, now, device, &enrolment).await?;
     note(&mut tx, kits, by, device, "device_key_approved").await?;
     tx.commit().await?;
@@ -157,7 +169,7 @@ pub async fn approve(kits: &Kits, by: &VendorAdministrator, id: EnrolmentId) -> 
 pub async fn refuse(kits: &Kits, by: &VendorAdministrator, id: EnrolmentId) -> Result<(), ChangeError> {
     let mut tx = kits.db.write_on_reserve().await?;
     let enrolment = store::enrolments::by_id(&mut tx, id).await?.ok_or(ChangeError::Missing)?;
-    if !matches!(enrolment.state, EnrolmentState::Conflict | EnrolmentState::Quarantined) {
+    if enrolment.suspicion().is_none() {
         return Err(ChangeError::Missing);
     }
     store::enrolments::set_state(&mut tx, id, EnrolmentState::Refused, Some("vendor")).await?;

@@ -1,16 +1,17 @@
 //! Proof of standing before a device: the code it shows, or the secret in its label's QR.
 
 use gatelodge_proto::{
-    DeviceId, Random, Timestamp,
+    DeviceId, EnrolmentId, Random, Timestamp,
     identity::{ClaimSecret, OnSiteCode},
 };
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
 use super::{
-    accept, commands,
+    accept, commands, enrol,
     model::{Enrolment, EnrolmentState},
     store::{self, codes::Code},
+    waiting,
 };
 use crate::{
     db::{DbError, Tx},
@@ -32,6 +33,9 @@ pub enum CodeCheck {
     Locked,
     /// The device shows no code, or the one it shows is too old: it has to show a new one.
     NoneShown,
+    /// The key that shows it may not be the device's own: another holds the device, or waits for it too. The vendor
+    /// has to look.
+    Disputed,
 }
 
 /// Why a check could not be made.
@@ -79,17 +83,39 @@ pub async fn verify_on_site_code(
         }
         return Ok(CodeCheck::Locked);
     };
+    let newcomer = match found.enrolment {
+        Some(id) => match newcomer(tx, now, device, id).await? {
+            Some(newcomer) => Some(newcomer),
+            None => return Ok(CodeCheck::Disputed),
+        },
+        None => None,
+    };
     store::codes::end_all(tx, now, device).await?;
     store::codes::forget_tries(tx, device).await?;
-    match found.enrolment {
+    match newcomer {
         Some(enrolment) => {
-            if let Some(enrolment) = store::enrolments::by_id(tx, enrolment).await? {
-                accept::accept(tx, kits, now, device, &enrolment).await?;
-            }
+            accept::accept(tx, kits, now, device, &enrolment).await?;
         }
         None => commands::renew_code(tx, now, &kits.random, device).await?,
     }
     Ok(CodeCheck::Right)
+}
+
+/// The waiting key that shows a code, if the code alone may let it in. Anybody who has read the label can make a key
+/// wait and type the code it shows; so a code takes no device from a key that holds it, and chooses between no two.
+async fn newcomer(
+    tx: &mut Tx,
+    now: Timestamp,
+    device: DeviceId,
+    id: EnrolmentId,
+) -> Result<Option<Enrolment>, DbError> {
+    let Some(row) = store::inventory::by_id(tx, device).await? else { return Ok(None) };
+    let enrolment = store::enrolments::by_id(tx, id).await?;
+    let Some(enrolment) = enrolment.filter(|enrolment| enrolment.state == EnrolmentState::Waiting) else {
+        return Ok(None);
+    };
+    let disputed = enrol::live_key(tx, now, &row).await? || waiting::others_wait(tx, now, device, id).await?;
+    Ok(Some(enrolment).filter(|_| !disputed))
 }
 
 /// Whether `secret` is the one in the QR of this device's label.
@@ -131,7 +157,7 @@ pub(super) async fn shown_by(
     enrolment: &Enrolment,
     code: OnSiteCode,
 ) -> Result<bool, DbError> {
-    if !matches!(enrolment.state, EnrolmentState::Waiting | EnrolmentState::Conflict) {
+    if enrolment.state != EnrolmentState::Waiting {
         return Ok(false);
     }
     show(tx, now, random, device, Some(enrolment), code).await

@@ -38,10 +38,11 @@ impl From<RegisterRefusal> for Refusal {
         match refusal {
             RegisterRefusal::UnknownPair => field("id_code"),
             RegisterRefusal::WebAddressInUse => field("web_address"),
-            RegisterRefusal::WrongCode { .. } | RegisterRefusal::Locked | RegisterRefusal::NoCodeShown => {
-                field("on_site_code")
-            }
-            RegisterRefusal::WrongLabelSecret => field("label_secret"),
+            RegisterRefusal::WrongCode { .. }
+            | RegisterRefusal::Locked
+            | RegisterRefusal::NoCodeShown
+            | RegisterRefusal::Disputed => field("on_site_code"),
+            RegisterRefusal::WrongLabelSecret | RegisterRefusal::LabelSecretOver => field("label_secret"),
             RegisterRefusal::Yours(_)
             | RegisterRefusal::Taken
             | RegisterRefusal::Retired

@@ -179,7 +179,9 @@ fn refused(page: Page, kits: &Kits, form: LabelForm, refusal: RegisterRefusal) -
         RegisterRefusal::WebAddressInUse => ("web_address", AddDevice::web_address_taken(&proposal(&form.web_address))),
         RegisterRefusal::WrongCode { left } => ("proof", AddDevice::proof_wrong(left)),
         RegisterRefusal::Locked | RegisterRefusal::NoCodeShown => ("proof", AddDevice::proof_used_up()),
+        RegisterRefusal::Disputed => ("proof", AddDevice::proof_disputed()),
         RegisterRefusal::WrongLabelSecret => ("proof", AddDevice::label_secret_wrong()),
+        RegisterRefusal::LabelSecretOver => ("proof", AddDevice::label_secret_over()),
         RegisterRefusal::Throttled(throttled) => return Err(Fault::throttled(throttled.seconds())),
         RegisterRefusal::Verify(error) => {
             tracing::error!(error = &error as &dyn std::error::Error, "a proof of being there could not be checked");

@@ -134,6 +134,14 @@ pub(super) async fn hold(tx: &mut Tx, id: RegistrationId) -> Result<Option<Found
         .transpose()
 }
 
+/// The registration in force for a device.
+pub(super) async fn live(tx: &mut Tx, device: DeviceId) -> Result<Option<Found>, DbError> {
+    let statement = found!("device_id = $1 AND state IN ('open', 'active')");
+    run!(tx, c => sqlx::query_as::<_, Row>(statement).bind(device.uuid()).fetch_optional(c))?
+        .map(Found::try_from)
+        .transpose()
+}
+
 /// The registration in force for a device, held until the transaction ends.
 pub(super) async fn hold_live(tx: &mut Tx, device: DeviceId) -> Result<Option<Found>, DbError> {
     let statement = if tx.is_postgres() {

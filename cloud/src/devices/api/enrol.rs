@@ -91,9 +91,6 @@ impl From<EnrolError> for Refusal {
                 .next("Make a new key and enrol again.")
                 .into(),
             EnrolError::Retired(_) => problem(StatusCode::FORBIDDEN, wire::RETIRED, "The device is retired").into(),
-            EnrolError::Crowded => problem(StatusCode::TOO_MANY_REQUESTS, "crowded", "Too many keys wait")
-                .next("Ask the vendor to look at its quarantine.")
-                .into(),
             EnrolError::Throttled(throttled) => {
                 let too_many = problem(StatusCode::TOO_MANY_REQUESTS, "throttled", "Too many tries");
                 Self::Later(too_many.next("Wait, then try again."), throttled.seconds())

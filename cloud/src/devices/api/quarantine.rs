@@ -38,9 +38,8 @@ pub(super) struct QuarantineView {
     last_seen: Timestamp,
 }
 
-impl From<Enrolment> for QuarantineView {
-    fn from(enrolment: Enrolment) -> Self {
-        let why = enrolment.suspicion();
+impl From<(Enrolment, Suspicion)> for QuarantineView {
+    fn from((enrolment, why): (Enrolment, Suspicion)) -> Self {
         Self {
             id: enrolment.id,
             why,
@@ -69,7 +68,7 @@ pub(super) async fn quarantine(
     Ok(Json(waiting.into_iter().map(QuarantineView::from).collect()))
 }
 
-/// Lets a second key take the place of the first, as after a repair.
+/// Lets a second key take the place of the first, as after a repair, or one of several that wait.
 #[utoipa::path(post, path = "/api/v1/quarantine/{id}/approve", tag = "quarantine",
     params(("id" = EnrolmentId, Path,)), responses(
     (status = 204),

@@ -53,7 +53,7 @@ impl TryFrom<Row> for Enrolment {
     }
 }
 
-/// Writes an enrolment, or brings the one of its key up to date.
+/// Writes an enrolment, or brings the one of its key up to date; what was decided about a key stays.
 pub(in crate::devices) async fn put(tx: &mut Tx, enrolment: &Enrolment) -> Result<(), DbError> {
     change!(tx, c => sqlx::query(
         "INSERT INTO enrolment (id, key_thumbprint, csr, device_id, id_code, mac, serial, model, agent_version, proof,
@@ -63,7 +63,8 @@ pub(in crate::devices) async fn put(tx: &mut Tx, enrolment: &Enrolment) -> Resul
          SET csr = excluded.csr, device_id = excluded.device_id, id_code = excluded.id_code, mac = excluded.mac,
              serial = excluded.serial, model = excluded.model, agent_version = excluded.agent_version,
              proof = excluded.proof, state = excluded.state, reason = excluded.reason, network = excluded.network,
-             seen_at = excluded.seen_at",
+             seen_at = excluded.seen_at
+         WHERE enrolment.state IN ('waiting', 'quarantined', 'conflict')",
     )
     .bind(enrolment.id.uuid())
     .bind(&enrolment.key_thumbprint)
@@ -109,10 +110,12 @@ pub(in crate::devices) async fn to_look_at(tx: &mut Tx, limit: i64) -> Result<Ve
     let rows = run!(tx, c => sqlx::query_as::<_, Row>(
         "SELECT id, key_thumbprint, csr, device_id, id_code, mac, serial, model, agent_version, proof, state, reason,
                 network, created_at, seen_at FROM enrolment
-         WHERE state IN ($1, $2) ORDER BY seen_at DESC LIMIT $3",
+         WHERE state IN ($1, $2) OR (state = $3 AND reason = $4) ORDER BY seen_at DESC LIMIT $5",
     )
     .bind(EnrolmentState::Quarantined.word())
     .bind(EnrolmentState::Conflict.word())
+    .bind(EnrolmentState::Waiting.word())
+    .bind(Enrolment::SEVERAL_KEYS)
     .bind(limit)
     .fetch_all(c))?;
     rows.into_iter().map(Enrolment::try_from).collect()
@@ -150,15 +153,58 @@ pub(in crate::devices) async fn end_others(
     Ok(())
 }
 
-/// How many keys wait in the name of a device.
-pub(in crate::devices) async fn waiting(tx: &mut Tx, device: DeviceId) -> Result<i64, DbError> {
-    run!(tx, c => sqlx::query_scalar::<_, i64>(
-        "SELECT COUNT(*) FROM enrolment WHERE device_id = $1 AND state IN ($2, $3)",
+/// The keys that wait in the name of a device, the one that has not asked for longest first.
+pub(in crate::devices) async fn waiting(tx: &mut Tx, device: DeviceId) -> Result<Vec<EnrolmentId>, DbError> {
+    let rows = run!(tx, c => sqlx::query_scalar::<_, Uuid>(
+        "SELECT id FROM enrolment WHERE device_id = $1 AND state IN ($2, $3) ORDER BY seen_at, id",
     )
     .bind(device.uuid())
     .bind(EnrolmentState::Waiting.word())
     .bind(EnrolmentState::Conflict.word())
+    .fetch_all(c))?;
+    Ok(rows.into_iter().map(EnrolmentId::from_uuid).collect())
+}
+
+/// Those that wait for an installer and have not asked since `since`.
+pub(in crate::devices) async fn waiting_unseen(
+    tx: &mut Tx,
+    device: DeviceId,
+    since: Timestamp,
+) -> Result<Vec<EnrolmentId>, DbError> {
+    let rows = run!(tx, c => sqlx::query_scalar::<_, Uuid>(
+        "SELECT id FROM enrolment WHERE device_id = $1 AND state = $2 AND seen_at < $3",
+    )
+    .bind(device.uuid())
+    .bind(EnrolmentState::Waiting.word())
+    .bind(Ts::from(since))
+    .fetch_all(c))?;
+    Ok(rows.into_iter().map(EnrolmentId::from_uuid).collect())
+}
+
+/// How many keys but one wait for an installer and have asked since `since`.
+pub(in crate::devices) async fn rivals(
+    tx: &mut Tx,
+    device: DeviceId,
+    but: EnrolmentId,
+    since: Timestamp,
+) -> Result<i64, DbError> {
+    run!(tx, c => sqlx::query_scalar::<_, i64>(
+        "SELECT COUNT(*) FROM enrolment WHERE device_id = $1 AND id <> $2 AND state = $3 AND seen_at >= $4",
+    )
+    .bind(device.uuid())
+    .bind(but.uuid())
+    .bind(EnrolmentState::Waiting.word())
+    .bind(Ts::from(since))
     .fetch_one(c))
+}
+
+/// Forgets keys that were never let in, with the codes they showed.
+pub(in crate::devices) async fn forget(tx: &mut Tx, ids: &[EnrolmentId]) -> Result<(), DbError> {
+    for id in ids {
+        change!(tx, c => sqlx::query("DELETE FROM on_site_code WHERE enrolment_id = $1").bind(id.uuid()).execute(c))?;
+        change!(tx, c => sqlx::query("DELETE FROM enrolment WHERE id = $1").bind(id.uuid()).execute(c))?;
+    }
+    Ok(())
 }
 
 pub(in crate::devices) async fn insert_nonce(tx: &mut Tx, hash: &[u8], expires: Timestamp) -> Result<(), DbError> {

@@ -119,6 +119,16 @@ impl AddDevice {
         Phrase::new("refused-proof").with("left", left)
     }
 
+    /// More than one key claims to be the device (field `proof`).
+    pub const fn proof_disputed() -> Phrase {
+        Phrase::new("refused-proof-disputed")
+    }
+
+    /// The device was released before, so its label's secret counts no more (field `proof`).
+    pub const fn label_secret_over() -> Phrase {
+        Phrase::new("refused-label-secret-over")
+    }
+
     /// The on-site code is used up or too old (field `proof`).
     pub const fn proof_used_up() -> Phrase {
         Phrase::new("refused-proof-used-up")

@@ -135,6 +135,11 @@ impl QuarantineRow {
         Phrase::new("quarantine-conflict")
     }
 
+    /// Why: several keys wait for this identity.
+    pub const fn several() -> Phrase {
+        Phrase::new("quarantine-several")
+    }
+
     /// Why: ID code, MAC and serial do not belong together.
     pub const fn mismatch() -> Phrase {
         Phrase::new("quarantine-mismatch")

@@ -189,7 +189,7 @@ pub(super) fn inventory() -> Vec<InventoryRow> {
 }
 
 pub(super) fn quarantined() -> Vec<QuarantineRow> {
-    [QuarantineRow::unknown(), QuarantineRow::conflict(), QuarantineRow::mismatch()]
+    [QuarantineRow::unknown(), QuarantineRow::conflict(), QuarantineRow::several(), QuarantineRow::mismatch()]
         .into_iter()
         .map(|why| QuarantineRow {
             id: EnrolmentId::make(NOW, &random(9)),
