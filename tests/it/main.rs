@@ -18,6 +18,8 @@ mod fuzz;
 mod kits;
 mod malformed;
 mod refusals;
+mod second_hand;
+mod session_rights;
 mod sessions;
 mod story;
 mod tidy;

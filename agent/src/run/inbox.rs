@@ -103,9 +103,7 @@ impl Connected<'_> {
         tracing::info!(life = state.life.word(), epoch = state.epoch, version = state.version, "registration changed");
         let (life, consent) = (state.life, state.consent);
         self.agent.board.update(|status| status.registration = Some(state));
-        if consent == payload::Consent::Never {
-            self.sessions.stop_all(payload::EndReason::Revoked);
-        }
+        self.sessions.keep_to(consent);
         Ok(match life {
             Life::Retired => Some(Left::Retired),
             Life::Manufactured | Life::Enrolled | Life::Registered | Life::Active | Life::Released => None,

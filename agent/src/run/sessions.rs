@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, ffi::OsString, io, process::Stdio, time::Durati
 use gatelodge_proto::{
     SessionId,
     grant::Grant,
-    payload::{self, EndReason, Happening, Outcome, SessionOrder},
+    payload::{self, Consent, EndReason, Happening, Outcome, SessionOrder},
 };
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
@@ -36,9 +36,15 @@ pub(super) enum SessionNews {
 pub(super) struct Sessions {
     board: Board,
     program: OsString,
-    live: BTreeMap<SessionId, mpsc::Sender<EndReason>>,
+    live: BTreeMap<SessionId, Live>,
     said: mpsc::UnboundedReceiver<Said>,
     say: mpsc::UnboundedSender<Said>,
+}
+
+struct Live {
+    stop: mpsc::Sender<EndReason>,
+    /// The rule under which it was opened.
+    consent: Consent,
 }
 
 #[derive(Debug)]
@@ -110,7 +116,7 @@ impl Sessions {
         line.push(b'\n');
         let (stop, stops) = mpsc::channel(1);
         let session = grant.session;
-        self.live.insert(session, stop);
+        self.live.insert(session, Live { stop, consent: grant.consent });
         self.board.update(|status| {
             status.sessions.push(LiveSession {
                 session,
@@ -127,8 +133,23 @@ impl Sessions {
 
     /// Ends a session; nothing happens when it is not live.
     pub(super) fn stop(&self, session: SessionId, reason: EndReason) {
-        if let Some(stop) = self.live.get(&session) {
-            let _ = stop.try_send(reason);
+        if let Some(live) = self.live.get(&session) {
+            let _ = live.stop.try_send(reason);
+        }
+    }
+
+    /// Ends what the customer's rule does not allow any more: with *never* every session, with *ask* those that nobody
+    /// was asked about.
+    pub(super) fn keep_to(&self, rule: Consent) {
+        for (session, live) in &self.live {
+            let stands = match rule {
+                Consent::Always => true,
+                Consent::Ask => live.consent == Consent::Ask,
+                Consent::Never => false,
+            };
+            if !stands {
+                self.stop(*session, EndReason::Revoked);
+            }
         }
     }
 
@@ -212,7 +233,7 @@ fn read_line(line: &str) -> Option<Happening> {
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
-    use gatelodge_proto::{DeviceId, OrganisationId, Random, Timestamp, UserId, grant::Technician, payload::Consent};
+    use gatelodge_proto::{DeviceId, OrganisationId, Random, Timestamp, UserId, grant::Technician};
 
     use super::*;
     use crate::{
@@ -299,6 +320,27 @@ mod tests {
         assert_eq!(sessions.next().await, ended(grant.session, EndReason::Device, 7));
         assert_eq!(sessions.next().await, SessionNews::Gone);
         assert!(sessions.is_empty());
+    }
+
+    #[tokio::test]
+    async fn the_rule_ends_what_it_does_not_allow_any_more() {
+        let ends_on_stop = "read -r stop && exit 0";
+        for (opened_under, rule, ends) in [
+            (Consent::Always, Consent::Always, false),
+            (Consent::Always, Consent::Ask, true),
+            (Consent::Always, Consent::Never, true),
+            (Consent::Ask, Consent::Always, false),
+            (Consent::Ask, Consent::Ask, false),
+            (Consent::Ask, Consent::Never, true),
+        ] {
+            let (_folder, _board, mut sessions) = of_script(ends_on_stop);
+            let grant = Grant { consent: opened_under, ..grant() };
+            sessions.open(&grant, b"{}".to_vec()).unwrap();
+            sessions.keep_to(rule);
+            let reason = if ends { EndReason::Revoked } else { EndReason::Device };
+            sessions.stop_all(EndReason::Device);
+            assert_eq!(sessions.next().await, ended(grant.session, reason, 0), "{opened_under:?}, then {rule:?}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

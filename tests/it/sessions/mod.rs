@@ -44,7 +44,7 @@ fn wish(prop: Prop) -> SessionRequest {
     }
 }
 
-async fn asked(cast: &Cast, by: &InstallerMember, prop: Prop) -> anyhow::Result<SessionView> {
+pub(crate) async fn asked(cast: &Cast, by: &InstallerMember, prop: Prop) -> anyhow::Result<SessionView> {
     Ok(request::request(cast.kits(), by, wish(prop)).await?.view)
 }
 

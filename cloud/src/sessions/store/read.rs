@@ -243,14 +243,18 @@ fn ids(rows: Vec<Uuid>) -> Vec<SessionId> {
     rows.into_iter().map(SessionId::from_uuid).collect()
 }
 
-/// Live sessions that have lost a right they stand on: user, role, registration, ownership or consent.
+/// Live sessions that have lost a right they stand on: user, role, registration, ownership, consent, or the key with
+/// which the device was let in when the session opened.
 pub(in crate::sessions) async fn fallen(tx: &mut Tx) -> Result<Vec<SessionId>, DbError> {
     let rows = run!(tx, c => sqlx::query_scalar::<_, Uuid>(
         "SELECT s.id FROM remote_session s JOIN registration r ON r.id = s.registration_id \
          JOIN device d ON d.id = s.device_id JOIN user_account u ON u.id = s.technician_id \
          LEFT JOIN membership m ON m.user_id = s.technician_id AND m.organisation_id = s.installer_id \
          WHERE s.state IN ('waiting', 'open') AND (u.disabled_at IS NOT NULL OR m.role IS NULL OR m.role = 'basic' \
-         OR r.state <> 'active' OR r.consent = 'never' OR d.epoch <> s.epoch OR d.life <> 'active') LIMIT 200",
+         OR r.state <> 'active' OR r.consent = 'never' OR d.epoch <> s.epoch OR d.life <> 'active' \
+         OR (r.consent = 'ask' AND s.state = 'open' AND s.decided_by IS NULL) \
+         OR NOT EXISTS (SELECT 1 FROM certificate k WHERE k.device_id = s.device_id AND k.epoch = s.epoch \
+         AND k.state <> 'revoked' AND (s.opened_at IS NULL OR k.issued_at <= s.opened_at))) LIMIT 200",
     )
     .fetch_all(c))?;
     Ok(ids(rows))
