@@ -110,7 +110,11 @@ pub async fn cancel(kits: &Kits, by: &InstallerMember, device: DeviceId) -> Resu
     let cancelled = open.cancel(now);
     store::end(&mut tx, &cancelled).await?;
     tokens::void(&mut tx, now, Purpose::Activation, cancelled.tie.id.uuid()).await?;
-    devices::cancel(&mut tx, device).await?;
+    match devices::cancel(&mut tx, device).await {
+        // The vendor has shut a retired device out already; the registration is what ends here.
+        Ok(_) | Err(ChangeError::Refused(devices::Refusal::Retired)) => {}
+        Err(error) => return Err(error.into()),
+    }
     record(&mut tx, kits, member, device, "registration_cancelled", details, vec![member.organisation_id]).await?;
     super::service::tell(&mut tx, kits, &Found::Ended(cancelled)).await?;
     tx.commit().await?;

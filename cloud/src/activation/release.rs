@@ -63,7 +63,11 @@ pub async fn release(kits: &Kits, by: &CustomerMember, device: DeviceId, typed: 
     let id = tie.id;
     store::end(&mut tx, &active.release(now)).await?;
     jobs::enqueue_released(&mut tx, kits, id).await?;
-    devices::release(&mut tx, now, &kits.random, device).await?;
+    match devices::release(&mut tx, now, &kits.random, device).await {
+        // The vendor has shut a retired device out already; the tie to its owner is what ends here.
+        Ok(_) | Err(ChangeError::Refused(devices::Refusal::Retired)) => {}
+        Err(error) => return Err(error.into()),
+    }
     tx.commit().await?;
     kits.jobs.ring();
     Ok(())
