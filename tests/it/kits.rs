@@ -17,8 +17,10 @@ use gatelodge_proto::{DeviceId, OrganisationId};
 use gatelodge_tests::{
     database::{Database, Kind},
     kits::TestKits,
+    wait::wait_until,
 };
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 
 #[tokio::test]
 async fn every_earlier_version_is_brought_up_to_date() -> anyhow::Result<()> {
@@ -172,10 +174,55 @@ async fn parallel_workers_do_each_job_once() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// As long as a mail server does not answer, its jobs hang; a full lane of them and more.
+#[tokio::test]
+async fn jobs_that_hang_hold_up_no_other_lane_and_no_free_place_of_their_own() -> anyhow::Result<()> {
+    for test in TestKits::on_each().await? {
+        let kits = &test.kits;
+        let worker = |handlers: Vec<(&'static str, Handler)>| {
+            Worker::new(kits.db.clone(), kits.clock.clone(), kits.jobs.clone(), handlers)
+        };
+        let hanging: Handler = Arc::new(|_| Box::pin(std::future::pending()));
+        let (counts, counted) = counting(|_| Ok(()));
+        let (quick, through) = counting(|_| Ok(()));
+        let lanes = [worker(vec![("hang", hanging), ("quick", quick)]), worker(vec![("count", counts)])];
+        let stop = CancellationToken::new();
+        let running: Vec<_> = lanes.into_iter().map(|lane| tokio::spawn(lane.run(stop.clone()))).collect();
+        let add = async |kind, how_many| -> anyhow::Result<()> {
+            for _ in 0..how_many {
+                enqueue_one(&test, kind).await?;
+            }
+            kits.jobs.ring();
+            Ok(())
+        };
+        let reached = async |counter: &AtomicUsize, most: usize| {
+            wait_until("the jobs are done", Duration::from_secs(30), async || {
+                Ok((counter.load(Ordering::SeqCst) == most).then_some(()))
+            })
+            .await
+        };
+        add("hang", 7).await?;
+        add("quick", 20).await?;
+        reached(&through, 20).await?;
+        add("hang", 7).await?;
+        add("count", 20).await?;
+        reached(&counted, 20).await?;
+        stop.cancel();
+        for lane in running {
+            lane.abort();
+        }
+    }
+    Ok(())
+}
+
 async fn enqueue(test: &TestKits) -> anyhow::Result<()> {
+    enqueue_one(test, "count").await
+}
+
+async fn enqueue_one(test: &TestKits, kind: &'static str) -> anyhow::Result<()> {
     let kits = &test.kits;
     let mut tx = kits.db.write().await?;
-    jobs::enqueue(&mut tx, kits.now(), &kits.random, "count", &json!({"n": 1}), kits.now()).await?;
+    jobs::enqueue(&mut tx, kits.now(), &kits.random, kind, &json!({"n": 1}), kits.now()).await?;
     tx.commit().await?;
     Ok(())
 }

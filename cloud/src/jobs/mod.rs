@@ -10,7 +10,7 @@ use futures_util::future::BoxFuture;
 use gatelodge_proto::{CommandId, Random, Timestamp};
 use serde::Serialize;
 use serde_json::Value;
-use tokio::sync::Notify;
+use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::db::{DbError, Tx};
@@ -54,18 +54,19 @@ impl From<DbError> for JobError {
 /// What does one kind of job.
 pub type Handler = Arc<dyn Fn(Job) -> BoxFuture<'static, Result<(), JobError>> + Send + Sync>;
 
-/// Wakes the worker of this node; jobs of other nodes are found within seconds without it.
+/// Wakes the workers of this node; jobs of other nodes are found within seconds without it.
 #[derive(Debug, Clone, Default)]
-pub struct Bell(Arc<Notify>);
+pub struct Bell(watch::Sender<()>);
 
 impl Bell {
     /// Call after the commit of a transaction that wrote a job.
     pub fn ring(&self) {
-        self.0.notify_one();
+        self.0.send_replace(());
     }
 
-    pub(crate) async fn heard(&self) {
-        self.0.notified().await;
+    /// What changes each time it rings.
+    fn listen(&self) -> watch::Receiver<()> {
+        self.0.subscribe()
     }
 }
 

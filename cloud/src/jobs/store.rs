@@ -41,19 +41,22 @@ pub(super) async fn insert(
     Ok(())
 }
 
-/// Takes up to `limit` jobs that are due, and those whose worker has not come back, for this worker until `locked_until`.
+/// Takes up to `limit` jobs of these kinds that are due, and those whose worker has not come back, for this worker until `locked_until`.
 pub(super) async fn claim(
     tx: &mut Tx,
+    kinds: &[&str],
     now: Timestamp,
     locked_until: Timestamp,
     limit: i64,
 ) -> Result<Vec<Job>, DbError> {
     const ON_POSTGRES: &str = "UPDATE job SET state = 'running', locked_until = $1, attempts = attempts + 1
-         WHERE id IN (SELECT id FROM job WHERE (state = 'ready' AND run_at <= $2) OR (state = 'running' AND locked_until < $2)
+         WHERE id IN (SELECT id FROM job WHERE kind IN (SELECT jsonb_array_elements_text($4))
+                      AND ((state = 'ready' AND run_at <= $2) OR (state = 'running' AND locked_until < $2))
                       ORDER BY run_at LIMIT $3 FOR UPDATE SKIP LOCKED)
          RETURNING id, kind, payload, attempts, created_at";
     const ON_SQLITE: &str = "UPDATE job SET state = 'running', locked_until = $1, attempts = attempts + 1
-         WHERE id IN (SELECT id FROM job WHERE (state = 'ready' AND run_at <= $2) OR (state = 'running' AND locked_until < $2)
+         WHERE id IN (SELECT id FROM job WHERE kind IN (SELECT value FROM json_each($4))
+                      AND ((state = 'ready' AND run_at <= $2) OR (state = 'running' AND locked_until < $2))
                       ORDER BY run_at LIMIT $3)
          RETURNING id, kind, payload, attempts, created_at";
     let sql = if tx.is_postgres() { ON_POSTGRES } else { ON_SQLITE };
@@ -61,6 +64,7 @@ pub(super) async fn claim(
         .bind(Ts::from(locked_until))
         .bind(Ts::from(now))
         .bind(limit)
+        .bind(Json(kinds))
         .fetch_all(c))?;
     Ok(rows
         .into_iter()

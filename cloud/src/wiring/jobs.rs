@@ -1,8 +1,17 @@
-//! Which feature does which kind of job.
+//! Which feature does which kind of job, and in which lane: a mail server that does not answer holds up no device.
 
-use crate::{accounts, activation, devices, jobs::Handler, kits::Kits, sessions};
+use crate::{
+    accounts, activation, devices,
+    jobs::{Handler, Worker},
+    kits::Kits,
+    sessions,
+};
 
-/// Every kind with its handler.
-pub(super) fn handlers(kits: &Kits) -> Vec<(&'static str, Handler)> {
-    [accounts::jobs(kits), devices::jobs::jobs(kits), activation::jobs::jobs(kits), sessions::jobs::jobs(kits)].concat()
+/// A worker for each lane.
+pub(super) fn workers(kits: &Kits) -> [Worker; 2] {
+    let worker = |handlers: Vec<(&'static str, Handler)>| {
+        Worker::new(kits.db.clone(), kits.clock.clone(), kits.jobs.clone(), handlers)
+    };
+    let mails = [accounts::jobs(kits), activation::jobs::jobs(kits), sessions::jobs::jobs(kits)].concat();
+    [worker(devices::jobs::jobs(kits)), worker(mails)]
 }

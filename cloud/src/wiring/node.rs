@@ -20,7 +20,7 @@ use crate::{
     config::{Config, HttpTls},
     db::{ConnectError, Db, DbError},
     devices,
-    jobs::{Bell, Worker},
+    jobs::Bell,
     kits::Kits,
     mail::{MailSettingsError, Mailer},
     mqtt::{Endpoint, EndpointError},
@@ -149,8 +149,9 @@ impl Node {
         if let Some(listener) = plain {
             spawn(&tasks, web::serve(listener, dressed(&kits, false)?, Serving::default(), stop.clone()));
         }
-        let worker = Worker::new(kits.db.clone(), kits.clock.clone(), kits.jobs.clone(), jobs::handlers(&kits));
-        tasks.spawn(worker.run(stop.clone()));
+        for worker in jobs::workers(&kits) {
+            tasks.spawn(worker.run(stop.clone()));
+        }
         Ok(Self { kits, addresses, stop, tasks })
     }
 

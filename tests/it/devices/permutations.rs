@@ -44,6 +44,7 @@ fn said(kits: &Kits, n: u8, device: DeviceId, (boot, seq, is_report): Said) -> I
         topic: Topic::Up(device, kind).to_string(),
         payload: body.placed(position).into(),
         correlation: Some(position.into()),
+        certificate: None,
     };
     if !is_report {
         let code = OnSiteCode::make(&Random::seeded(boot << 16 | seq));
