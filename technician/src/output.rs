@@ -1,5 +1,4 @@
 //! The only place that prints: answers on standard output, everything about the way there on standard error.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the one module that talks to the terminal")]
 
 use std::{
     io::{IsTerminal as _, Write as _},
@@ -85,14 +84,14 @@ impl Output {
     /// An answer in words; nothing with `--json`.
     pub fn say(self, words: &str) {
         if !self.json {
-            println!("{words}");
+            out(words);
         }
     }
 
     /// Something on the way, for a person.
     pub fn note(self, words: &str) {
         if !self.json {
-            eprintln!("{words}");
+            err(words);
         }
     }
 
@@ -101,7 +100,7 @@ impl Output {
         if !self.is_watched() || !std::io::stdin().is_terminal() {
             return None;
         }
-        eprint!("{question}");
+        let _ = write!(std::io::stderr().lock(), "{question}");
         let line = tokio::task::spawn_blocking(|| std::io::stdin().lines().next()).await;
         let line = line.ok().flatten().and_then(Result::ok)?;
         Some(line.trim().to_owned()).filter(|line| !line.is_empty())
@@ -124,16 +123,16 @@ impl Output {
         }
         if !std::io::stdout().is_terminal() {
             for row in rows {
-                println!("{}", row.join("\t"));
+                out(&row.map(|cell| cell.replace(['\t', '\n'], " ")).join("\t"));
             }
             return;
         }
         let mut table = Table::new();
         table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_header(heads);
         for row in rows {
-            table.add_row(row);
+            table.add_row(row.map(|cell| plain(&cell)));
         }
-        println!("{table}");
+        out(&table.to_string());
     }
 
     /// Why it did not work.
@@ -145,16 +144,39 @@ impl Output {
                 "next": failure.next,
                 "exit": failure.exit as u8,
             });
-            eprintln!("{value}");
+            err(&value.to_string());
         } else {
-            eprintln!("{}", failure.lines());
+            err(&failure.lines());
         }
     }
+}
+
+/// On standard output; whoever reads it may have gone, like `head`, and a session must not fall over that.
+fn out(text: &str) {
+    let _ = writeln!(std::io::stdout().lock(), "{}", plain(text));
+}
+
+fn err(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{}", plain(text));
+}
+
+/// The text as a terminal may have it: what a device, a customer or a cloud has written moves no cursor and sets no
+/// title (CWE-150).
+fn plain(text: &str) -> String {
+    let keep = |c: char| if c.is_control() && !matches!(c, '\n' | '\t') { char::REPLACEMENT_CHARACTER } else { c };
+    text.chars().map(keep).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_others_wrote_does_not_steer_the_terminal() {
+        let hostile = "refused\u{1b}]0;title\u{7}\u{1b}[2J\u{9b}31m\r";
+        assert!(!plain(hostile).contains(char::is_control), "{:?}", plain(hostile));
+        assert_eq!(plain("Villa\tRosa\nété"), "Villa\tRosa\nété");
+    }
 
     #[test]
     fn a_failure_has_three_lines_at_most() {

@@ -1,6 +1,6 @@
 //! Whether a command is carried out. Pure: the device's own rules stand above whatever the cloud asks.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, time::Duration};
 
 use gatelodge_proto::{
     CommandId, Timestamp,
@@ -45,6 +45,10 @@ pub struct Stand {
 /// Sessions at a time.
 const SESSIONS: usize = 4;
 
+/// How far this clock may be ahead. What is truly late is harmless: a ticket to a session works once and for half a
+/// minute of the cloud's own time.
+const CLOCK_AHEAD: Duration = Duration::from_secs(300);
+
 /// What to do with a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
@@ -71,7 +75,7 @@ pub fn judge(command: &Command, ledger: &Ledger, stand: Stand, now: Timestamp) -
         Verdict::Refuse { reason, end: opens.then_some(end) }
     };
     match &command.order {
-        Order::OpenSession(_) | Order::RenewOnSiteCode if now > command.deadline => {
+        Order::OpenSession(_) | Order::RenewOnSiteCode if now > command.deadline + CLOCK_AHEAD => {
             let reason = format!("late: it was good until {}, the device's clock says {now}", command.deadline);
             refuse(EndReason::DeviceClock, reason)
         }
@@ -95,8 +99,6 @@ pub fn judge(command: &Command, ledger: &Ledger, stand: Stand, now: Timestamp) -
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use gatelodge_proto::{
         Random, SessionId,
         payload::{DeviceState, EndReason, Life, SessionOrder},
@@ -151,13 +153,13 @@ mod tests {
 
     #[test]
     fn late_and_foreign_commands_are_refused_by_name() {
-        let late = NOW + Duration::from_secs(31);
+        let late = NOW + Duration::from_secs(331);
         for (order, opens) in [(open().order, true), (Order::RenewOnSiteCode, false)] {
             let command = command(order);
             let end = |reason: EndReason| opens.then_some(reason);
             let judged = judge(&command, &Ledger::default(), stand(), late);
             assert!(refused(&judged, "late", end(EndReason::DeviceClock)), "{judged:?}");
-            assert_eq!(judge(&command, &Ledger::default(), stand(), command.deadline), Verdict::Carry);
+            assert_eq!(judge(&command, &Ledger::default(), stand(), command.deadline + CLOCK_AHEAD), Verdict::Carry);
             let other = Stand { epoch: 4, ..stand() };
             let judged = judge(&command, &Ledger::default(), other, NOW);
             assert!(refused(&judged, "wrong epoch", end(EndReason::DeviceOwner)), "{judged:?}");
@@ -191,7 +193,7 @@ mod tests {
         for order in orders {
             let other = Stand { epoch: 9, ..stand() };
             assert_eq!(
-                judge(&command(order), &Ledger::default(), other, NOW + Duration::from_secs(99)),
+                judge(&command(order), &Ledger::default(), other, NOW + Duration::from_secs(999)),
                 Verdict::Carry
             );
         }

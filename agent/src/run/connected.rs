@@ -200,11 +200,10 @@ impl<'a> Connected<'a> {
                 }
                 Ok(None)
             }
-            // Renewing goes over the link, which takes no certificate that has ended; enrolling takes its key.
-            Ok(Standing::Unknown) if Leaf::read(&self.credentials.chain)?.not_after < self.agent.clock.now() => {
-                Ok(Some(Left::Expired))
-            }
-            Ok(Standing::Released | Standing::Unknown) => Ok(Some(Left::Released)),
+            // The certificate has ended, or the cloud has lost it: enrolling with the same key says which. A key is given
+            // up only on a plain word that it is over.
+            Ok(Standing::Unknown) => Ok(Some(Left::Unknown)),
+            Ok(Standing::Released) => Ok(Some(Left::Released)),
             Ok(Standing::Retired) => Ok(Some(Left::Retired)),
             Err(error) => {
                 tracing::warn!(%error, "standing is not known");
@@ -218,6 +217,9 @@ impl<'a> Connected<'a> {
 
     /// Takes a newer certificate for the same key into use.
     pub(super) fn install(&mut self, chain: &str) -> Result<(), RunError> {
+        if chain == self.credentials.chain {
+            return Ok(());
+        }
         let leaf = match Leaf::for_key(chain, &self.key.thumbprint()?, Some(self.credentials.device)) {
             Ok(leaf) => leaf,
             Err(error) => {
@@ -230,7 +232,9 @@ impl<'a> Connected<'a> {
             .state
             .hold(&Holding::Enrolled { key: self.key.clone(), credentials: Box::new(self.credentials.clone()) })?;
         self.certificate.swap(chain, &self.key)?;
-        self.renew_at = renewal::moment(&leaf, &self.agent.random);
+        // With a clock far ahead the moment may be past already; the cloud gives no newer one at once.
+        let moment = renewal::moment(&leaf, &self.agent.random);
+        self.renew_at = moment.max(self.agent.clock.now() + renewal::PATIENCE);
         self.agent.board.update(|status| status.certificate_until = Some(leaf.not_after));
         tracing::info!(until = %leaf.not_after, "certificate is renewed");
         self.link.reconnect();
@@ -302,7 +306,7 @@ impl<'a> Connected<'a> {
 
     async fn leave(&mut self, left: Left) -> Result<(), RunError> {
         self.sessions.stop_all(match left {
-            Left::Stopped | Left::Expired => payload::EndReason::Device,
+            Left::Stopped | Left::Unknown => payload::EndReason::Device,
             Left::Released | Left::Retired => payload::EndReason::Revoked,
         });
         while !self.sessions.is_empty() {
@@ -319,7 +323,7 @@ impl<'a> Connected<'a> {
                 let farewell = self.link.publish(Outgoing::json(topic, payload::encode(&offline)));
                 let _ = tokio::time::timeout(Duration::from_secs(2), farewell).await;
             }
-            Left::Released | Left::Retired | Left::Expired => {}
+            Left::Released | Left::Retired | Left::Unknown => {}
         }
         self.link.close().await;
         self.offline("the agent is not connecting");

@@ -91,12 +91,12 @@ pub enum PageOrder {
 enum Left {
     /// The program stops.
     Stopped,
-    /// The owner gave the device back, or the cloud does not know the key.
+    /// The owner gave the device back, or the key is over.
     Released,
     /// Retired for good.
     Retired,
-    /// The certificate ended while the device was away; owner and key stay.
-    Expired,
+    /// The cloud knows no certificate of this key that is good now; owner and key stay, and enrolling tells more.
+    Unknown,
 }
 
 /// Everything that outlives one enrolment.
@@ -138,7 +138,7 @@ pub async fn run(
         match agent.one_enrolment(&mut orders).await? {
             Left::Stopped => return Ok(()),
             Left::Released => agent.forget_owner()?,
-            Left::Expired => agent.enrol_again()?,
+            Left::Unknown => agent.enrol_again()?,
             Left::Retired => {
                 agent.state.hold(&Holding::Retired)?;
                 agent.outbox.clear().map_err(RunError::Outbox)?;
@@ -210,7 +210,7 @@ impl Agent {
     }
 
     fn enrol_again(&self) -> Result<(), RunError> {
-        tracing::warn!("certificate has ended: enrolling anew with the same key");
+        tracing::warn!("cloud knows no good certificate: enrolling anew with the same key");
         match self.state.holding()? {
             Some(Holding::Enrolled { key, .. }) => Ok(self.state.hold(&Holding::Key { key })?),
             Some(Holding::Key { .. } | Holding::Retired) | None => Ok(()),
