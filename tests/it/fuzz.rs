@@ -21,7 +21,7 @@ use gatelodge_tests::programs::repository;
 
 type Target = fn(&[u8]) -> bool;
 
-/// Mutants of each corpus in each run; `cargo fuzz` goes on for as long as one likes.
+/// Mutants of each corpus in each run. `GATELODGE_MUTANTS` makes more, and `cargo fuzz` goes on for as long as one likes.
 const MUTANTS: u64 = 400;
 /// A corpus is a sample, not an archive.
 const LARGEST: usize = 8 * 1024;
@@ -84,12 +84,14 @@ fn every_target_has_its_program_and_its_corpus() {
 
 #[test]
 fn mutants_break_no_promise() {
+    let wanted = std::env::var("GATELODGE_MUTANTS").ok().and_then(|number| number.parse().ok());
+    let mutants = wanted.unwrap_or(MUTANTS);
     for (folder, targets) in crates() {
         for (name, target) in targets {
             let corpus: Vec<Vec<u8>> = corpus(&folder, name).into_iter().map(|(_, bytes)| bytes).collect();
             // Another part of the same bytes each day would be found by nobody again.
             let random = Random::seeded(name.bytes().map(u64::from).sum());
-            for number in 0..MUTANTS {
+            for number in 0..mutants {
                 let bytes = mutant(&corpus, &random);
                 let held = catch_unwind(AssertUnwindSafe(|| target(&bytes))).is_ok();
                 assert!(held, "{name}, mutant {number}: {}", bytes.escape_ascii());
