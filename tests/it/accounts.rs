@@ -2,7 +2,7 @@
 
 mod links;
 mod mails;
-mod new_password;
+mod replaced_password;
 mod pages;
 mod people;
 mod programs;
