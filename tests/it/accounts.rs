@@ -2,8 +2,8 @@
 
 mod links;
 mod mails;
-mod replaced_password;
 mod pages;
 mod people;
 mod programs;
+mod replaced_password;
 mod sign_up;
