@@ -3,6 +3,7 @@
 pub mod cli;
 pub mod cloud;
 pub mod config;
+pub mod delivery;
 pub mod doctor;
 pub mod enrol;
 mod hex;

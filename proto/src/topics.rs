@@ -54,7 +54,8 @@ impl Up {
     /// All kinds.
     pub const ALL: [Self; 5] = [Self::Report, Self::Status, Self::Renew, Self::Result, Self::Event];
 
-    const fn word(self) -> &'static str {
+    /// The last word of its topics.
+    pub const fn word(self) -> &'static str {
         match self {
             Self::Report => "report",
             Self::Status => "status",

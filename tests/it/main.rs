@@ -13,6 +13,7 @@ mod data_plane;
 mod devices;
 mod doors;
 mod faults;
+mod fleet;
 mod foreign;
 mod fuzz;
 mod kits;

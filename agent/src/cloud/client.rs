@@ -1,6 +1,6 @@
 //! HTTPS requests to the cloud: JSON in, JSON out, refusals as the sentence the cloud gave.
 
-use std::{path::Path, time::Duration};
+use std::{net::IpAddr, path::Path, time::Duration};
 
 use gatelodge_proto::{Timestamp, api::Problem};
 use reqwest::{Client, Response, StatusCode, header};
@@ -68,8 +68,18 @@ impl CloudError {
 impl CloudClient {
     /// For one cloud; no connection is made yet.
     pub fn new(base: &Url, ca_file: Option<&Path>, clock: &Clock) -> Result<Self, CloudError> {
-        let http = client(base, https_tls(ca_file, clock)?)?;
-        let whenever = client(base, https_tls_whenever(ca_file, clock)?)?;
+        Self::from_address(base, ca_file, clock, None)
+    }
+
+    /// For one cloud, which sees the questions come from this address of the machine.
+    pub fn from_address(
+        base: &Url,
+        ca_file: Option<&Path>,
+        clock: &Clock,
+        own: Option<IpAddr>,
+    ) -> Result<Self, CloudError> {
+        let http = client(base, https_tls(ca_file, clock)?, own)?;
+        let whenever = client(base, https_tls_whenever(ca_file, clock)?, own)?;
         Ok(Self { base: base.clone(), http, whenever })
     }
 
@@ -128,8 +138,9 @@ impl CloudClient {
     }
 }
 
-fn client(base: &Url, tls: rustls::ClientConfig) -> Result<Client, CloudError> {
+fn client(base: &Url, tls: rustls::ClientConfig, own: Option<IpAddr>) -> Result<Client, CloudError> {
     Client::builder()
+        .local_address(own)
         .tls_backend_preconfigured(tls)
         .timeout(TIMEOUT)
         .connect_timeout(TIMEOUT)

@@ -19,7 +19,11 @@ pub use mac::MacSource;
 
 use std::path::Path;
 
-use gatelodge_proto::identity::{IdCode, Label, MacAddress, SerialNumber};
+use gatelodge_proto::{
+    Timestamp,
+    identity::{IdCode, Label, MacAddress, SerialNumber},
+    payload::{Interface, Report, Service},
+};
 
 use crate::config;
 
@@ -131,6 +135,23 @@ impl Identity {
     /// What the label's QR says, without its secret.
     pub fn label(&self) -> Option<Label> {
         Some(Label { id_code: self.id_code?, mac: self.mac, secret: None })
+    }
+
+    /// What this device reports, with what was read besides its identity.
+    pub fn report(&self, interfaces: Vec<Interface>, services: Vec<Service>, epoch: u64, now: Timestamp) -> Report {
+        Report {
+            id_code: self.id_code,
+            mac: self.mac,
+            serial: self.serial.clone(),
+            serial_source: self.serial_source.word().into(),
+            model: self.model.clone(),
+            firmware: self.firmware.clone(),
+            agent_version: env!("CARGO_PKG_VERSION").into(),
+            observed_at: now,
+            epoch,
+            interfaces,
+            services,
+        }
     }
 }
 

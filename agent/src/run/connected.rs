@@ -5,9 +5,9 @@ use std::time::Duration;
 use gatelodge_proto::{
     Timestamp,
     enrol::{Credentials, Standing},
-    link::{Event as LinkEvent, Events, Link, Outgoing, Settings, Will},
-    payload::{self, Event, Happening, Placed, Status},
-    topics::{Down, Topic, Up},
+    link::{Event as LinkEvent, Events},
+    payload::{self, Event, Happening},
+    topics::Up,
 };
 use tokio::{sync::mpsc, time::Instant};
 
@@ -15,7 +15,6 @@ use super::{
     Agent, Left, PageOrder, RunError,
     code::CodeDesk,
     commands::Ledger,
-    offering::Offering,
     renewal,
     report::{self, Reporter},
     sessions::Sessions,
@@ -23,12 +22,10 @@ use super::{
 };
 use crate::{
     cloud::{CloudError, SwappableCertificate, endpoint_tls},
+    delivery::{Access, Delivery},
     state::{Holding, Leaf, PrivateKey, Registration},
     status::{LinkState, OnSiteCodeShown, Problem, Stage},
 };
-
-/// The endpoint waits so long before it publishes the will: a short break is no absence.
-const WILL_DELAY: Duration = Duration::from_secs(10);
 
 /// A session process that was told to end has this long; then it is killed.
 const SESSIONS_END_WITHIN: Duration = Duration::from_secs(5);
@@ -39,14 +36,13 @@ pub(super) struct Connected<'a> {
     pub(super) key: PrivateKey,
     pub(super) credentials: Credentials,
     pub(super) certificate: std::sync::Arc<SwappableCertificate>,
-    pub(super) link: Link,
+    pub(super) delivery: Delivery,
     pub(super) registration: Registration,
     pub(super) ledger: Ledger,
     pub(super) sessions: Sessions,
     pub(super) codes: CodeDesk,
     pub(super) renew_at: Timestamp,
     events: Events,
-    offering: Offering,
     reporter: Reporter,
     inquiry: Inquiry,
     look_at: Instant,
@@ -57,15 +53,10 @@ impl<'a> Connected<'a> {
         let leaf = Leaf::for_key(&credentials.chain, &key.thumbprint()?, Some(credentials.device))?;
         let certificate = SwappableCertificate::new(&credentials.chain, &key)?;
         let tls = endpoint_tls(agent.config.cloud.ca_file.as_deref(), certificate.clone(), &agent.clock)?;
-        let will = Will {
-            topic: Topic::Up(credentials.device, Up::Status),
-            payload: payload::encode(&Status { online: false, boot_id: agent.boot.id() }).into(),
-            delay: WILL_DELAY,
-        };
-        let mut settings = Settings::device(credentials.mqtt.parse()?, credentials.device, tls, Some(will));
-        settings.pace = agent.pace();
         let registration = agent.state.registration()?;
-        let (link, events) = Link::open(settings, agent.random.clone());
+        let endpoint = credentials.mqtt.parse()?;
+        let access = Access { endpoint, device: credentials.device, tls, pace: agent.pace() };
+        let (delivery, events) = Delivery::open(access, &agent.boot, agent.random.clone());
         let now = Instant::now();
         agent.board.update(|status| {
             status.stage = Stage::Enrolled { device: credentials.device, epoch: credentials.epoch };
@@ -79,14 +70,13 @@ impl<'a> Connected<'a> {
             reporter: Reporter::new(Duration::from_secs(agent.config.report.interval_s)),
             sessions: Sessions::new(agent.board.clone()),
             ledger: Ledger::default(),
-            offering: Offering::default(),
             inquiry: Inquiry::default(),
             look_at: now,
             agent,
             key,
             credentials,
             certificate,
-            link,
+            delivery,
             registration,
             events,
         })
@@ -96,7 +86,7 @@ impl<'a> Connected<'a> {
         let stop = self.agent.stop.clone();
         loop {
             self.look()?;
-            self.offer();
+            self.delivery.offer(&self.agent.outbox);
             let wake = self.wake_at();
             let left = tokio::select! {
                 event = self.events.next() => match event {
@@ -146,7 +136,7 @@ impl<'a> Connected<'a> {
 
     fn wake_at(&self) -> Instant {
         let now = Instant::now();
-        let offer_at = self.offering.next_at().filter(|_| self.link.is_connected()).map(Instant::from_std);
+        let offer_at = self.delivery.next_at().map(Instant::from_std);
         let code_at = self.codes.next_at(now.into_std()).map(Instant::from_std);
         [offer_at, code_at].into_iter().flatten().fold(self.look_at, Instant::min)
     }
@@ -156,9 +146,7 @@ impl<'a> Connected<'a> {
             LinkEvent::Connected => {
                 tracing::info!("link is up");
                 self.inquiry.connected();
-                self.offering.begin();
-                let online = Status { online: true, boot_id: self.agent.boot.id() };
-                self.send(Outgoing::json(Topic::Up(self.credentials.device, Up::Status), payload::encode(&online)));
+                self.delivery.connected();
                 let since = self.agent.clock.now();
                 self.agent.board.update(|status| {
                     status.link = LinkState::Online { since };
@@ -237,16 +225,14 @@ impl<'a> Connected<'a> {
         self.renew_at = moment.max(self.agent.clock.now() + renewal::PATIENCE);
         self.agent.board.update(|status| status.certificate_until = Some(leaf.not_after));
         tracing::info!(until = %leaf.not_after, "certificate is renewed");
-        self.link.reconnect();
+        self.delivery.reconnect();
         Ok(())
     }
 
     /// Puts a message on its way; it is on disk when this returns.
     pub(super) fn add<T: serde::Serialize>(&mut self, kind: Up, body: T) -> Result<(), RunError> {
-        let position = self.agent.boot.next_position();
-        let topic = Topic::Up(self.credentials.device, kind);
-        let bytes = payload::encode(&Placed { position, body });
-        self.agent.outbox.add(topic, position, bytes).map_err(RunError::Outbox)?;
+        let Agent { boot, outbox, .. } = &mut *self.agent;
+        self.delivery.add(boot, outbox, kind, body).map_err(RunError::Outbox)?;
         self.count_waiting();
         Ok(())
     }
@@ -277,33 +263,6 @@ impl<'a> Connected<'a> {
         }
     }
 
-    /// Offers what waits, as far as the window goes.
-    fn offer(&mut self) {
-        if !self.link.is_connected() {
-            return;
-        }
-        let now = Instant::now().into_std();
-        let waiting = self.agent.outbox.entries().map(crate::outbox::Entry::correlation);
-        let due = self.offering.due(waiting, now, &self.agent.random);
-        for entry in self.agent.outbox.entries().filter(|entry| due.contains(&entry.correlation())) {
-            if let Some(topic) = entry.topic() {
-                let receipt = Topic::Down(self.credentials.device, Down::Receipt);
-                let message = Outgoing::json(topic, entry.payload.clone()).answered_on(receipt, entry.correlation());
-                self.send(message);
-            }
-        }
-    }
-
-    /// Hands a message to the link in the background; whether it arrives shows in its receipt.
-    fn send(&self, message: Outgoing) {
-        let link = self.link.clone();
-        tokio::spawn(async move {
-            if let Err(error) = link.publish(message).await {
-                tracing::warn!(%error, "message was not taken");
-            }
-        });
-    }
-
     async fn leave(&mut self, left: Left) -> Result<(), RunError> {
         self.sessions.stop_all(match left {
             Left::Stopped | Left::Unknown => payload::EndReason::Device,
@@ -316,16 +275,10 @@ impl<'a> Connected<'a> {
             }
         }
         match left {
-            Left::Stopped => {
-                self.offer();
-                let offline = Status { online: false, boot_id: self.agent.boot.id() };
-                let topic = Topic::Up(self.credentials.device, Up::Status);
-                let farewell = self.link.publish(Outgoing::json(topic, payload::encode(&offline)));
-                let _ = tokio::time::timeout(Duration::from_secs(2), farewell).await;
-            }
+            Left::Stopped => self.delivery.farewell(&self.agent.outbox).await,
             Left::Released | Left::Retired | Left::Unknown => {}
         }
-        self.link.close().await;
+        self.delivery.close().await;
         self.offline("the agent is not connecting");
         Ok(())
     }

@@ -5,7 +5,6 @@ mod commands;
 mod connected;
 mod hour;
 mod inbox;
-mod offering;
 mod renewal;
 mod report;
 mod sessions;

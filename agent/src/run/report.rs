@@ -14,24 +14,13 @@ pub(super) const LOOK: Duration = Duration::from_secs(60);
 
 /// Reads the device as it is now.
 pub(super) fn read(identity: &Identity, config: &Config, epoch: u64, now: Timestamp) -> Report {
-    Report {
-        id_code: identity.id_code,
-        mac: identity.mac,
-        serial: identity.serial.clone(),
-        serial_source: identity.serial_source.word().into(),
-        model: identity.model.clone(),
-        firmware: identity.firmware.clone(),
-        agent_version: env!("CARGO_PKG_VERSION").into(),
-        observed_at: now,
-        epoch,
-        interfaces: identity::interfaces(&config.identity.root)
-            .iter()
-            // Cards, and what carries addresses; the rest of what kernels set up says nothing about the device.
-            .filter(|interface| interface.physical || !interface.addresses.is_empty())
-            .map(identity::NetworkInterface::reported)
-            .collect(),
-        services: config.services.clone(),
-    }
+    let interfaces = identity::interfaces(&config.identity.root)
+        .iter()
+        // Cards, and what carries addresses; the rest of what kernels set up says nothing about the device.
+        .filter(|interface| interface.physical || !interface.addresses.is_empty())
+        .map(identity::NetworkInterface::reported)
+        .collect();
+    identity.report(interfaces, config.services.clone(), epoch, now)
 }
 
 /// Decides which readings are sent.

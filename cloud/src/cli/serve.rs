@@ -4,6 +4,7 @@ use std::{process::ExitCode, time::Duration};
 
 use anyhow::Context as _;
 use gatelodge_proto::Random;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -18,6 +19,7 @@ pub(super) async fn serve(config: Config) -> anyhow::Result<ExitCode> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,rmqtt=warn,sqlx=warn"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
 
+    raise_open_files();
     let data_dir = DataDir::hold(&config.data_dir)?;
     let portal = config.public_url.clone();
     let kits = wiring::open_kits(config, Clock::system(), Random::system()).await?;
@@ -40,6 +42,18 @@ pub(super) async fn serve(config: Config) -> anyhow::Result<ExitCode> {
     node.stop().await;
     watchdog.abort();
     Ok(ExitCode::SUCCESS)
+}
+
+/// A device takes an open file, and the soft limit of most systems, 1,024, is made for programs that still use `select`.
+fn raise_open_files() {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current == maximum {
+        return;
+    }
+    match setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
+        Ok(()) => tracing::debug!(?maximum, "limit of open files is raised"),
+        Err(error) => tracing::warn!(%error, ?current, "limit of open files cannot be raised"),
+    }
 }
 
 /// Tells systemd twice per interval that this process still turns.
