@@ -1,12 +1,17 @@
-//! `gatelodge-bench`, run by `cargo xtask bench`: the agent at rest and bytes through a session, measured on the
-//! programs as they are shipped. Prints one JSON object a row: `{id, value, unit, peer?, ratio?}`.
+//! `gatelodge-bench`, run by `cargo xtask bench`: the agent at rest and bytes through a session, and with `fleet` also
+//! what one cloud carries, measured on the programs as they are shipped. Prints one JSON object a row:
+//! `{id, value, unit, peer?, ratio?}`.
 
+mod arguments;
+mod fleet;
 mod measure;
 mod output;
+mod peers;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{path::Path, process::ExitCode};
 
-use clap::Parser;
+use arguments::{Arguments, What};
+use clap::Parser as _;
 use gatelodge_tests::{
     agent::AgentSetup,
     cloud::{CloudSetup, TestCloud},
@@ -14,17 +19,9 @@ use gatelodge_tests::{
     story::{self, Mails, Stage},
 };
 
-/// Measures the agent at rest and bytes through a session.
-#[derive(Debug, Parser)]
-#[command(name = "gatelodge-bench", after_help = "Example:\n  cargo xtask bench --out target/bench.jsonl")]
-struct Arguments {
-    /// The agent as it is shipped
-    #[arg(long, value_name = "FILE")]
-    agent: PathBuf,
-}
-
 #[tokio::main]
 async fn main() -> ExitCode {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     match run(Arguments::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -35,15 +32,22 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> anyhow::Result<()> {
+    if let Some(What::Fleet(size)) = &arguments.what {
+        fleet::measure(size).await?;
+    }
+    agent_and_session(&arguments.agent).await
+}
+
+async fn agent_and_session(program: &Path) -> anyhow::Result<()> {
+    output::progress("an agent at rest");
     let folder = tempfile::tempdir()?;
     let cloud = TestCloud::start(CloudSetup::default()).await?;
     let mails = Mails::BuiltIn(Box::new(Hands::plain(&cloud.portal(), "en")?));
-    let agent = AgentSetup { program: Some(arguments.agent), ..AgentSetup::default() };
+    let agent = AgentSetup { program: Some(program.to_owned()), ..AgentSetup::default() };
     let mut stage = Stage::set(cloud, mails, folder.path().to_owned(), agent).await?;
     story::play_until(&mut stage, 4, |_| {}).await?;
-    for row in measure::at_rest(&stage).await? {
-        output::row(&row);
-    }
+    measure::at_rest(&stage).await?.iter().for_each(output::row);
+    output::progress("bytes through a session");
     story::sign_in_technician(&mut stage).await?;
     output::row(&measure::forward_vs_loopback(&mut stage).await?);
     Ok(())

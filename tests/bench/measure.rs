@@ -24,19 +24,17 @@ pub(crate) async fn at_rest(stage: &Stage) -> anyhow::Result<[Row; 2]> {
     let before = processor_seconds(id)?;
     measure_for(REST).await;
     let spent = processor_seconds(id)? - before;
-    let status = std::fs::read_to_string(format!("/proc/{id}/status")).context("the agent is gone")?;
-    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
-    let kib: f64 = resident.trim().trim_end_matches(" kB").parse().context("VmRSS is a number")?;
     Ok([
-        Row { id: "agent_rss_mib", value: kib / 1024.0, unit: "MiB", peer: None, ratio: None },
-        Row {
-            id: "agent_idle_cpu_percent",
-            value: spent / REST.as_secs_f64() * 100.0,
-            unit: "%",
-            peer: None,
-            ratio: None,
-        },
+        Row::alone("agent_rss_mib", resident_kib(id)? / 1024.0, "MiB"),
+        Row::alone("agent_idle_cpu_percent", spent / REST.as_secs_f64() * 100.0, "%"),
     ])
+}
+
+/// The memory of a process that is not swapped out (proc(5), `/proc/PID/status`).
+pub(crate) fn resident_kib(id: u32) -> anyhow::Result<f64> {
+    let status = std::fs::read_to_string(format!("/proc/{id}/status")).context("the process is gone")?;
+    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+    resident.trim().trim_end_matches(" kB").parse().context("VmRSS is a number")
 }
 
 /// Echoed bytes through technician, relay and agent, beside the same over loopback alone.
@@ -51,13 +49,7 @@ pub(crate) async fn forward_vs_loopback(stage: &mut Stage) -> anyhow::Result<Row
         session.push(echoed(through, BULK).await?);
     }
     let (session, direct) = (median(session), median(direct));
-    Ok(Row {
-        id: "forward_vs_loopback",
-        value: session,
-        unit: "MB/s",
-        peer: Some("loopback"),
-        ratio: Some(session / direct),
-    })
+    Ok(Row::beside("forward_vs_loopback", session, "MB/s", "loopback", direct))
 }
 
 /// Sends that many bytes and reads them back; gives megabytes per second in one direction.
@@ -88,9 +80,15 @@ async fn echoed(to: impl ToSocketAddrs, bytes: usize) -> anyhow::Result<f64> {
     Ok(bytes as f64 / 1e6 / began.elapsed().as_secs_f64())
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or_default()
+}
+
+/// So many in that time, a second.
+#[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+pub(crate) fn rate(count: usize, span: Duration) -> f64 {
+    count as f64 / span.as_secs_f64()
 }
 
 /// User and system time of a process and its children (proc(5), `/proc/PID/stat`).

@@ -1,4 +1,4 @@
-//! Rows for machines on standard output; nothing else prints.
+//! Rows for machines on standard output, progress on standard error; nothing else prints.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "the one place that prints")]
 
@@ -19,6 +19,23 @@ pub(crate) struct Row {
     /// The value over the peer's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) ratio: Option<f64>,
+}
+
+impl Row {
+    /// A value with nothing to compare it with.
+    pub(crate) const fn alone(id: &'static str, value: f64, unit: &'static str) -> Self {
+        Self { id, value, unit, peer: None, ratio: None }
+    }
+
+    /// A value beside what something simpler reached in the same run.
+    pub(crate) fn beside(id: &'static str, value: f64, unit: &'static str, peer: &'static str, reached: f64) -> Self {
+        Self { id, value, unit, peer: Some(peer), ratio: Some(value / reached) }
+    }
+}
+
+/// What is being measured, for the person who waits.
+pub(crate) fn progress(text: &str) {
+    eprintln!("{text}");
 }
 
 /// One row.

@@ -229,6 +229,11 @@ impl TestCloud {
         self.process.as_ref().map(Process::log).unwrap_or_default()
     }
 
+    /// Its process id, while it runs.
+    pub fn id(&self) -> Option<u32> {
+        self.process.as_ref().map(Process::id)
+    }
+
     /// The portal's address for browsers on this machine, without a slash at the end.
     pub fn portal(&self) -> String {
         format!("http://localhost:{}", self.ports.loopback)

@@ -25,6 +25,7 @@ const PER_ADDRESS: usize = 2_500;
 pub struct Fleet {
     folder: tempfile::TempDir,
     devices: usize,
+    server_ca: PathBuf,
     enrolled: Value,
 }
 
@@ -37,7 +38,7 @@ impl Fleet {
         builder.prefix("gatelodge-fleet-");
         let folder = if memory.is_dir() { builder.tempdir_in(memory) } else { builder.tempdir() };
         let folder = folder.context("cannot make a folder for the fleet")?;
-        let mut fleet = Self { folder, devices, enrolled: Value::Null };
+        let mut fleet = Self { folder, devices, server_ca: cloud.server_ca(), enrolled: Value::Null };
         let count = devices.to_string();
 
         cloud.run(["product", "add", "SIM-1", "--name", "Simulated device"]).await?.ok()?;
@@ -73,6 +74,11 @@ impl Fleet {
     /// What the simulator said about enrolling.
     pub const fn enrolment(&self) -> &Value {
         &self.enrolled
+    }
+
+    /// The CA that signs what the devices connect to.
+    pub fn server_ca(&self) -> &Path {
+        &self.server_ca
     }
 
     /// A verb of the simulator with this fleet.

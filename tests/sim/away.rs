@@ -46,7 +46,7 @@ pub(crate) async fn run(folder: &Path, plan: &Away, as_json: bool) -> anyhow::Re
     let told = cast.end(Phase::Leaving).await?;
     let back = returns(&told, settled);
     let first = back.iter().min().copied().unwrap_or_default();
-    let counts = per_second(&back.iter().map(|at| *at - first).collect::<Vec<_>>());
+    let counts = per_second(&back.iter().map(|at| at.saturating_sub(first)).collect::<Vec<_>>());
     let peak = counts.iter().max().copied().unwrap_or_default();
     #[expect(clippy::cast_precision_loss, reason = "at most ten thousand")]
     let share = peak as f64 / size as f64;

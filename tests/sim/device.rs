@@ -77,9 +77,9 @@ struct Live<'a> {
     delivery: Delivery,
     /// Held until the link is up for the first time.
     turn: Option<SemaphorePermit<'a>>,
-    /// What was offered and has no receipt.
-    open: HashMap<u64, (Up, Instant)>,
-    kinds: HashMap<u64, Up>,
+    /// What was offered and has no receipt. A newer report takes the place of an older one in the outbox, whose receipt
+    /// comes all the same.
+    open: HashMap<Correlation, (Up, Instant)>,
     report_at: Option<Instant>,
     draining_since: Option<Instant>,
     told: Told,
@@ -129,7 +129,6 @@ impl Device {
             delivery,
             turn,
             open: HashMap::new(),
-            kinds: HashMap::new(),
             report_at: None,
             draining_since: None,
             told: Told::default(),
@@ -143,10 +142,9 @@ impl Live<'_> {
         let mut phase = self.stage.phase();
         loop {
             match *phase.borrow_and_update() {
-                Phase::Connecting => {}
                 Phase::Reporting => self.report(reports)?,
                 Phase::Draining if self.is_drained() => break,
-                Phase::Draining => {}
+                Phase::Connecting | Phase::Draining => {}
                 Phase::Leaving => break,
             }
             self.offer();
@@ -193,18 +191,16 @@ impl Live<'_> {
     }
 
     fn add<T: serde::Serialize>(&mut self, kind: Up, body: T) -> anyhow::Result<()> {
-        let position = self.delivery.add(&mut self.device.boot, &mut self.device.outbox, kind, body)?;
-        self.kinds.insert(position.seq, kind);
+        self.delivery.add(&mut self.device.boot, &mut self.device.outbox, kind, body)?;
         Ok(())
     }
 
     fn offer(&mut self) {
-        for Correlation { boot_id, seq } in self.delivery.offer(&self.device.outbox) {
-            // What an earlier start left behind is delivered, and counted as that start's.
-            if boot_id == self.device.boot.id()
-                && let Some(kind) = self.kinds.remove(&seq)
-            {
-                self.open.insert(seq, (kind, Instant::now()));
+        let due = self.delivery.offer(&self.device.outbox);
+        let offered = self.device.outbox.entries().filter(|entry| due.contains(&entry.correlation()));
+        for entry in offered {
+            if let Some(Topic::Up(_, kind)) = entry.topic() {
+                self.open.entry(entry.correlation()).or_insert_with(|| (kind, Instant::now()));
             }
         }
     }
@@ -253,9 +249,11 @@ impl Live<'_> {
 
     fn receipt(&mut self, receipt: Receipt) -> anyhow::Result<()> {
         let Receipt { boot_id, seq, parked } = receipt;
-        self.device.outbox.receipt(Correlation { boot_id, seq })?;
-        let open = self.open.remove(&seq).filter(|_| boot_id == self.device.boot.id());
-        let kind = open.map_or("earlier", |(kind, _)| kind.word()).to_owned();
+        let correlation = Correlation { boot_id, seq };
+        self.device.outbox.receipt(correlation)?;
+        let open = self.open.remove(&correlation);
+        // A second receipt for a message that was offered twice, or that an earlier start had offered.
+        let kind = open.map_or("again", |(kind, _)| kind.word()).to_owned();
         self.told.parked += usize::from(parked.is_some());
         let line =
             Receipted { device: self.device.id, boot: boot_id, seq, kind, when: self.device.clock.now(), parked };

@@ -40,7 +40,7 @@ pub(crate) async fn run(folder: &Path, plan: &Run, as_json: bool) -> anyhow::Res
     let committed = rate(in_time, until.saturating_sub(from));
     let (p50, p99) = (millis(percentile(&waits, 0.5)), millis(percentile(&waits, 0.99)));
     let told = json!({
-        "devices": connected, "seed": seed, "seconds": (until - from).as_secs_f64(),
+        "devices": connected, "seed": seed, "seconds": until.saturating_sub(from).as_secs_f64(),
         "receipts": waits.len(), "receipts_per_s": committed,
         "p50_ms": p50, "p99_ms": p99, "max_ms": millis(waits.last().copied().unwrap_or_default()),
         "parked": parked, "missing": missing, "failures": failures,

@@ -1,6 +1,6 @@
 //! `storm`: everybody connects at once, as after a power cut of a whole town.
 
-use std::{path::Path, time::Duration};
+use std::{fmt::Write as _, path::Path, time::Duration};
 
 use serde_json::json;
 
@@ -42,7 +42,7 @@ pub(crate) async fn run(folder: &Path, plan: &Storm, as_json: bool) -> anyhow::R
         last.as_secs_f64()
     );
     for (why, count) in why {
-        text += &format!("\n{count:>7} {why}");
+        write!(text, "\n{count:>7} {why}")?;
     }
     output::outcome(as_json, &told, &text);
     Ok(())

@@ -25,7 +25,9 @@ Tasks:
   lint                              format, clippy, and the repository's own quick checks
   test [cargo test arguments]       find or install PostgreSQL, Chromium, Mosquitto; build; test
   demo [--check] [--database URL]   build, then run the demo
-  bench [--json FILE]                measure agent and sessions; one JSON row each
+  bench [--json FILE]               measure agent and sessions; one JSON row each
+  bench fleet [--quick] [--devices N] [--json FILE]
+                                    the same, and what one cloud carries of a simulated fleet
   fault [NAME]                      list the fault tests, or play one for longer than `test` does
   dist [TARGET...]                  what a device and a server carry, as .tar.gz and .deb in target/dist/
 
