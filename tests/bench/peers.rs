@@ -8,6 +8,7 @@ use std::{
 
 use anyhow::{Context as _, ensure};
 use gatelodge_agent::{
+    clock::Clock,
     cloud::{SwappableCertificate, endpoint_tls},
     state::{Holding, read_holding},
 };
@@ -171,5 +172,9 @@ fn credentials(fleet: &Fleet, number: usize) -> anyhow::Result<Access> {
     let held = read_holding(&fleet.state_dir(number))?;
     let Some(Holding::Enrolled { key, credentials }) = held else { anyhow::bail!("device {number} is not enrolled") };
     let certificate = SwappableCertificate::new(&credentials.chain, &key)?;
-    Ok((credentials.device, endpoint_tls(Some(fleet.server_ca()), certificate)?, credentials.mqtt.parse()?))
+    Ok((
+        credentials.device,
+        endpoint_tls(Some(fleet.server_ca()), certificate, &Clock::system())?,
+        credentials.mqtt.parse()?,
+    ))
 }

