@@ -263,12 +263,15 @@ impl Speaking {
         )
         .bind(device.uuid())
         .fetch_all(c))?;
-        let codes: i64 = run!(&mut tx, c => sqlx::query_scalar("SELECT count(*) FROM on_site_code WHERE device_id = $1")
-            .bind(device.uuid())
-            .fetch_one(c))?;
-        let newest: Option<i64> = run!(&mut tx, c => sqlx::query_scalar("SELECT report_seq FROM device WHERE id = $1")
-            .bind(device.uuid())
-            .fetch_one(c))?;
+        // One statement sees one moment: more may be committed between two.
+        let (codes, shown, newest, last): (i64, i64, Option<i64>, Option<i64>) = run!(&mut tx, c => sqlx::query_as(
+            "SELECT (SELECT count(*) FROM on_site_code WHERE device_id = $1), \
+             (SELECT count(*) FROM device_message WHERE device_id = $1 AND kind = 'event'), \
+             (SELECT report_seq FROM device WHERE id = $1), \
+             (SELECT max(seq) FROM device_message WHERE device_id = $1 AND kind = 'report')",
+        )
+        .bind(device.uuid())
+        .fetch_one(c))?;
         drop(tx);
         let offered = self.ledger().offered;
         for receipt in &ledger.receipts {
@@ -280,9 +283,7 @@ impl Speaking {
             let said = offered.iter().any(|at| at.boot_id == *boot && u64::try_from(*seq) == Ok(at.seq));
             ensure!(said, "the database has a {kind} {boot}:{seq} that {device} never sent");
         }
-        let shown = rows.iter().filter(|(.., kind)| kind == "event").count();
-        ensure!(u64::try_from(codes) == Ok(shown as u64), "{device} showed {shown} codes, and {codes} were written");
-        let last = rows.iter().filter(|(.., kind)| kind == "report").map(|(_, seq, _)| *seq).max();
+        ensure!(codes == shown, "{device} showed {shown} codes, and {codes} were written");
         ensure!(newest == last, "the newest report of {device} is {last:?}, and the row says {newest:?}");
         Ok(ledger.receipts.len())
     }
