@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context as _, bail};
 
-use crate::{command, output};
+use crate::{command, dist, output};
 
 const FLEET: &str = "fleet";
 
@@ -40,16 +40,12 @@ fn read(arguments: &[String]) -> anyhow::Result<Wanted> {
 pub(crate) fn run(arguments: &[String]) -> anyhow::Result<()> {
     let Wanted { fleet, json: out } = read(arguments)?;
     output::step("build");
-    command::run(&mut command::cargo(&["build", "--profile", "device", "--locked", "-p", "gatelodge-agent"]))?;
-    let mut build = vec!["build", "--release", "--locked"];
-    for (package, program) in [
-        ("gatelodge-cloud", "gatelodge-cloud"),
-        ("gatelodge-technician", "gatelodge"),
-        ("gatelodge-tests", "gatelodge-bench"),
-        ("gatelodge-tests", "gatelodge-sim"),
-    ] {
-        build.extend(["-p", package, "--bin", program]);
+    for program in &dist::PROGRAMS {
+        program.build()?;
     }
+    let measuring = ["--bin", "gatelodge-bench", "--bin", "gatelodge-sim"];
+    let mut build = vec!["build", "--release", "--locked", "-p", "gatelodge-tests"];
+    build.extend(measuring);
     command::run(&mut command::cargo(&build))?;
 
     output::step("measure");

@@ -12,14 +12,15 @@ use anyhow::{Context as _, bail};
 use crate::{command, output, tools};
 
 /// A package, its program, the profile it is shipped in, and the files that go with it.
-struct Program {
+pub(crate) struct Program {
     package: &'static str,
     binary: &'static str,
     profile: &'static str,
     files: &'static [&'static str],
 }
 
-const PROGRAMS: [Program; 3] = [
+/// What is shipped.
+pub(crate) const PROGRAMS: [Program; 3] = [
     Program {
         package: "gatelodge-agent",
         binary: "gatelodge-agent",
@@ -45,7 +46,7 @@ pub(crate) fn run(arguments: &[String]) -> anyhow::Result<()> {
         // Servers are of this machine's kind; a device and a technician's computer may be of any.
         for program in PROGRAMS.iter().filter(|program| is_host || program.package != "gatelodge-cloud") {
             output::step(&format!("{} for {target}", program.binary));
-            let built = build(program, target, is_host)?;
+            let built = if is_host { program.build()? } else { program.cross_build(target)? };
             output::line(&pack(program, target, &built, &folder)?.display().to_string());
             if is_host && !program.files.is_empty() {
                 package(program, &folder)?;
@@ -61,20 +62,26 @@ fn host() -> anyhow::Result<String> {
     Ok(host.context("rustc does not name its host")?.to_owned())
 }
 
-fn build(program: &Program, target: &str, is_host: bool) -> anyhow::Result<PathBuf> {
-    let arguments = ["build", "--locked", "--profile", program.profile, "-p", program.package, "--bin", program.binary];
-    let built = command::target();
-    if is_host {
-        command::run(&mut command::cargo(&arguments))?;
-        return Ok(built.join(program.profile).join(program.binary));
+impl Program {
+    /// Builds it for this machine, alone, so that it has the features it is shipped with and no others.
+    pub(crate) fn build(&self) -> anyhow::Result<PathBuf> {
+        command::run(&mut command::cargo(&self.arguments()))?;
+        Ok(command::target().join(self.profile).join(self.binary))
     }
-    if tools::find("cross").is_none() {
-        bail!("building for {target} needs cross and a container engine: cargo install cross");
+
+    fn cross_build(&self, target: &str) -> anyhow::Result<PathBuf> {
+        if tools::find("cross").is_none() {
+            bail!("building for {target} needs cross and a container engine: cargo install cross");
+        }
+        let mut cross = Command::new("cross");
+        cross.args(self.arguments()).args(["--target", target]);
+        command::run(cross.current_dir(command::root()).env("CROSS_CONFIG", "cross.toml"))?;
+        Ok(command::target().join(target).join(self.profile).join(self.binary))
     }
-    let mut cross = Command::new("cross");
-    cross.args(arguments).args(["--target", target]).current_dir(command::root()).env("CROSS_CONFIG", "cross.toml");
-    command::run(&mut cross)?;
-    Ok(built.join(target).join(program.profile).join(program.binary))
+
+    fn arguments(&self) -> [&'static str; 8] {
+        ["build", "--locked", "--profile", self.profile, "-p", self.package, "--bin", self.binary]
+    }
 }
 
 /// `NAME-VERSION-TARGET.tar.gz` with one folder of that name inside, the same bytes for the same input.
@@ -96,11 +103,11 @@ fn pack(program: &Program, target: &str, built: &Path, folder: &Path) -> anyhow:
         "--group=0",
         "--numeric-owner",
         "--mtime=@0",
+        "--use-compress-program=gzip -n",
         "--create",
-        "--gzip",
         "--file",
     ]);
-    command::run(tar.arg(&archive).arg("--directory").arg(folder).arg(&name).env("GZIP", "-n"))?;
+    command::run(tar.arg(&archive).arg("--directory").arg(folder).arg(&name))?;
     fs::remove_dir_all(&inside).with_context(|| format!("cannot remove {}", inside.display()))?;
     Ok(archive)
 }

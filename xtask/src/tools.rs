@@ -23,7 +23,7 @@ pub(crate) struct Tool {
 }
 
 /// Everything the tests use.
-pub(crate) const ALL: [Tool; 6] = [
+pub(crate) const ALL: [Tool; 7] = [
     Tool {
         name: "PostgreSQL",
         programs: &["initdb", "postgres"],
@@ -53,6 +53,12 @@ pub(crate) const ALL: [Tool; 6] = [
         programs: &["faketime"],
         packages: &["faketime"],
         without: "devices whose clock is wrong, and renewals that are due",
+    },
+    Tool {
+        name: "script",
+        programs: &["script"],
+        packages: &["bsdutils"],
+        without: "the step of the story that a technician plays on a terminal",
     },
     Tool {
         name: "npm",
