@@ -5,11 +5,12 @@ use std::{collections::HashMap, time::Duration};
 
 use futures_util::future::BoxFuture;
 use gatelodge_proto::{
-    SessionId, Timestamp,
+    SessionId,
     payload::EndReason,
     session::{Role, relay_frame::RelayError},
 };
 use serde_json::json;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -167,20 +168,31 @@ pub async fn supervise(kits: &Kits, carried: &[(SessionId, Traffic)]) -> Result<
     Ok(over)
 }
 
-/// When each session last carried a byte; pure.
+/// What a session carries while nobody uses it: each end asks the other every five seconds whether it is there, and is
+/// answered, in frames of 38 bytes.
+const KEEP_ALIVES_PER_S: u64 = 4 * 38 / 5 + 1;
+/// As much may come at the edge of two looks.
+const KEEP_ALIVES_AT_ONCE: u64 = 4 * 38 + 8;
+
+/// Since when each session has carried nothing but keep-alives; pure. Users' bytes are the agent's to count, which ends
+/// an idle session itself; the relay cannot tell them apart but by their number, and ends what an agent does not.
 #[derive(Debug, Default)]
-struct Idleness(HashMap<SessionId, (Traffic, Timestamp)>);
+struct Idleness(HashMap<SessionId, (u64, Instant)>);
 
 impl Idleness {
-    /// Notes what is carried now; gives the sessions that carried nothing for `limit`.
-    fn note(&mut self, carried: &[(SessionId, Traffic)], limit: Duration, now: Timestamp) -> Vec<SessionId> {
+    /// Notes what is carried now; gives the sessions that carried nothing of use for `limit`.
+    fn note(&mut self, carried: &[(SessionId, Traffic)], limit: Duration, now: Instant) -> Vec<SessionId> {
         self.0.retain(|known, _| carried.iter().any(|(id, _)| id == known));
         let mut idle = Vec::new();
         for (id, traffic) in carried {
-            let (before, since) = self.0.entry(*id).or_insert((*traffic, now));
-            if *before != *traffic {
-                (*before, *since) = (*traffic, now);
-            } else if now.since(*since) >= limit {
+            let total = traffic.up + traffic.down;
+            let (before, since) = self.0.entry(*id).or_insert((total, now));
+            let elapsed = now.saturating_duration_since(*since);
+            // Fewer than before: its ends have joined anew.
+            let kept_alive = *before..=*before + KEEP_ALIVES_PER_S * elapsed.as_secs() + KEEP_ALIVES_AT_ONCE;
+            if !kept_alive.contains(&total) {
+                (*before, *since) = (total, now);
+            } else if elapsed >= limit {
                 idle.push(*id);
             }
         }
@@ -194,13 +206,13 @@ pub async fn keep(kits: Kits, relay: Relay, stop: CancellationToken) {
     let mut looks = tokio::time::interval(LOOK);
     looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let limit = Duration::from_secs(u64::from(kits.config.sessions.idle_minutes) * 60);
-    let (mut idleness, mut answered_at) = (Idleness::default(), kits.now());
+    let (mut idleness, mut answered_at) = (Idleness::default(), Instant::now());
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
             _ = looks.tick() => {}
         }
-        let now = kits.now();
+        let now = Instant::now();
         let carried: Vec<_> = relay.live().into_iter().map(|live| (live.session, live.carried.into())).collect();
         for id in idleness.note(&carried, limit, now) {
             relay.revoke(id, EndReason::Idle);
@@ -212,7 +224,7 @@ pub async fn keep(kits: Kits, relay: Relay, stop: CancellationToken) {
                     relay.revoke(id, reason);
                 }
             }
-            Err(error) if now.since(answered_at) < LEASE => {
+            Err(error) if now.duration_since(answered_at) < LEASE => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "sessions are carried on a lease");
             }
             Err(error) => {
@@ -227,23 +239,45 @@ pub async fn keep(kits: Kits, relay: Relay, stop: CancellationToken) {
 
 #[cfg(test)]
 mod tests {
-    use gatelodge_proto::Random;
+    use gatelodge_proto::{Random, Timestamp};
 
     use super::*;
 
+    fn idle_after(bytes: impl Fn(u64) -> u64) -> Option<u64> {
+        let (limit, begun) = (Duration::from_secs(900), Instant::now());
+        let id = SessionId::make(Timestamp::from_seconds(1_800_000_000), &Random::seeded(1));
+        let (mut idleness, mut up) = (Idleness::default(), 0);
+        (0..3600).find(|second| {
+            up += bytes(*second);
+            let carried = [(id, Traffic { up, down: 7 })];
+            !idleness.note(&carried, limit, begun + Duration::from_secs(*second)).is_empty()
+        })
+    }
+
     #[test]
-    fn a_session_is_idle_after_the_limit_without_a_byte() {
-        let (start, limit) = (Timestamp::from_seconds(1_800_000_000), Duration::from_secs(900));
-        let id = SessionId::make(start, &Random::seeded(1));
-        let at = |seconds| start + Duration::from_secs(seconds);
+    fn a_session_is_idle_after_the_limit_whatever_its_keep_alives_carry() {
+        assert_eq!(idle_after(|_| 0), Some(900));
+        let keep_alives = |second: u64| if second.is_multiple_of(5) { 4 * 38 } else { 0 };
+        assert_eq!(idle_after(keep_alives), Some(900), "both ends ask and answer");
+        assert_eq!(idle_after(|second| keep_alives(second) + if second < 800 { 1000 } else { 0 }), Some(799 + 900));
+    }
+
+    #[test]
+    fn a_session_with_little_traffic_is_not_idle() {
+        // A panel that is asked for its state every ten seconds, in as few bytes as a stream can carry.
+        let polled = |second: u64| {
+            let keep_alives = if second.is_multiple_of(5) { 4 * 38 } else { 0 };
+            keep_alives + if second.is_multiple_of(10) { 2 * 50 } else { 0 }
+        };
+        assert_eq!(idle_after(polled), None);
+    }
+
+    #[test]
+    fn sessions_that_are_gone_are_forgotten() {
+        let id = SessionId::make(Timestamp::from_seconds(1_800_000_000), &Random::seeded(1));
         let mut idleness = Idleness::default();
-        let none = Traffic::default();
-        let some = Traffic { up: 1, down: 0 };
-        assert!(idleness.note(&[(id, none)], limit, at(0)).is_empty());
-        assert!(idleness.note(&[(id, some)], limit, at(800)).is_empty());
-        assert!(idleness.note(&[(id, some)], limit, at(1699)).is_empty());
-        assert_eq!(idleness.note(&[(id, some)], limit, at(1700)), [id]);
-        assert!(idleness.note(&[], limit, at(1701)).is_empty());
+        idleness.note(&[(id, Traffic::default())], Duration::from_secs(900), Instant::now());
+        idleness.note(&[], Duration::from_secs(900), Instant::now());
         assert!(idleness.0.is_empty());
     }
 }

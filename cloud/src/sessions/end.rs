@@ -1,7 +1,7 @@
 //! Ends of sessions: by the customer, by the technician, by time, and by a right that falls away. Every end is one
 //! transaction with its audit row and the order to the device.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use gatelodge_proto::{
     SessionId,
@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     machine::Found,
     record::{actor, ended, record},
+    relay::Relay,
     store,
 };
 use crate::{
@@ -101,6 +102,12 @@ pub(super) async fn finish(
 
 /// Ends what no longer stands: rights that fell away, time that is over, relays that are silent. Gives how many.
 pub async fn sweep(kits: &Kits) -> Result<usize, DbError> {
+    sweep_beside(kits, &BTreeSet::new()).await
+}
+
+/// [`sweep`] beside a relay that carries these: it is not silent, whatever a wall clock that was set anew says of its
+/// leases.
+pub async fn sweep_beside(kits: &Kits, carried: &BTreeSet<SessionId>) -> Result<usize, DbError> {
     let now = kits.now();
     let mut tx = kits.db.read().await?;
     let fallen = store::fallen(&mut tx).await?;
@@ -113,7 +120,7 @@ pub async fn sweep(kits: &Kits) -> Result<usize, DbError> {
     for id in lapsed.iter().filter(|id| !fallen.contains(id)) {
         let reason = |found: &Found| match found {
             Found::Waiting(waiting) => waiting.is_stale(kits.config.sessions.ask(), now).then_some(EndReason::Expired),
-            Found::Open(open) => open.lapsed(now),
+            Found::Open(open) => open.lapsed(now).filter(|why| *why == EndReason::Expired || !carried.contains(id)),
             Found::Refused(_) | Found::Ended(_) => None,
         };
         count += usize::from(end_one(kits, *id, reason).await?);
@@ -145,7 +152,7 @@ async fn end_one(kits: &Kits, id: SessionId, reason: impl Fn(&Found) -> Option<E
 }
 
 /// Sweeps until told to stop.
-pub async fn watch(kits: Kits, stop: CancellationToken) {
+pub async fn watch(kits: Kits, relay: Relay, stop: CancellationToken) {
     let mut rounds = tokio::time::interval(ROUND);
     rounds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -153,7 +160,8 @@ pub async fn watch(kits: Kits, stop: CancellationToken) {
             () = stop.cancelled() => return,
             _ = rounds.tick() => {}
         }
-        match sweep(&kits).await {
+        let carried = relay.live().into_iter().map(|live| live.session).collect();
+        match sweep_beside(&kits, &carried).await {
             Ok(0) => {}
             Ok(count) => tracing::info!(count, "sessions ended that no longer stood"),
             Err(error) => {

@@ -5,10 +5,11 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use axum::Router;
-use gatelodge_proto::Random;
+use gatelodge_proto::{Random, payload::EndReason};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
@@ -109,9 +110,13 @@ pub async fn open_kits(config: Config, clock: Clock, random: Random) -> Result<K
     Ok(Kits { config, clock, random, db, pki, mailer, endpoint, jobs })
 }
 
+/// A node that stops gives live sessions so long to be told and written down.
+const SESSIONS_END_WITHIN: Duration = Duration::from_secs(5);
+
 /// A running cloud.
 pub struct Node {
     kits: Kits,
+    relay: Relay,
     addresses: Addresses,
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -143,7 +148,7 @@ impl Node {
         sessions::end::recover(&kits).await?;
         let relay = Relay::new(Settings::default(), kits.random.clone(), sessions::carry::Rows(kits.clone()));
         tasks.spawn(sessions::carry::keep(kits.clone(), relay.clone(), stop.clone()));
-        tasks.spawn(sessions::end::watch(kits.clone(), stop.clone()));
+        tasks.spawn(sessions::end::watch(kits.clone(), relay.clone(), stop.clone()));
         let secured = dressed(&kits, true)?.merge(relay.routes());
         spawn(&tasks, web::serve(https, secured, tls, stop.clone()));
         if let Some(listener) = plain {
@@ -152,7 +157,7 @@ impl Node {
         for worker in jobs::workers(&kits) {
             tasks.spawn(worker.run(stop.clone()));
         }
-        Ok(Self { kits, addresses, stop, tasks })
+        Ok(Self { kits, relay, addresses, stop, tasks })
     }
 
     /// Where it listens; ports are those in use.
@@ -165,9 +170,10 @@ impl Node {
         &self.kits
     }
 
-    /// Takes nothing new, finishes what is under way, and closes the database.
+    /// Takes nothing new, ends live sessions, finishes what is under way, and closes the database.
     pub async fn stop(self) {
         self.stop.cancel();
+        self.relay.close(EndReason::RelayLost, SESSIONS_END_WITHIN).await;
         self.tasks.close();
         self.tasks.wait().await;
         self.kits.endpoint.stop().await;

@@ -1,5 +1,6 @@
 //! Remote sessions through the real services, on both databases.
 
+mod carried;
 mod device;
 
 use std::sync::Arc;

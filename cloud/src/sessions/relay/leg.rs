@@ -20,7 +20,7 @@ use gatelodge_proto::{
     },
 };
 use tokio::{
-    sync::watch,
+    sync::{OwnedSemaphorePermit, watch},
     time::{Instant, sleep_until, timeout},
 };
 
@@ -67,9 +67,15 @@ impl Vitals {
     }
 }
 
-pub(super) async fn serve(relay: Relay, socket: WebSocket) {
+/// `place` is held until the leg has shown a good ticket.
+pub(super) async fn serve(relay: Relay, place: OwnedSemaphorePermit, socket: WebSocket) {
     let (mut sink, mut source) = socket.split();
-    match enter(&relay, &mut source).await {
+    let entered = tokio::select! {
+        entered = enter(&relay, &mut source) => entered,
+        () = relay.0.closing.cancelled() => Err(Some(RelayError::Unavailable)),
+    };
+    drop(place);
+    match entered {
         Ok((role, session, lifetime, place)) => {
             tracing::debug!(%session, role = role.word(), "a leg has joined the relay");
             let deadline = Instant::now() + lifetime;
@@ -96,6 +102,11 @@ async fn enter(relay: &Relay, source: &mut Source) -> Result<(Role, SessionId, D
     }
     let admitted = relay.0.admission.admit(hello.ticket, hello.role).await.map_err(Some)?;
     let place = relay.0.rooms.join(admitted.session, hello.role, settings.max_sessions).map_err(Some)?;
+    // Whoever closes the relay ends what is in its rooms, and may have looked just before.
+    if relay.0.closing.is_cancelled() {
+        relay.end(admitted.session, Some(place.room), Cause::Word(EndReason::RelayLost));
+        return Err(Some(RelayError::Unavailable));
+    }
     Ok((hello.role, admitted.session, admitted.lifetime, place))
 }
 

@@ -14,7 +14,10 @@ use std::{sync::Arc, time::Duration};
 use axum::{
     Router,
     extract::{State, WebSocketUpgrade},
-    http::{HeaderMap, StatusCode, header::ORIGIN},
+    http::{
+        HeaderMap, StatusCode,
+        header::{ORIGIN, RETRY_AFTER},
+    },
     response::{IntoResponse as _, Response},
     routing::any,
 };
@@ -29,10 +32,16 @@ use gatelodge_proto::{
     },
 };
 
+use tokio::{sync::Semaphore, time::timeout};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
 use self::{
     direction::GATHERED,
     room::{Cause, RoomId, Rooms},
 };
+
+/// When to come back to a relay that is full or closing.
+const RETRY_AFTER_S: &str = "3";
 
 /// Whose word the relay follows.
 pub trait Admission: Send + Sync + 'static {
@@ -126,6 +135,8 @@ pub struct Settings {
     pub report_every: Duration,
     /// Sessions at once.
     pub max_sessions: usize,
+    /// Connections at once that have not shown a good ticket.
+    pub max_strangers: usize,
 }
 
 impl Default for Settings {
@@ -137,6 +148,7 @@ impl Default for Settings {
             dead_after: Duration::from_secs(40),
             report_every: Duration::from_secs(10),
             max_sessions: 5_000,
+            max_strangers: 512,
         }
     }
 }
@@ -150,12 +162,25 @@ struct Inner {
     random: Random,
     admission: Box<dyn Admission>,
     rooms: Rooms,
+    /// Places for connections without a good ticket.
+    strangers: Arc<Semaphore>,
+    /// Legs, and ends that are being written down.
+    under_way: TaskTracker,
+    closing: CancellationToken,
 }
 
 impl Relay {
     /// A relay without sessions.
     pub fn new(settings: Settings, random: Random, admission: impl Admission) -> Self {
-        Self(Arc::new(Inner { settings, random, admission: Box::new(admission), rooms: Rooms::default() }))
+        Self(Arc::new(Inner {
+            settings,
+            random,
+            admission: Box::new(admission),
+            rooms: Rooms::default(),
+            strangers: Arc::new(Semaphore::new(settings.max_strangers)),
+            under_way: TaskTracker::new(),
+            closing: CancellationToken::new(),
+        }))
     }
 
     /// The web socket at [`RELAY_PATH`].
@@ -173,10 +198,23 @@ impl Relay {
         self.0.rooms.live()
     }
 
+    /// Takes nobody in any more, ends every session for this reason, and waits until both ends were told and each end
+    /// is written down, but no longer than `within`.
+    pub async fn close(&self, reason: EndReason, within: Duration) {
+        self.0.closing.cancel();
+        for live in self.live() {
+            self.revoke(live.session, reason);
+        }
+        self.0.under_way.close();
+        if timeout(within, self.0.under_way.wait()).await.is_err() {
+            tracing::warn!(left = self.0.under_way.len(), "the relay closes before all ends are written");
+        }
+    }
+
     fn end(&self, session: SessionId, room: Option<RoomId>, cause: Cause) -> bool {
         let Some(carried) = self.0.rooms.end(session, room, cause) else { return false };
         let relay = self.clone();
-        tokio::spawn(async move {
+        self.0.under_way.spawn(async move {
             relay.tell(Report::Ended { session, reason: cause.reason(), carried }).await;
         });
         true
@@ -195,11 +233,18 @@ async fn upgrade(State(relay): State<Relay>, headers: HeaderMap, socket: WebSock
         return (StatusCode::FORBIDDEN, "this address is for gatelodge and gatelodge-agent, not for browsers\n")
             .into_response();
     }
+    let place = relay.0.strangers.clone().try_acquire_owned().ok().filter(|_| !relay.0.closing.is_cancelled());
+    let Some(place) = place else {
+        let later = [(RETRY_AFTER, RETRY_AFTER_S)];
+        return (StatusCode::SERVICE_UNAVAILABLE, later, "the relay takes nobody in now: try again soon\n")
+            .into_response();
+    };
+    let under_way = relay.0.under_way.clone();
     socket
         .max_message_size(MAX_BYTES)
         .max_frame_size(MAX_BYTES)
         .read_buffer_size(16 * 1024)
         .write_buffer_size(GATHERED)
         .max_write_buffer_size(4 * MAX_BYTES)
-        .on_upgrade(move |socket| leg::serve(relay, socket))
+        .on_upgrade(move |socket| under_way.track_future(leg::serve(relay, place, socket)))
 }

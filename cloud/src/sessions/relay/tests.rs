@@ -87,7 +87,7 @@ async fn relay(settings: Settings, book: &Book) -> (Relay, SocketAddr) {
     (relay, address)
 }
 
-struct Leg(RelaySocket);
+struct Leg(RelaySocket, SocketAddr);
 
 impl Leg {
     async fn dial(address: SocketAddr) -> Self {
@@ -96,7 +96,7 @@ impl Leg {
             .unwrap()
             .with_root_certificates(rustls::RootCertStore::empty())
             .with_no_client_auth();
-        Self(dial(&format!("ws://{address}{RELAY_PATH}"), Arc::new(tls)).await.unwrap())
+        Self(dial(&format!("ws://{address}{RELAY_PATH}"), Arc::new(tls)).await.unwrap(), address)
     }
 
     async fn hello(address: SocketAddr, role: Role, ticket: &str) -> Self {
@@ -287,4 +287,53 @@ async fn a_browser_has_no_business_here() {
         tcp.read_exact(&mut answer).await.unwrap();
         assert_eq!(answer, *format!("HTTP/1.1 {status}").as_bytes());
     }
+}
+
+#[tokio::test]
+async fn strangers_have_their_own_few_places_and_leave_them_when_they_are_known() {
+    let book = Book::with(&["device"]);
+    let (_relay, address) = relay(Settings { max_strangers: 2, ..Settings::default() }, &book).await;
+    let mut silent = Leg::dial(address).await;
+    let _other = Leg::dial(address).await;
+    let full = knock(address).await;
+    assert!(full.starts_with("HTTP/1.1 503 ") && full.to_ascii_lowercase().contains("retry-after: 3"), "{full}");
+    let hello = Hello { version: VERSION, role: Role::Device, carrier: 0, ticket: "device".into(), resume: None };
+    silent.say(RelayFrame::Hello(hello)).await;
+    while !book.reports().contains(&Report::Joined { session: session(), role: Role::Device }) {
+        tokio::task::yield_now().await;
+    }
+    assert!(knock(address).await.starts_with("HTTP/1.1 101 "), "the one who is known made room");
+}
+
+#[tokio::test]
+async fn a_relay_that_closes_ends_what_it_carries_writes_it_down_and_takes_nobody_in() {
+    let (book, relay, mut device, mut technician) = paired(Settings::default()).await;
+    let address = device.1;
+    let mut silent = Leg::dial(address).await;
+    relay.close(EndReason::RelayLost, Duration::from_secs(20)).await;
+    let ends = |report: &Report| matches!(report, Report::Ended { reason: EndReason::RelayLost, .. });
+    assert_eq!(book.reports().iter().filter(|report| ends(report)).count(), 1, "written when the relay is closed");
+    for leg in [&mut device, &mut technician] {
+        assert_eq!(leg.hear().await, Some(RelayFrame::Revoke { reason: EndReason::RelayLost }));
+    }
+    assert_eq!(silent.hear().await, Some(RelayFrame::Error { code: RelayError::Unavailable, retry_ms: 0 }));
+    assert!(knock(address).await.starts_with("HTTP/1.1 503 "));
+}
+
+/// The first words of the relay's answer to an upgrade.
+async fn knock(address: SocketAddr) -> String {
+    let mut tcp = TcpStream::connect(address).await.unwrap();
+    let words = format!(
+        "GET {RELAY_PATH} HTTP/1.1\r\nhost: relay\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
+         sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    );
+    tcp.write_all(words.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    while !answer.contains("\r\n\r\n") {
+        let mut some = [0; 512];
+        let read = tcp.read(&mut some).await.unwrap();
+        assert_ne!(read, 0, "{answer}");
+        answer.push_str(&String::from_utf8_lossy(&some[..read]));
+    }
+    answer
 }

@@ -1,0 +1,95 @@
+//! Sessions that a relay of this cloud carries, with the relay itself.
+
+use std::{collections::BTreeSet, net::SocketAddr, sync::Arc, time::Duration};
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use gatelodge_cloud::sessions::{
+    carry, end, join,
+    relay::{Relay, Settings},
+};
+use gatelodge_proto::{
+    SessionId,
+    api::{RELAY_PATH, SessionState},
+    payload::{Consent, EndReason, Order},
+    session::{
+        Role, VERSION,
+        carrier::{RelaySocket, dial},
+        relay_frame::{Hello, RelayFrame},
+    },
+};
+use tokio::net::TcpListener;
+
+use super::{asked, state};
+use crate::cast::{self, Cast, Prop};
+
+async fn relay(cast: &Cast) -> anyhow::Result<(Relay, SocketAddr)> {
+    let kits = cast.kits();
+    let relay = Relay::new(Settings::default(), kits.random.clone(), carry::Rows(kits.clone()));
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let address = listener.local_addr()?;
+    let routes = relay.routes();
+    tokio::spawn(async move { axum::serve(listener, routes).await });
+    Ok((relay, address))
+}
+
+async fn leg(address: SocketAddr, role: Role, ticket: String) -> anyhow::Result<RelaySocket> {
+    let tls = Arc::new(gatelodge_technician::tls::cloud_tls(None)?);
+    let mut leg = dial(&format!("ws://{address}{RELAY_PATH}"), tls).await?;
+    let hello = Hello { version: VERSION, role, carrier: 0, ticket, resume: None };
+    leg.send(RelayFrame::Hello(hello).encode()).await?;
+    Ok(leg)
+}
+
+/// Both ends of a session, paired.
+async fn paired(cast: &Cast, prop: Prop, session: SessionId, address: SocketAddr) -> anyhow::Result<[RelaySocket; 2]> {
+    let marc = cast.user("marc@example.com").await?.try_into()?;
+    let mine = join::join(cast.kits(), &marc, session).await?.ticket;
+    let ordered = cast.orders(prop.id).await?.into_iter().find_map(|order| match order {
+        Order::OpenSession(order) => Some(order.ticket),
+        _ => None,
+    });
+    let theirs = ordered.expect("the device is called");
+    let mut legs = [leg(address, Role::Technician, mine).await?, leg(address, Role::Device, theirs).await?];
+    let up = RelayFrame::PeerUp { version: VERSION }.encode();
+    for leg in &mut legs {
+        while leg.next().await.expect("the relay goes on")? != up {}
+    }
+    Ok(legs)
+}
+
+#[tokio::test]
+async fn a_relay_that_closes_has_written_every_end_when_it_is_closed() -> anyhow::Result<()> {
+    for cast in cast::on_each().await? {
+        let marc = cast.installer("marc@example.com").await?;
+        let (prop, rosa) = cast.active(&marc, "villa-rosa", "rosa@example.com", Consent::Always).await?;
+        let session = asked(&cast, &marc, prop).await?.id;
+        let (relay, address) = relay(&cast).await?;
+        let _legs = paired(&cast, prop, session, address).await?;
+        relay.close(EndReason::RelayLost, Duration::from_secs(20)).await;
+        assert_eq!(state(&cast, &rosa, session).await?, (SessionState::Ended, Some(EndReason::RelayLost)));
+        for organisation in [marc.member().organisation_id, rosa.member().organisation_id] {
+            let history = cast.history(organisation, prop.id).await?;
+            assert_eq!(history.iter().filter(|what| *what == "session_ended").count(), 1, "{history:?}");
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_wall_clock_that_is_set_anew_ends_nothing_that_is_carried_here() -> anyhow::Result<()> {
+    for cast in cast::on_each().await? {
+        let marc = cast.installer("marc@example.com").await?;
+        let (prop, rosa) = cast.active(&marc, "villa-rosa", "rosa@example.com", Consent::Always).await?;
+        let session = asked(&cast, &marc, prop).await?.id;
+        let (relay, address) = relay(&cast).await?;
+        let _legs = paired(&cast, prop, session, address).await?;
+        cast.pass(300);
+        let carried: BTreeSet<_> = relay.live().into_iter().map(|live| live.session).collect();
+        assert_eq!(end::sweep_beside(cast.kits(), &carried).await?, 0);
+        assert_eq!(state(&cast, &rosa, session).await?.0, SessionState::Open);
+        cast.pass(3600);
+        assert_eq!(end::sweep_beside(cast.kits(), &carried).await?, 1, "its time is over all the same");
+        assert_eq!(state(&cast, &rosa, session).await?, (SessionState::Ended, Some(EndReason::Expired)));
+    }
+    Ok(())
+}
