@@ -39,14 +39,15 @@ CREATE TABLE join_ticket (
     used_at {ts}
 );
 
+-- a flow's id is its technician's choice: it names a target within its session and nowhere else
 CREATE TABLE session_flow (
-    id {uuid} PRIMARY KEY,
+    id {uuid} NOT NULL,
     session_id {uuid} NOT NULL REFERENCES remote_session (id),
     target TEXT NOT NULL,
     outcome TEXT NOT NULL,
     opened_at {ts} NOT NULL,
     closed_at {ts},
     bytes_up BIGINT NOT NULL,
-    bytes_down BIGINT NOT NULL
+    bytes_down BIGINT NOT NULL,
+    PRIMARY KEY (session_id, id)
 );
-CREATE INDEX session_flow_session ON session_flow (session_id);

@@ -1,10 +1,9 @@
 //! The targets of one session: looked up in its terms, resolved once, dialled, written down, pumped.
 
 use std::{
-    collections::HashMap,
-    io,
+    collections::{HashMap, HashSet},
     net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -14,69 +13,80 @@ use gatelodge_proto::{
     session::{
         driver::{Handle, Incoming},
         inner_frame::{OpenError, Target},
+        mux::Settings,
         pump,
     },
 };
 use tokio::{net::TcpStream, time::Instant};
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::task::TaskTracker;
 
 use super::{
     Events,
     admit::Terms,
-    target::{NoTarget, resolve},
+    target::{NoTarget, connect, resolve},
 };
 
-/// Longest wait for a target's answer.
-const CONNECT_WITHIN: Duration = Duration::from_secs(10);
+/// Targets asked for in one session: far beyond what a technician's work takes, and a bound on what is remembered.
+const MOST: usize = 65_536;
 
 /// All flows of a session.
 pub(super) struct Flows {
     shared: Arc<Shared>,
     running: TaskTracker,
+    /// The audit knows a target by its flow's id: an id that came twice would hide the second target.
+    seen: HashSet<FlowId>,
 }
 
 struct Shared {
     terms: Terms,
     handle: Handle,
     events: Events,
-    /// Addresses stay what they were at the first look, for the whole session.
-    pinned: Mutex<HashMap<ServiceName, SocketAddr>>,
-    /// The session is over: nobody waits for a target any more.
-    over: CancellationToken,
+    /// Addresses stay what they were at the first look, for the whole session; once one has answered, it alone.
+    pinned: Mutex<HashMap<ServiceName, Vec<SocketAddr>>>,
 }
 
 impl Flows {
     pub(super) fn new(terms: Terms, handle: Handle, events: Events) -> Self {
-        let shared = Shared { terms, handle, events, pinned: Mutex::default(), over: CancellationToken::new() };
-        Self { shared: Arc::new(shared), running: TaskTracker::new() }
+        let shared = Shared { terms, handle, events, pinned: Mutex::default() };
+        Self { shared: Arc::new(shared), running: TaskTracker::new(), seen: HashSet::new() }
     }
 
-    /// Connects a target on a task of its own.
-    pub(super) fn open(&self, wanted: Incoming) {
-        let shared = self.shared.clone();
-        self.running.spawn(async move { shared.serve(wanted).await });
+    /// Connects a target on a task of its own. A flow id is good once a session, and a place is free only when the task
+    /// before has ended and said so.
+    pub(super) async fn open(&mut self, wanted: Incoming) {
+        let refused = if self.seen.contains(&wanted.open.flow) {
+            tracing::warn!(flow = %wanted.open.flow, "a flow id came twice");
+            OpenError::NotAllowed
+        } else if self.seen.len() >= MOST || self.running.len() >= Settings::DEVICE.max_streams {
+            OpenError::Limit
+        } else {
+            self.seen.insert(wanted.open.flow);
+            let shared = self.shared.clone();
+            self.running.spawn(async move { shared.serve(wanted).await });
+            return;
+        };
+        self.shared.handle.refuse(wanted.stream, refused).await;
     }
 
     /// Waits until every flow has said that it is closed. The driver has reset them all by then.
     pub(super) async fn wind_up(&self) {
-        self.shared.over.cancel();
         self.running.close();
         let _ = tokio::time::timeout(Duration::from_secs(1), self.running.wait()).await;
     }
 }
 
 impl Shared {
-    async fn serve(&self, wanted: Incoming) {
+    async fn serve(&self, mut wanted: Incoming) {
         let Target::Service(name) = &wanted.open.target;
         let flow = wanted.open.flow;
         let begun = Instant::now();
         let service = self.terms.services.iter().find(|service| service.name == *name);
         let target = service.map_or_else(|| format!("service {name}"), spelled);
         let connected = match service {
-            Some(service) if service.protocol == Protocol::Tcp => {
-                let connected = self.over.run_until_cancelled(self.connect(service)).await;
-                connected.unwrap_or(Err(OpenError::TimedOut))
-            }
+            Some(service) if service.protocol == Protocol::Tcp => tokio::select! {
+                connected = self.connect(service) => connected,
+                () = wanted.given_up() => Err(OpenError::TimedOut),
+            },
             Some(_) | None => Err(OpenError::NotAllowed),
         };
         let outcome = connected.as_ref().map_or_else(|error| outcome(*error), |_| FlowOutcome::Opened);
@@ -108,21 +118,17 @@ impl Shared {
     }
 
     async fn connect(&self, service: &Service) -> Result<TcpStream, OpenError> {
-        let address = self.address(service).await?;
-        let connecting = tokio::time::timeout(CONNECT_WITHIN, TcpStream::connect(address));
-        connecting.await.map_err(|_| OpenError::TimedOut)?.map_err(|error| match error.kind() {
-            io::ErrorKind::ConnectionRefused => OpenError::Refused,
-            io::ErrorKind::TimedOut => OpenError::TimedOut,
-            _ => OpenError::Unreachable,
-        })
+        let (tcp, address) = connect(&self.addresses(service).await?).await?;
+        self.pinned().insert(service.name.clone(), vec![address]);
+        Ok(tcp)
     }
 
-    async fn address(&self, service: &Service) -> Result<SocketAddr, OpenError> {
-        let pinned = self.pinned.lock().unwrap_or_else(PoisonError::into_inner).get(&service.name).copied();
-        if let Some(address) = pinned {
-            return Ok(address);
+    async fn addresses(&self, service: &Service) -> Result<Vec<SocketAddr>, OpenError> {
+        let pinned = self.pinned().get(&service.name).cloned();
+        if let Some(addresses) = pinned {
+            return Ok(addresses);
         }
-        let address = resolve(service).await.map_err(|error| {
+        let addresses = resolve(service).await.map_err(|error| {
             tracing::info!(service = %service.name, %error, "a service has no address to dial");
             match error {
                 NoTarget::Forbidden(..) => OpenError::NotAllowed,
@@ -130,8 +136,11 @@ impl Shared {
             }
         })?;
         // Two flows may have looked at once: the first answer holds for both.
-        let mut pinned = self.pinned.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(*pinned.entry(service.name.clone()).or_insert(address))
+        Ok(self.pinned().entry(service.name.clone()).or_insert(addresses).clone())
+    }
+
+    fn pinned(&self) -> MutexGuard<'_, HashMap<ServiceName, Vec<SocketAddr>>> {
+        self.pinned.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn tell(&self, what: Happening) -> bool {
@@ -153,3 +162,6 @@ const fn outcome(error: OpenError) -> FlowOutcome {
         OpenError::Limit => FlowOutcome::Limit,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -49,6 +49,9 @@ const HANDSHAKE_WITHIN: Duration = Duration::from_secs(15);
 /// The technician is warned this long before the end.
 const WARNINGS: [Duration; 2] = [Duration::from_secs(300), Duration::from_secs(60)];
 
+/// How often it is looked whether bytes flow.
+const IDLE_LOOK: Duration = Duration::from_secs(10);
+
 /// Where happenings go. A session that cannot tell what it does, does not do it.
 pub type Events = mpsc::Sender<Happening>;
 
@@ -118,10 +121,10 @@ async fn live(
     }
     let (driver, handle, outlets) = Driver::new(channel, Role::Device, Settings::DEVICE, carrier_end);
     let _ = counters.set(handle.counters().clone());
-    let flows = Flows::new(terms.clone(), handle.clone(), events.clone());
+    let mut flows = Flows::new(terms.clone(), handle.clone(), events.clone());
     let deadline = received + terms.lifetime;
     let ending = {
-        let supervise = supervise(&handle, outlets.incoming, &flows, &terms, deadline, stops);
+        let supervise = supervise(&handle, outlets.incoming, &mut flows, &terms, deadline, stops);
         tokio::select! {
             (ending, _) = driver.run() => ending,
             () = supervise => Ending::plain(EndReason::Refused),
@@ -204,7 +207,7 @@ async fn accept(
 async fn supervise(
     handle: &Handle,
     mut incoming: mpsc::UnboundedReceiver<Incoming>,
-    flows: &Flows,
+    flows: &mut Flows,
     terms: &Terms,
     deadline: Instant,
     stops: &mut mpsc::Receiver<EndReason>,
@@ -218,10 +221,10 @@ async fn supervise(
     let reason = loop {
         let warn_at = warning.map(|(after, _)| begun + after);
         tokio::select! {
-            Some(wanted) = incoming.recv() => flows.open(wanted),
+            Some(wanted) = incoming.recv() => flows.open(wanted).await,
             reason = stopped(stops) => break reason,
             () = tokio::time::sleep_until(deadline) => break EndReason::Expired,
-            () = tokio::time::sleep_until(idle.next_look()) => if idle.is_over(handle.counters()) {
+            () = tokio::time::sleep_until(idle.next_look) => if idle.is_over(handle.counters()) {
                 break EndReason::Idle;
             },
             () = tokio::time::sleep_until(warn_at.unwrap_or(deadline)), if warn_at.is_some() => {
@@ -238,31 +241,63 @@ async fn supervise(
     std::future::pending::<()>().await;
 }
 
-/// Whether bytes have flowed lately, looked at only as often as it can matter.
+/// Whether bytes of the technician's or the installation's have flowed lately.
 struct Idle {
     limit: Duration,
     seen: u64,
     since: Instant,
+    next_look: Instant,
 }
 
 impl Idle {
     fn new(counters: &Counters, limit: Duration) -> Self {
-        Self { limit, seen: Self::total(counters), since: Instant::now() }
+        let now = Instant::now();
+        let mut idle = Self { limit, seen: Self::total(counters), since: now, next_look: now };
+        idle.wait(now);
+        idle
     }
 
     fn total(counters: &Counters) -> u64 {
         counters.sent.load(Ordering::Relaxed) + counters.received.load(Ordering::Relaxed)
     }
 
-    fn next_look(&self) -> Instant {
-        self.since + self.limit
+    /// Often enough to know when the last byte was, and exactly when the limit may be over.
+    fn wait(&mut self, now: Instant) {
+        self.next_look = (now + IDLE_LOOK).min(self.since + self.limit);
     }
 
     fn is_over(&mut self, counters: &Counters) -> bool {
-        let total = Self::total(counters);
-        let over = total == self.seen;
-        self.seen = total;
-        self.since = Instant::now();
-        over
+        let (now, total) = (Instant::now(), Self::total(counters));
+        if total != self.seen {
+            (self.seen, self.since) = (total, now);
+        }
+        self.wait(now);
+        now >= self.since + self.limit
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_session_is_idle_one_limit_after_its_last_byte_and_not_two() {
+        let (counters, limit) = (Counters::default(), Duration::from_secs(900));
+        let begun = Instant::now();
+        let mut idle = Idle::new(&counters, limit);
+        let mut last = begun;
+        loop {
+            tokio::time::sleep_until(idle.next_look).await;
+            if idle.is_over(&counters) {
+                break;
+            }
+            if begun.elapsed() < Duration::from_secs(60) {
+                counters.sent.fetch_add(1, Ordering::Relaxed);
+                last = Instant::now();
+            }
+        }
+        assert!(last > begun, "some bytes have flowed");
+        let after = last.elapsed();
+        assert!((limit..=limit + IDLE_LOOK).contains(&after), "{after:?}");
     }
 }

@@ -5,9 +5,17 @@
 use std::{
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    time::Duration,
 };
 
-use gatelodge_proto::payload::Service;
+use gatelodge_proto::{payload::Service, session::inner_frame::OpenError};
+use tokio::{
+    net::TcpStream,
+    time::{Instant, timeout_at},
+};
+
+/// Longest wait for a target's answer, over all its addresses.
+const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 
 /// Why a service has no address to dial.
 #[derive(Debug, thiserror::Error)]
@@ -20,17 +28,38 @@ pub(super) enum NoTarget {
     NoSuchName(#[source] io::Error),
 }
 
-/// Resolves a service of the device's own list, once; the caller pins the answer for the session.
-pub(super) async fn resolve(service: &Service) -> Result<SocketAddr, NoTarget> {
+/// Resolves a service of the device's own list, once; the caller pins the answer for the session. Never empty.
+pub(super) async fn resolve(service: &Service) -> Result<Vec<SocketAddr>, NoTarget> {
     let found: Vec<_> =
         tokio::net::lookup_host((service.host.as_str(), service.port)).await.map_err(NoTarget::NoSuchName)?.collect();
-    let nothing = || NoTarget::NoSuchName(io::ErrorKind::NotFound.into());
-    let first = found.first().copied().ok_or_else(nothing)?;
+    if found.is_empty() {
+        return Err(NoTarget::NoSuchName(io::ErrorKind::NotFound.into()));
+    }
     // A name with one forbidden address is not trusted for its others: it may be rebound between two lookups.
     for address in &found {
         check(address.ip(), names_loopback(&service.host)).map_err(|why| NoTarget::Forbidden(address.ip(), why))?;
     }
-    Ok(first)
+    Ok(found)
+}
+
+/// Dials checked addresses in their order, each with its share of the time; gives the first that answers, or how the
+/// last failed.
+pub(super) async fn connect(addresses: &[SocketAddr]) -> Result<(TcpStream, SocketAddr), OpenError> {
+    let deadline = Instant::now() + CONNECT_WITHIN;
+    let mut failure = OpenError::NoSuchName;
+    for (address, left) in addresses.iter().zip((1..=addresses.len()).rev()) {
+        let share = deadline.saturating_duration_since(Instant::now()) / u32::try_from(left).unwrap_or(u32::MAX);
+        failure = match timeout_at(Instant::now() + share, TcpStream::connect(address)).await {
+            Ok(Ok(tcp)) => return Ok((tcp, *address)),
+            Ok(Err(error)) => match error.kind() {
+                io::ErrorKind::ConnectionRefused => OpenError::Refused,
+                io::ErrorKind::TimedOut => OpenError::TimedOut,
+                _ => OpenError::Unreachable,
+            },
+            Err(_) => OpenError::TimedOut,
+        };
+    }
+    Err(failure)
 }
 
 /// Whether the settings name loopback itself, and not something that happens to resolve to it.
@@ -172,7 +201,20 @@ mod tests {
 
     async fn resolved(host: &str) -> Result<SocketAddr, NoTarget> {
         let service = Service { name: "panel".parse().unwrap(), protocol: Protocol::Tcp, host: host.into(), port: 80 };
-        resolve(&service).await
+        resolve(&service).await.map(|found| found[0])
+    }
+
+    #[tokio::test]
+    async fn the_next_address_is_dialled_when_one_does_not_answer() {
+        let closed = {
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            listener.local_addr().unwrap()
+        };
+        let panel = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let open = panel.local_addr().unwrap();
+        let (tcp, at) = connect(&[closed, open]).await.unwrap();
+        assert_eq!((tcp.peer_addr().unwrap(), at), (open, open));
+        assert_eq!(connect(&[closed, closed]).await.unwrap_err(), OpenError::Refused);
     }
 
     #[tokio::test]

@@ -10,8 +10,9 @@ use tokio::sync::Notify;
 
 use super::inner_frame::ResetCode;
 
-/// Pieces smaller than this are copied together, so that a flood of tiny frames costs no more memory than its window.
-const SMALL: usize = 2048;
+/// Pieces smaller than this are copied together: a piece keeps the whole buffer it was read into, which its sender may
+/// have filled with frames that mean nothing.
+const SMALL: usize = 8 * 1024;
 
 #[derive(Default)]
 pub(super) struct Pipe {
@@ -151,5 +152,35 @@ impl Pipe {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    /// Memory that tells when it is gone.
+    struct Read(Vec<u8>, #[expect(dead_code, reason = "counts those who keep the memory")] Arc<()>);
+
+    impl AsRef<[u8]> for Read {
+        fn as_ref(&self) -> &[u8] {
+            &self.0
+        }
+    }
+
+    #[test]
+    fn a_padded_frame_does_not_keep_the_buffer_it_was_read_into() {
+        let (pipe, keeps) = (Pipe::default(), Arc::new(()));
+        let mut arrived = 0;
+        for length in [1, 100, 2048, 4096, SMALL - 1] {
+            let buffer = Bytes::from_owner(Read(vec![7; 32 * 1024], keeps.clone()));
+            pipe.arrived(buffer.slice(8..8 + length));
+            arrived += length;
+        }
+        assert_eq!(Arc::strong_count(&keeps), 1, "what was read is gone while its bytes wait");
+        let state = pipe.state();
+        assert_eq!(state.tail.len() + state.whole.iter().map(Bytes::len).sum::<usize>(), arrived);
     }
 }

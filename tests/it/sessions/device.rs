@@ -95,3 +95,27 @@ async fn what_the_device_tells_is_written_once_and_for_its_own_sessions_alone() 
     }
     Ok(())
 }
+
+#[tokio::test]
+async fn a_flow_id_of_another_session_hides_nothing() -> anyhow::Result<()> {
+    for cast in cast::on_each().await? {
+        let kits = cast.kits();
+        let marc = cast.installer("marc@example.com").await?;
+        let (prop, rosa) = cast.active(&marc, "villa-rosa", "rosa@example.com", Consent::Always).await?;
+        let flow = FlowId::make(kits.now(), &kits.random);
+        for target in ["tcp 192.168.1.50:80", "tcp 192.168.1.50:10001"] {
+            let session = asked(&cast, &marc, prop).await?.id;
+            let outcome = FlowOutcome::Opened;
+            cast.happens(prop.id, Happening::FlowOpened { session, flow, target: target.into(), outcome }).await?;
+            let closed = Happening::FlowClosed { session, flow, bytes_up: 10, bytes_down: 3, duration_ms: 20 };
+            cast.happens(prop.id, closed).await?;
+            let view = service::one(kits, rosa.member(), session).await?.unwrap().view;
+            let flows = service::flows(kits, &view).await?;
+            assert_eq!(flows.iter().map(|flow| flow.target.as_str()).collect::<Vec<_>>(), [target]);
+        }
+        let history = cast.history(rosa.member().organisation_id, prop.id).await?;
+        let count = |what: &str| history.iter().filter(|known| *known == what).count();
+        assert_eq!((count("flow_opened"), count("flow_closed")), (2, 2), "{history:?}");
+    }
+    Ok(())
+}

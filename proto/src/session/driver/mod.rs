@@ -7,6 +7,7 @@ mod io_step;
 
 use std::{
     collections::HashMap,
+    convert::Infallible,
     sync::{
         Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
@@ -56,6 +57,15 @@ pub struct Incoming {
     pub stream: StreamId,
     /// What it wants.
     pub open: Open,
+    given_up: oneshot::Receiver<Infallible>,
+}
+
+impl Incoming {
+    /// Waits until nobody wants the target any more: the peer took its word back, or the session is over. Means nothing
+    /// once the stream is accepted or refused.
+    pub async fn given_up(&mut self) {
+        let _ = (&mut self.given_up).await;
+    }
 }
 
 /// Something the peer said about the session as a whole.
@@ -136,6 +146,8 @@ pub struct Driver<T> {
     carrier_end: Arc<OnceLock<CarrierEnd>>,
     pipes: HashMap<StreamId, Arc<Pipe>>,
     opening: HashMap<StreamId, oneshot::Sender<Result<Stream, OpenFailure>>>,
+    /// What the peer wants and nobody has answered; each says by its end that it is not wanted any more.
+    wanted: HashMap<StreamId, oneshot::Sender<Infallible>>,
     orders: mpsc::Receiver<Order>,
     asks: (mpsc::Sender<Asked>, mpsc::Receiver<Asked>),
     resets: (mpsc::UnboundedSender<Reset>, mpsc::UnboundedReceiver<Reset>),
@@ -172,6 +184,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
             carrier_end,
             pipes: HashMap::new(),
             opening: HashMap::new(),
+            wanted: HashMap::new(),
             orders: orders_in,
             asks: mpsc::channel(8),
             resets: mpsc::unbounded_channel(),
@@ -248,7 +261,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
         while let Some(event) = self.mux.poll_event() {
             match event {
                 Event::Opening { stream, open } => {
-                    if self.incoming.send(Incoming { stream, open }).is_err() {
+                    let (wanted, given_up) = oneshot::channel();
+                    if self.incoming.send(Incoming { stream, open, given_up }).is_ok() {
+                        self.wanted.insert(stream, wanted);
+                    } else {
                         self.mux.refuse(stream, OpenError::NotAllowed);
                     }
                 }
@@ -282,6 +298,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
                     self.forget_if_over(stream);
                 }
                 Event::Reset { stream, code } => {
+                    self.wanted.remove(&stream);
                     if let Some(reply) = self.opening.remove(&stream) {
                         let _ = reply.send(Err(OpenFailure::Target(OpenError::Unreachable)));
                     }
@@ -314,10 +331,14 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
                 }
             },
             Order::Accept(stream, connect, local, reply) => {
+                self.wanted.remove(&stream);
                 let made = self.mux.accept(stream, connect, local).ok().map(|credit| self.attach(stream, credit));
                 let _ = reply.send(made);
             }
-            Order::Refuse(stream, code) => self.mux.refuse(stream, code),
+            Order::Refuse(stream, code) => {
+                self.wanted.remove(&stream);
+                self.mux.refuse(stream, code);
+            }
             Order::Tell(frame) => self.mux.tell(frame),
             Order::End(ending) => return Some(ending),
         }
