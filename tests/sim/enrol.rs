@@ -126,7 +126,7 @@ async fn one(
 fn settings(plan: &Enrol, ca_file: Option<&Path>) -> Config {
     Config {
         state_dir: std::path::PathBuf::new(),
-        cloud: config::Cloud { url: plan.cloud.clone(), ca_file: ca_file.map(Path::to_owned) },
+        cloud: config::Cloud { url: plan.cloud.clone(), ca_file: ca_file.map(Path::to_owned), relay_url: None },
         identity: config::Identity {
             factory_file: None,
             factory_command: Vec::new(),

@@ -15,6 +15,11 @@ pub(super) const KEYS: &[Key] = &[
         "PEM file of the CA that signs the cloud's certificates; without it the public roots hold.",
     ),
     Key::new(
+        "cloud.relay_url",
+        None,
+        "Where remote sessions are carried when that is not at cloud.url, like wss://relay.example.com. No other place is dialled.",
+    ),
+    Key::new(
         "identity.factory_file",
         None,
         "TOML or JSON with id_code, serial, mac and factory_secret, as written at the factory.",

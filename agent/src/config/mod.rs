@@ -51,6 +51,19 @@ pub struct Cloud {
     pub url: Url,
     /// PEM file of the CA that signs the cloud's certificates; public roots without it.
     pub ca_file: Option<PathBuf>,
+    /// Where the relay is when it is not at `url`, `wss://...`.
+    pub relay_url: Option<Url>,
+}
+
+impl Cloud {
+    /// Whether a session may be carried by a relay at `address`: one by TLS at the cloud's own host and port, or at
+    /// those that the settings name. What an order names is not enough to dial anywhere else.
+    pub fn is_relay(&self, address: &str) -> bool {
+        let Ok(asked) = Url::parse(address) else { return false };
+        let place = |url: &Url| (url.host().map(|host| host.to_owned()), url.port_or_known_default());
+        let own = [Some(&self.url), self.relay_url.as_ref()];
+        asked.scheme() == "wss" && own.into_iter().flatten().any(|own| place(own) == place(&asked))
+    }
 }
 
 /// Where the identity is read.

@@ -26,6 +26,9 @@ pub fn read(
             config.cloud.url.scheme()
         )));
     }
+    if let Some(relay) = config.cloud.relay_url.as_ref().filter(|relay| relay.scheme() != "wss") {
+        return Err(SettingsError::Value(format!("cloud.relay_url must start with wss://, not {}://", relay.scheme())));
+    }
     if !config.local_page.lan && !config.local_page.listen.ip().is_loopback() {
         return Err(SettingsError::Value(format!(
             "local_page.listen is {}, which others on the network reach; set local_page.lan = true to allow that",

@@ -94,3 +94,31 @@ fn values_that_do_not_fit_are_refused_in_words() {
     let missing = read(Some(&PathBuf::from("/nowhere/agent.toml")), std::iter::empty()).unwrap_err();
     assert!(missing.to_string().contains("/nowhere/agent.toml cannot be read"));
 }
+
+#[test]
+fn a_relay_is_where_the_cloud_is_or_where_the_settings_say_and_nowhere_else() {
+    let config = |more: &str| read_text(&format!("cloud.url = \"https://cloud.example.com\"\n{more}"), &[]);
+    let own = config("").unwrap().cloud;
+    for relay in ["wss://cloud.example.com/relay/v1", "wss://CLOUD.example.com:443/relay/v1"] {
+        assert!(own.is_relay(relay), "{relay}");
+    }
+    for elsewhere in [
+        "wss://192.168.1.50/relay/v1",
+        "wss://relay.example.com/relay/v1",
+        "wss://cloud.example.com:8443/relay/v1",
+        "wss://cloud.example.com.evil.example/relay/v1",
+        "wss://cloud.example.com@evil.example/relay/v1",
+        "ws://cloud.example.com:443/relay/v1",
+        "ws://127.0.0.1:8080/relay/v1",
+        "https://cloud.example.com/relay/v1",
+        "cloud.example.com",
+        "",
+    ] {
+        assert!(!own.is_relay(elsewhere), "{elsewhere}");
+    }
+    let other = config("cloud.relay_url = \"wss://relay.example.com:8443\"\n").unwrap().cloud;
+    assert!(other.is_relay("wss://relay.example.com:8443/relay/v1") && other.is_relay("wss://cloud.example.com/x"));
+    assert!(!other.is_relay("wss://relay.example.com/relay/v1"));
+    let refused = config("cloud.relay_url = \"ws://relay.example.com\"\n").unwrap_err();
+    assert!(refused.contains("cloud.relay_url must start with wss://"), "{refused}");
+}

@@ -23,12 +23,17 @@ use super::{
 use crate::{
     cloud::{CloudError, SwappableCertificate, endpoint_tls},
     delivery::{Access, Delivery},
+    outbox::HISTORY,
     state::{Holding, Leaf, PrivateKey, Registration},
     status::{LinkState, OnSiteCodeShown, Problem, Stage},
 };
 
 /// A session process that was told to end has this long; then it is killed.
 const SESSIONS_END_WITHIN: Duration = Duration::from_secs(5);
+
+/// News of sessions are taken while so little waits; the rest of the outbox is for results, and for the last words of
+/// sessions when the agent stops.
+const SESSION_NEWS_UNTIL: usize = HISTORY * 3 / 4;
 
 /// The running state of one enrolment.
 pub(super) struct Connected<'a> {
@@ -94,7 +99,8 @@ impl<'a> Connected<'a> {
                     None => Some(Left::Stopped),
                 },
                 answer = self.inquiry.answer() => self.standing(answer)?,
-                news = self.sessions.next() => {
+                // Not while the outbox would have to drop an older row for it: the sessions wait until rows have left.
+                news = self.sessions.next(), if self.agent.outbox.len() < SESSION_NEWS_UNTIL => {
                     self.session_news(news)?;
                     None
                 }

@@ -23,6 +23,10 @@ use crate::{
 /// A process that was asked to end and has not ended by then is killed.
 const GRACE: Duration = Duration::from_secs(3);
 
+/// News that wait to be taken, from all sessions together. What finds no room waits in its process, and so do the targets
+/// that it would tell of.
+const ROOM: usize = 16;
+
 /// What the sessions have to tell.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum SessionNews {
@@ -37,8 +41,8 @@ pub(super) struct Sessions {
     board: Board,
     program: OsString,
     live: BTreeMap<SessionId, Live>,
-    said: mpsc::UnboundedReceiver<Said>,
-    say: mpsc::UnboundedSender<Said>,
+    said: mpsc::Receiver<Said>,
+    say: mpsc::Sender<Said>,
 }
 
 struct Live {
@@ -60,6 +64,11 @@ enum Said {
 impl Connected<'_> {
     /// Starts the process for a session, if its grant is good here: nobody has to wait for a refusal then.
     pub(super) fn open_session(&mut self, order: SessionOrder) -> Outcome {
+        if !self.agent.config.cloud.is_relay(&order.relay) {
+            let reason =
+                "the order names a relay that is neither cloud.url nor cloud.relay_url of the device's settings";
+            return Outcome::Refused { reason: reason.into(), end: Some(EndReason::Refused) };
+        }
         let start = Start {
             order,
             key: self.key.clone(),
@@ -87,7 +96,7 @@ impl Sessions {
     }
 
     fn of_program(board: Board, program: OsString) -> Self {
-        let (say, said) = mpsc::unbounded_channel();
+        let (say, said) = mpsc::channel(ROOM);
         Self { board, program, live: BTreeMap::new(), said, say }
     }
 
@@ -182,21 +191,26 @@ async fn watch(
     output: ChildStdout,
     start: Vec<u8>,
     mut stops: mpsc::Receiver<EndReason>,
-    say: mpsc::UnboundedSender<Said>,
+    say: mpsc::Sender<Said>,
 ) {
     let _ = input.write_all(&start).await;
     let mut lines = BufReader::new(output).lines();
     let mut unsaid = Some(EndReason::RelayLost);
-    let mut killed_at = None;
+    let (mut killed_at, mut killed) = (None, false);
+    let mut heard = None;
     loop {
         tokio::select! {
-            line = lines.next_line() => match line {
-                Ok(Some(line)) => if let Some(what) = read_line(&line) {
-                    if let Happening::SessionEnded { .. } = what {
+            room = say.reserve(), if heard.is_some() => match (room, heard.take()) {
+                (Ok(room), Some(what)) => room.send(Said::Happened(what)),
+                (Ok(_), None) | (Err(_), _) => {}
+            },
+            line = lines.next_line(), if heard.is_none() => match line {
+                Ok(Some(line)) => {
+                    heard = read_line(&line);
+                    if let Some(Happening::SessionEnded { .. }) = heard {
                         unsaid = None;
                     }
-                    let _ = say.send(Said::Happened(what));
-                },
+                }
                 Ok(None) | Err(_) => break,
             },
             Some(reason) = stops.recv() => {
@@ -204,12 +218,16 @@ async fn watch(
                 killed_at = Some(tokio::time::Instant::now() + GRACE);
                 let _ = input.write_all(&control_line(Control::Stop(reason))).await;
             }
-            () = at(killed_at) => break,
+            () = at(killed_at), if !killed => {
+                // What it has said already is still read to the end.
+                killed = true;
+                let _ = child.start_kill();
+            }
         }
     }
     let _ = child.kill().await;
     let unsaid = unsaid.map(|reason| Happening::SessionEnded { session, reason, bytes_up: 0, bytes_down: 0 });
-    let _ = say.send(Said::Gone { session, unsaid });
+    let _ = say.send(Said::Gone { session, unsaid }).await;
 }
 
 fn control_line(control: Control) -> Vec<u8> {
@@ -233,7 +251,9 @@ fn read_line(line: &str) -> Option<Happening> {
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
-    use gatelodge_proto::{DeviceId, OrganisationId, Random, Timestamp, UserId, grant::Technician};
+    use gatelodge_proto::{
+        DeviceId, FlowId, OrganisationId, Random, Timestamp, UserId, grant::Technician, payload::FlowOutcome,
+    };
 
     use super::*;
     use crate::{
@@ -320,6 +340,33 @@ mod tests {
         assert_eq!(sessions.next().await, ended(grant.session, EndReason::Device, 7));
         assert_eq!(sessions.next().await, SessionNews::Gone);
         assert!(sessions.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_process_that_says_more_than_is_taken_waits_and_nothing_is_lost() {
+        const MANY: usize = 5000;
+        let grant = grant();
+        let flow = serde_json::to_string(&Happening::FlowOpened {
+            session: grant.session,
+            flow: FlowId::make(NOW, &Random::seeded(2)),
+            target: "tcp 192.168.1.50:80".into(),
+            outcome: FlowOutcome::Opened,
+        });
+        let script = format!(
+            "i=0; while [ $i -lt {MANY} ]; do echo '{}'; i=$((i+1)); echo $i > \"${{0%program}}said\"; done",
+            flow.unwrap()
+        );
+        let (folder, _board, mut sessions) = of_script(&script);
+        let said = || std::fs::read_to_string(folder.path().join("said")).ok()?.trim().parse::<usize>().ok();
+        sessions.open(&grant, b"{}".to_vec()).unwrap();
+        // What a pipe and the room here hold, and no more, while nobody takes anything.
+        let held = (64 << 10) / 150 + ROOM + 2;
+        for taken in 0..MANY {
+            assert!(matches!(sessions.next().await, SessionNews::Happened(Happening::FlowOpened { .. })), "{taken}");
+            let ahead = said().map_or(0, |said| said.saturating_sub(taken + 1));
+            assert!(ahead <= held, "{ahead} were said that nobody has taken");
+        }
+        assert_eq!(sessions.next().await, ended(grant.session, EndReason::RelayLost, 0));
     }
 
     #[tokio::test]

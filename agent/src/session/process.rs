@@ -55,7 +55,8 @@ pub async fn serve(
     let start: Start = serde_json::from_str(&line).map_err(|error| SessionProcessError::Order(error.to_string()))?;
 
     let (stop, stops) = mpsc::channel(4);
-    let (events, happened) = mpsc::channel(64);
+    // No more than one on its way to the output: a target is opened when its row has left, not when it is in a queue.
+    let (events, happened) = mpsc::channel(1);
     clock.correct(start.clock_lacks_us);
     let session = run(start, clock.now(), stops, events);
     let listen = async {

@@ -10,7 +10,7 @@ use gatelodge_proto::{
     link::{Event as LinkEvent, Events, Link, Message, Outgoing, Settings},
     payload::{
         self, Certificate, Command, CommandResult, Consent, DeviceState, Life, Order, Outcome, Placed, Receipt, Renew,
-        Report, Status as Presence,
+        Report, SessionOrder, Status as Presence,
     },
     topics::{Down, Topic, Up},
 };
@@ -99,6 +99,26 @@ async fn commands_are_carried_out_once_and_the_state_shows() {
     let agent = site.run();
     let status = site.status_until(|status| status.registration.is_some()).await;
     assert_eq!(status.registration.unwrap().customer.as_deref(), Some("Anna Rossi"), "it survives a restart");
+    agent.stop().await;
+}
+
+#[tokio::test]
+async fn an_order_does_not_send_the_device_to_a_relay_of_its_own_choice() {
+    let Some(site) = Site::new() else { return };
+    site.enrol(1);
+    let mut registrar = site.registrar().await;
+    let agent = site.run();
+    let report: Placed<Report> = registrar.next_body(Up::Report).await;
+    registrar.receipt(report.position).await;
+    let active = DeviceState { consent: Consent::Always, ..state(1, Life::Active) };
+    assert_eq!(registrar.order(&command(site.clock.now(), 1, Order::State(active))).await, Outcome::Done);
+    for (relay, dialled) in [("wss://127.0.0.1:9/relay/v1", true), ("wss://127.0.0.1:80/relay/v1", false)] {
+        let order = SessionOrder { grant: "a.b".parse().unwrap(), relay: relay.into(), ticket: "00".into() };
+        let outcome = registrar.order(&command(site.clock.now(), 1, Order::OpenSession(Box::new(order)))).await;
+        let Outcome::Refused { reason, end } = outcome else { panic!("nobody signed this: {outcome:?}") };
+        assert_eq!(!reason.contains("relay"), dialled, "{relay}: {reason}");
+        assert_eq!(end, Some(payload::EndReason::Refused));
+    }
     agent.stop().await;
 }
 
