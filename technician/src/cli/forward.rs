@@ -25,6 +25,9 @@ use crate::{
     pick, sentences,
 };
 
+/// What shells know as "ended by Ctrl-C".
+const INTERRUPTED: i32 = 130;
+
 #[derive(Debug, Args)]
 pub(super) struct ForwardArguments {
     /// The device: its name, web address or ID code
@@ -94,9 +97,10 @@ async fn carry(
     let allowed = allowed(by, device, asked, output);
     let Some(session) = interrupted.run_until_cancelled(allowed).await else { return Ok(EndReason::Technician) };
     let session = session?;
-    let join = match by.cloud.join(session).await {
-        Ok(join) => join,
-        Err(error) => return over(by, session, error.into()).await,
+    let join = match interrupted.run_until_cancelled(by.cloud.join(session)).await {
+        Some(Ok(join)) => join,
+        Some(Err(error)) => return over(by, session, error.into()).await,
+        None => return Ok(EndReason::Technician),
     };
     let line = LiveLine::new(device, &listeners, join.until, by.clock.clone(), output);
     let (tls, clock) = (by.tls.clone(), by.clock.clone());
@@ -183,7 +187,8 @@ async fn end_there(by: &SignedIn, session: SessionId, output: Output) {
     }
 }
 
-/// Cancelled by Ctrl-C or SIGTERM.
+/// Cancelled by Ctrl-C or SIGTERM. Whoever says so twice does not want to wait for a farewell: the program ends, and the
+/// portal finds out by itself.
 fn interrupted() -> Result<CancellationToken, Failure> {
     let token = CancellationToken::new();
     for kind in [SignalKind::interrupt(), SignalKind::terminate()] {
@@ -192,6 +197,8 @@ fn interrupted() -> Result<CancellationToken, Failure> {
         tokio::spawn(async move {
             signal.recv().await;
             token.cancel();
+            signal.recv().await;
+            std::process::exit(INTERRUPTED);
         });
     }
     Ok(token)

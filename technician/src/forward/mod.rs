@@ -137,7 +137,10 @@ pub async fn run(
     updates: mpsc::UnboundedSender<Update>,
 ) -> Result<Ending, ForwardError> {
     let mut stop = std::pin::pin!(stop);
-    let socket = dial(&session.join.relay, session.tls.clone()).await?;
+    let socket = tokio::select! {
+        dialled = dial(&session.join.relay, session.tls.clone()) => dialled?,
+        () = &mut stop => return Ok(Ending::plain(EndReason::Technician)),
+    };
     let mut carrier = tokio::select! {
         joined = Carrier::join(socket, Role::Technician, session.join.ticket.clone()) => joined?,
         () = &mut stop => return Ok(Ending::plain(EndReason::Technician)),

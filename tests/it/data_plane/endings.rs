@@ -94,3 +94,19 @@ async fn a_device_whose_clock_is_a_year_behind_counts_the_signed_seconds() {
     tcp.read_exact(&mut back).await.unwrap();
     drop(live);
 }
+
+#[tokio::test]
+async fn the_technician_ends_it_while_the_relay_does_not_answer() {
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let plane = Plane::start().await;
+    let mut change = plane.change(&[]);
+    let relay = format!("ws://{}{}", silent.local_addr().unwrap(), gatelodge_proto::api::RELAY_PATH);
+    change.join = Box::new(move |join| join.relay = relay);
+    let (_plane, mut live) = plane.go(change).await;
+    // The relay has taken the connection and says nothing.
+    let _taken = silent.accept().await.unwrap();
+    live.stop_technician.cancel();
+    let ending = (&mut live.technician).await.unwrap().unwrap();
+    assert_eq!(ending.reason, EndReason::Technician);
+    live.device.abort();
+}
