@@ -6,7 +6,7 @@ use std::{
 };
 
 use gatelodge_agent::doctor::{self, Verdict};
-use gatelodge_proto::{Clock, Random, enrol, identity::IdCode};
+use gatelodge_proto::{Clock, Random, Timestamp, enrol, identity::IdCode};
 use gatelodge_tests::{
     agent::{AgentSetup, TestAgent},
     cloud::{CloudSetup, Said, TestCloud},
@@ -126,6 +126,24 @@ async fn a_clock_that_is_far_off_is_told_by_how_much_and_what_to_do() -> anyhow:
         let Verdict::Bad { next } = &finding.verdict else { panic!("an hour is no trouble: {finding:?}") };
         says(next, &["set the clock", "time service"]);
     }
+    // So far that no certificate is good by it: the cloud is not what is wrong.
+    for clock in [Timestamp::from_seconds(86_400), now + 24 * 3650 * hour] {
+        let findings = doctor::examine(Some(&settings), std::iter::empty(), &Clock::set_to(clock)).await;
+        let bad = |finding: &&doctor::Finding| matches!(finding.verdict, Verdict::Bad { .. });
+        let bad: Vec<_> = findings.iter().filter(bad).map(|finding| finding.check).collect();
+        assert_eq!(bad, ["clock"], "{findings:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_ca_file_that_is_not_there_is_named_with_its_setting() -> anyhow::Result<()> {
+    let cloud = TestCloud::prepare(CloudSetup::default())?;
+    let agent = TestAgent::prepare(&cloud, device())?;
+    let mut command = agent.command(["run"])?;
+    command.env("GATELODGE_AGENT__CLOUD__CA_FILE", "/nowhere/ca.pem");
+    let text = Said::of(command).await?.refused(1)?;
+    says(&text, &["/nowhere/ca.pem", "set cloud.ca_file"]);
     Ok(())
 }
 

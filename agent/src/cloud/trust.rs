@@ -30,7 +30,7 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 pub enum TrustError {
     /// The CA file of the settings.
-    #[error("the CA file {path} cannot be read: {reason}")]
+    #[error("the CA file {path} of the setting cloud.ca_file cannot be read: {reason}")]
     CaFile {
         /// Which.
         path: PathBuf,

@@ -19,14 +19,14 @@ const NAME: &str = "device endpoint";
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Nothing to say before the cloud has named an endpoint.
-pub(super) async fn check(holding: Option<&Holding>, settings: &config::Cloud) -> Option<Finding> {
+pub(super) async fn check(holding: Option<&Holding>, settings: &config::Cloud, time: &Clock) -> Option<Finding> {
     let Some(Holding::Enrolled { key, credentials }) = holding else { return None };
     let endpoint: Endpoint = match credentials.mqtt.parse() {
         Ok(endpoint) => endpoint,
         Err(error) => return Some(Finding::bad(NAME, format!("{error}"), "gatelodge-agent reset enrols anew")),
     };
     let tls = SwappableCertificate::new(&credentials.chain, key)
-        .and_then(|certificate| endpoint_tls(settings.ca_file.as_deref(), certificate, &Clock::system()));
+        .and_then(|certificate| endpoint_tls(settings.ca_file.as_deref(), certificate, time));
     let tls = match tls {
         Ok(tls) => tls,
         Err(error) => return Some(Finding::bad(NAME, error.to_string(), "check cloud.ca_file")),
@@ -52,7 +52,7 @@ mod tests {
 
     #[tokio::test]
     async fn before_enrolment_there_is_nothing_to_check() {
-        let settings = config::Cloud { url: "https://cloud.example".parse().unwrap(), ca_file: None };
-        assert_eq!(check(None, &settings).await, None);
+        let settings = config::Cloud { url: "https://cloud.example".parse().unwrap(), ca_file: None, relay_url: None };
+        assert_eq!(check(None, &settings, &Clock::system()).await, None);
     }
 }

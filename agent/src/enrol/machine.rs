@@ -62,6 +62,7 @@ pub struct Enrolment {
     wait: Option<Wait>,
     /// How often in a row the cloud did not know the hardware.
     unknown: u32,
+    pace: Pace,
     backoff: Backoff,
 }
 
@@ -77,7 +78,7 @@ enum Phase {
 impl Enrolment {
     /// A new one.
     pub const fn new(method: Method, pace: Pace) -> Self {
-        Self { method, phase: Phase::Ready, code: None, wait: None, unknown: 0, backoff: Backoff::new(pace) }
+        Self { method, phase: Phase::Ready, code: None, wait: None, unknown: 0, pace, backoff: Backoff::new(pace) }
     }
 
     /// What to do now.
@@ -120,6 +121,7 @@ impl Enrolment {
 
     /// The cloud answered.
     pub fn answered(&mut self, answer: Answer, now: Instant, random: &Random) {
+        self.backoff = Backoff::new(self.pace);
         match answer {
             Answer::Enrolled(credentials) => self.phase = Phase::Finished(credentials),
             Answer::Waiting { wait, retry_after_s } => {
@@ -259,6 +261,22 @@ mod tests {
         enrolment.failed(Some(Duration::from_secs(600)), now, &random);
         let Step::Pause(pause) = enrolment.next(now, &random) else { panic!("no pause after a wish") };
         assert!(pause >= Duration::from_secs(600));
+    }
+
+    #[test]
+    fn an_answer_forgives_the_failures_before_it() {
+        for seed in 0..50 {
+            let (mut enrolment, random, mut now) =
+                (Enrolment::new(Method::FactorySecret, PACE), Random::seeded(seed), Instant::now());
+            for _ in 0..8 {
+                enrolment.failed(None, now, &random);
+            }
+            now += PACE.cap;
+            enrolment.answered(waiting(Wait::Conflict, 1), now, &random);
+            enrolment.failed(None, now, &random);
+            let Step::Pause(pause) = enrolment.next(now, &random) else { panic!("no pause after a failure") };
+            assert!(pause <= PACE.first, "{pause:?}");
+        }
     }
 
     /// The pauses between the questions of hardware that the cloud does not know and asks to come back after `wish`.

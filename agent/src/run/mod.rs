@@ -69,6 +69,10 @@ impl RunError {
             Self::Identity(error) => error.next_step(),
             Self::State(error) => error.next_step(),
             Self::Outbox(_) => "check owner and space of the state folder".into(),
+            Self::Cloud(CloudError::Trust(TrustError::CaFile { .. })) | Self::Trust(TrustError::CaFile { .. }) => {
+                "set cloud.ca_file to the CA file of this cloud, or take the line out where its CA is a public one"
+                    .into()
+            }
             Self::Cloud(_) | Self::Trust(_) => "gatelodge-agent doctor looks at each step of the way".into(),
             Self::Page(error) => error.next_step().into(),
             Self::Key(_) | Self::Certificate(_) | Self::Endpoint(_) => {
