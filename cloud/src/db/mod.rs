@@ -9,6 +9,7 @@ mod connect;
 mod error;
 mod migrate;
 mod reserve;
+pub mod rows;
 mod tx;
 mod types;
 

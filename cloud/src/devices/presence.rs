@@ -1,7 +1,7 @@
 //! Who is there: leases that the node renews for the devices on its endpoint, ends when they lapse, and connections
 //! that lost their right and are closed.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::HashSet, time::Duration};
 
 use futures_util::future::BoxFuture;
 use gatelodge_proto::{CertificateSerial, DeviceId, payload::Life};
@@ -88,17 +88,20 @@ pub async fn watch(kits: Kits) {
 /// One round of [`watch`].
 pub(super) async fn once(kits: &Kits) -> Result<(), DbError> {
     let now = kits.now();
-    let connected = kits.endpoint.connected();
+    let connected: Option<HashSet<DeviceId>> = kits.endpoint.connected().map(|devices| devices.into_iter().collect());
     let mut tx = kits.db.write_on_reserve().await?;
-    for device in connected.iter().flatten() {
-        store::presence::extend(&mut tx, *device, now + LEASE, now + LINGER * 2).await?;
-    }
-    if connected.is_none() {
-        store::presence::extend_reported(&mut tx, now + LEASE, now - EXTERNAL_LEASE).await?;
+    // A lease that lasts longer is left alone, to spare the disk.
+    let enough = now + LINGER * 2;
+    match &connected {
+        Some(connected) => {
+            let mut due = store::presence::due(&mut tx, enough).await?;
+            due.retain(|device| connected.contains(device));
+            store::presence::extend(&mut tx, &due, now + LEASE).await?;
+        }
+        None => store::presence::extend_reported(&mut tx, now + LEASE, enough, now - EXTERNAL_LEASE).await?,
     }
     store::presence::end_lapsed(&mut tx, now).await?;
     store::commands::end_late(&mut tx, now).await?;
-    let connected: Option<BTreeSet<DeviceId>> = connected.map(|connected| connected.into_iter().collect());
     let mut unwanted = Vec::new();
     for device in store::certificates::revoked_since(&mut tx, now - INSISTING).await? {
         // Who is connected to somebody else's broker is not known here.

@@ -3,49 +3,62 @@
 
 use std::collections::BTreeMap;
 
-use gatelodge_proto::{CertificateSerial, DeviceId, Timestamp, topics::Topic};
+use gatelodge_proto::{CertificateSerial, DeviceId, Timestamp, payload::Life};
 
 use super::{
-    model::{Certificate, CertificateState, Device},
-    store,
+    model::{CertificateState, Names},
+    store::{self, speakers::Row},
 };
-use crate::{
-    db::{DbError, Tx},
-    mqtt::Incoming,
-};
+use crate::db::{DbError, Tx};
 
-/// A device that said something, held until the transaction ends.
-pub(super) struct Speaker {
-    pub(super) device: Device,
-    /// Of its present ownership, none taken back.
-    certificates: Vec<Certificate>,
-}
+/// The devices that said something in a group, held until the transaction ends.
+pub(super) struct Speakers(BTreeMap<DeviceId, Row>);
 
 /// Who sent one message.
 #[derive(Clone, Copy)]
 pub(super) struct Sender<'a> {
-    speaker: &'a Speaker,
+    device: DeviceId,
+    row: &'a Row,
     /// `None` behind somebody else's broker, which does not tell.
     certificate: Option<&'a CertificateSerial>,
 }
 
-impl Speaker {
-    /// This device, by a connection with `certificate`.
-    pub(super) const fn by<'a>(&'a self, certificate: Option<&'a CertificateSerial>) -> Sender<'a> {
-        Sender { speaker: self, certificate }
+impl Speakers {
+    /// Looks everybody up, and holds them; `devices` in the order of ids.
+    pub(super) async fn hold(tx: &mut Tx, devices: &[DeviceId]) -> Result<Self, DbError> {
+        Ok(Self(store::speakers::hold(tx, devices).await?))
+    }
+
+    /// This device, by a connection with `certificate`; `None` when there is no such device.
+    pub(super) fn by<'a>(
+        &'a self,
+        device: DeviceId,
+        certificate: Option<&'a CertificateSerial>,
+    ) -> Option<Sender<'a>> {
+        Some(Sender { device, row: self.0.get(&device)?, certificate })
     }
 }
 
 impl<'a> Sender<'a> {
     /// The device.
-    pub(super) const fn device(self) -> &'a Device {
-        &self.speaker.device
+    pub(super) const fn device(self) -> DeviceId {
+        self.device
+    }
+
+    /// What it is called.
+    pub(super) const fn names(self) -> &'a Names {
+        &self.row.names
+    }
+
+    /// Whether it is out of service for good.
+    pub(super) fn is_retired(self) -> bool {
+        self.row.life == Life::Retired
     }
 
     /// Whether the message counts: its sender's certificate was not taken back, or, where that is not known, the
     /// device has one that lets it in.
     pub(super) fn may_speak(self) -> bool {
-        self.speaker.certificates.iter().any(|certificate| match self.certificate {
+        self.row.certificates.iter().any(|certificate| match self.certificate {
             Some(by) => certificate.serial == *by,
             None => certificate.state == CertificateState::Current,
         })
@@ -53,33 +66,9 @@ impl<'a> Sender<'a> {
 
     /// Whether it may ask for its next certificate: the one it has still lets it in.
     pub(super) fn may_renew(self, now: Timestamp) -> bool {
-        self.speaker.certificates.iter().any(|certificate| {
+        self.row.certificates.iter().any(|certificate| {
             let good = certificate.state == CertificateState::Current && certificate.not_after > now;
             good && self.certificate.is_none_or(|by| certificate.serial == *by)
         })
-    }
-}
-
-/// Everybody who speaks in a group, each held; in the order of ids, so that two groups never wait for each other.
-pub(super) async fn speakers(tx: &mut Tx, group: &[Incoming]) -> Result<BTreeMap<DeviceId, Speaker>, DbError> {
-    let mut ids: Vec<DeviceId> = group.iter().filter_map(speaker).collect();
-    ids.sort_unstable();
-    ids.dedup();
-    let mut speakers = BTreeMap::new();
-    for id in ids {
-        let Some(device) = store::inventory::hold(tx, id).await? else { continue };
-        let certificates = store::certificates::standing(tx, id, device.epoch).await?;
-        speakers.insert(id, Speaker { device, certificates });
-    }
-    Ok(speakers)
-}
-
-fn speaker(incoming: &Incoming) -> Option<DeviceId> {
-    match incoming {
-        Incoming::Message { topic, .. } => match topic.parse() {
-            Ok(Topic::Up(device, _)) => Some(device),
-            Ok(Topic::Down(..)) | Err(_) => None,
-        },
-        Incoming::Left(device) | Incoming::Silent(device) => Some(*device),
     }
 }

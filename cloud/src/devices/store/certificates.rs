@@ -100,23 +100,6 @@ pub(in crate::devices) async fn current(tx: &mut Tx, device: DeviceId) -> Result
     rows.into_iter().map(Certificate::try_from).collect()
 }
 
-/// The certificates of one ownership of a device that were not taken back, the newest first.
-pub(in crate::devices) async fn standing(
-    tx: &mut Tx,
-    device: DeviceId,
-    epoch: u64,
-) -> Result<Vec<Certificate>, DbError> {
-    let rows = run!(tx, c => sqlx::query_as::<_, Row>(
-        "SELECT serial, device_id, epoch, key_thumbprint, chain, state, not_after, issued_at
-         FROM certificate WHERE device_id = $1 AND epoch = $2 AND state <> $3 ORDER BY issued_at DESC, not_after DESC",
-    )
-    .bind(device.uuid())
-    .bind(count(epoch))
-    .bind(CertificateState::Revoked.word())
-    .fetch_all(c))?;
-    rows.into_iter().map(Certificate::try_from).collect()
-}
-
 /// Ends the certificates of a device that were issued before the one it has just connected with.
 pub(in crate::devices) async fn supersede(tx: &mut Tx, now: Timestamp, by: &Certificate) -> Result<u64, DbError> {
     change!(tx, c => sqlx::query(

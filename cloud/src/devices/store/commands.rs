@@ -1,11 +1,15 @@
 //! What the cloud asks of devices, kept until its result is there.
 
 use gatelodge_proto::{CommandId, DeviceId, Timestamp, payload::Command};
-use sqlx::types::Json;
+use sqlx::{AssertSqlSafe, types::Json};
+use uuid::Uuid;
 
 use crate::{
     change,
-    db::{DbError, Ts, Tx, count},
+    db::{
+        DbError, Ts, Tx, count,
+        rows::{self, Column},
+    },
     run,
 };
 
@@ -42,6 +46,32 @@ pub(in crate::devices) async fn waiting(
     .bind(Ts::from(now))
     .fetch_all(c))?;
     Ok(rows.into_iter().map(|Json(command)| command).collect())
+}
+
+/// The commands of these devices that still want a result, the oldest first.
+pub(in crate::devices) async fn waiting_for(
+    tx: &mut Tx,
+    now: Timestamp,
+    devices: &[DeviceId],
+) -> Result<Vec<(DeviceId, Command)>, DbError> {
+    let mut waiting = Vec::new();
+    for list in rows::lists(devices) {
+        let text = format!(
+            "SELECT device_id, command FROM command
+             WHERE state = $1 AND deadline > $2 AND device_id IN (VALUES {}) ORDER BY id LIMIT 10000",
+            rows::placeholders(tx, 3, list.len(), &[Column::Uuid])
+        );
+        let found = run!(tx, c => {
+            let mut select = sqlx::query_as::<_, (Uuid, Json<Command>)>(AssertSqlSafe(text));
+            select = select.bind(WAITING).bind(Ts::from(now));
+            for device in list {
+                select = select.bind(device.uuid());
+            }
+            select.fetch_all(c)
+        })?;
+        waiting.extend(found.into_iter().map(|(device, Json(command))| (DeviceId::from_uuid(device), command)));
+    }
+    Ok(waiting)
 }
 
 /// Notes that a command was handed to the endpoint.

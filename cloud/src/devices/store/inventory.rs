@@ -1,12 +1,19 @@
 //! Products and devices.
 
-use gatelodge_proto::{DeviceId, Timestamp, identity::MacAddress, payload::Life, payload::Report};
-use sqlx::types::Json;
+use gatelodge_proto::{
+    DeviceId, Timestamp,
+    identity::MacAddress,
+    payload::{Life, Position, Report},
+};
+use sqlx::{AssertSqlSafe, types::Json};
 use uuid::Uuid;
 
 use crate::{
     change,
-    db::{DbError, Ts, Tx, count},
+    db::{
+        DbError, Ts, Tx, count,
+        rows::{self, Column},
+    },
     devices::{
         machine,
         model::{Device, Names, Product, ProductId, ProofKind},
@@ -205,24 +212,35 @@ pub(in crate::devices) async fn next_state_version(tx: &mut Tx, id: DeviceId) ->
     u64::try_from(version).map_err(DbError::corrupt)
 }
 
-/// Keeps a report when it is newer than the one kept, by the device's own count.
-pub(in crate::devices) async fn keep_report(
+/// Keeps reports that are newer than the ones kept, by each device's own count; at most one of a device.
+pub(in crate::devices) async fn keep_reports(
     tx: &mut Tx,
-    id: DeviceId,
     now: Timestamp,
-    (boot, seq): (u64, u64),
-    report: &Report,
+    reports: &[(DeviceId, Position, &Report)],
 ) -> Result<(), DbError> {
-    change!(tx, c => sqlx::query(
-        "UPDATE device SET reported_at = $2, report_boot = $3, report_seq = $4, report = $5
-         WHERE id = $1 AND (report_boot IS NULL OR report_boot < $3 OR (report_boot = $3 AND report_seq < $4))",
-    )
-    .bind(id.uuid())
-    .bind(Ts::from(now))
-    .bind(count(boot))
-    .bind(count(seq))
-    .bind(Json(report))
-    .execute(c))?;
+    const ROW: [Column; 4] = [Column::Uuid, Column::Integer, Column::Integer, Column::Json];
+    for list in rows::lists(reports) {
+        let text = format!(
+            "WITH newest (id, boot, seq, report) AS (VALUES {})
+             UPDATE device SET reported_at = $1, report_boot = newest.boot, report_seq = newest.seq,
+                 report = newest.report
+             FROM newest
+             WHERE device.id = newest.id AND (report_boot IS NULL OR report_boot < newest.boot
+                 OR (report_boot = newest.boot AND report_seq < newest.seq))",
+            rows::placeholders(tx, 2, list.len(), &ROW)
+        );
+        change!(tx, c => {
+            let mut update = sqlx::query(AssertSqlSafe(text)).bind(Ts::from(now));
+            for (device, position, report) in list {
+                update = update
+                    .bind(device.uuid())
+                    .bind(count(position.boot))
+                    .bind(count(position.seq))
+                    .bind(Json(report));
+            }
+            update.execute(c)
+        })?;
+    }
     Ok(())
 }
 

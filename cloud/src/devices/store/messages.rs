@@ -1,31 +1,49 @@
 //! Which messages were taken in, and those nobody could use.
 
-use gatelodge_proto::{DeviceId, Random, Timestamp, payload::Position};
+use std::collections::HashSet;
+
+use gatelodge_proto::{DeviceId, Random, Timestamp};
+use sqlx::AssertSqlSafe;
+use uuid::Uuid;
 
 use crate::{
     change,
-    db::{DbError, Ts, Tx, count},
+    db::{
+        DbError, Ts, Tx, count,
+        rows::{self, Column},
+    },
+    run,
 };
 
-/// Notes a message as taken in; `false` when it was before.
+/// One message of one device.
+pub(in crate::devices) type Place = (DeviceId, Uuid, u64);
+
+/// Notes messages as taken in; gives those that were not before.
 pub(in crate::devices) async fn first_time(
     tx: &mut Tx,
     now: Timestamp,
-    device: DeviceId,
-    position: Position,
-    kind: &'static str,
-) -> Result<bool, DbError> {
-    let inserted = change!(tx, c => sqlx::query(
-        "INSERT INTO device_message (device_id, boot_id, seq, kind, received_at) VALUES ($1, $2, $3, $4, $5)
-         ON CONFLICT DO NOTHING",
-    )
-    .bind(device.uuid())
-    .bind(position.boot_id)
-    .bind(count(position.seq))
-    .bind(kind)
-    .bind(Ts::from(now))
-    .execute(c))?;
-    Ok(inserted == 1)
+    places: &[(Place, &'static str)],
+) -> Result<HashSet<Place>, DbError> {
+    const ROW: [Column; 5] = [Column::Uuid, Column::Uuid, Column::Integer, Column::Text, Column::Integer];
+    let mut first = HashSet::with_capacity(places.len());
+    for list in rows::lists(places) {
+        let text = format!(
+            "INSERT INTO device_message (device_id, boot_id, seq, kind, received_at) VALUES {}
+             ON CONFLICT DO NOTHING RETURNING device_id, boot_id, seq",
+            rows::placeholders(tx, 1, list.len(), &ROW)
+        );
+        let inserted = run!(tx, c => {
+            let mut insert = sqlx::query_as::<_, (Uuid, Uuid, i64)>(AssertSqlSafe(text));
+            for ((device, boot_id, seq), kind) in list {
+                insert = insert.bind(device.uuid()).bind(boot_id).bind(count(seq)).bind(kind).bind(Ts::from(now));
+            }
+            insert.fetch_all(c)
+        })?;
+        for (device, boot_id, seq) in inserted {
+            first.insert((DeviceId::from_uuid(device), boot_id, u64::try_from(seq).map_err(DbError::corrupt)?));
+        }
+    }
+    Ok(first)
 }
 
 /// Keeps a message that cannot be used, for a person to look at.

@@ -8,3 +8,4 @@ pub(super) mod inventory;
 pub(super) mod lists;
 pub(super) mod messages;
 pub(super) mod presence;
+pub(super) mod speakers;

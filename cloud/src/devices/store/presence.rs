@@ -1,33 +1,43 @@
 //! Presence: a lease that is renewed while a device is connected and lapses by itself.
 
 use gatelodge_proto::{DeviceId, Timestamp};
+use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
+use super::speakers;
 use crate::{
     change,
-    db::{DbError, Ts, Tx},
+    db::{
+        DbError, Ts, Tx,
+        rows::{self, Column},
+    },
     run,
 };
 
-/// The device is there, under this start.
+/// These devices are there, each under this start.
 pub(in crate::devices) async fn came(
     tx: &mut Tx,
     now: Timestamp,
-    device: DeviceId,
-    boot_id: Uuid,
     lease_until: Timestamp,
+    arrivals: &[(DeviceId, Uuid)],
 ) -> Result<(), DbError> {
-    change!(tx, c => sqlx::query(
-        "UPDATE device SET presence_since = CASE WHEN online THEN presence_since ELSE $2 END, online = $3,
-             presence_boot_id = $4, lease_until = $5
-         WHERE id = $1",
-    )
-    .bind(device.uuid())
-    .bind(Ts::from(now))
-    .bind(true)
-    .bind(boot_id)
-    .bind(Ts::from(lease_until))
-    .execute(c))?;
+    for list in rows::lists(arrivals) {
+        let text = format!(
+            "WITH arrival (id, boot_id) AS (VALUES {})
+             UPDATE device SET presence_since = CASE WHEN online THEN presence_since ELSE $1 END, online = $2,
+                 presence_boot_id = arrival.boot_id, lease_until = $3
+             FROM arrival WHERE device.id = arrival.id",
+            rows::placeholders(tx, 4, list.len(), &[Column::Uuid, Column::Uuid])
+        );
+        change!(tx, c => {
+            let mut update =
+                sqlx::query(AssertSqlSafe(text)).bind(Ts::from(now)).bind(true).bind(Ts::from(lease_until));
+            for (device, boot_id) in list {
+                update = update.bind(device.uuid()).bind(boot_id);
+            }
+            update.execute(c)
+        })?;
+    }
     Ok(())
 }
 
@@ -59,18 +69,32 @@ pub(in crate::devices) async fn shorten(tx: &mut Tx, device: DeviceId, until: Ti
     Ok(())
 }
 
-/// It is still connected. A lease that lasts beyond `enough` is left alone, to spare the disk.
-pub(in crate::devices) async fn extend(
-    tx: &mut Tx,
-    device: DeviceId,
-    until: Timestamp,
-    enough: Timestamp,
-) -> Result<(), DbError> {
-    change!(tx, c => sqlx::query("UPDATE device SET lease_until = $2 WHERE id = $1 AND online AND lease_until < $3")
-        .bind(device.uuid())
-        .bind(Ts::from(until))
-        .bind(Ts::from(enough))
-        .execute(c))?;
+/// The devices whose lease ends before `enough`, in the order of ids.
+pub(in crate::devices) async fn due(tx: &mut Tx, enough: Timestamp) -> Result<Vec<DeviceId>, DbError> {
+    let rows = run!(tx, c => sqlx::query_scalar::<_, Uuid>(
+        "SELECT id FROM device WHERE online AND lease_until < $1 ORDER BY id",
+    )
+    .bind(Ts::from(enough))
+    .fetch_all(c))?;
+    Ok(rows.into_iter().map(DeviceId::from_uuid).collect())
+}
+
+/// They are still connected.
+pub(in crate::devices) async fn extend(tx: &mut Tx, devices: &[DeviceId], until: Timestamp) -> Result<(), DbError> {
+    speakers::lock(tx, devices).await?;
+    for list in rows::lists(devices) {
+        let text = format!(
+            "UPDATE device SET lease_until = $1 WHERE online AND id IN (VALUES {})",
+            rows::placeholders(tx, 2, list.len(), &[Column::Uuid])
+        );
+        change!(tx, c => {
+            let mut update = sqlx::query(AssertSqlSafe(text)).bind(Ts::from(until));
+            for device in list {
+                update = update.bind(device.uuid());
+            }
+            update.execute(c)
+        })?;
+    }
     Ok(())
 }
 
@@ -102,11 +126,15 @@ pub(in crate::devices) async fn end_lapsed(tx: &mut Tx, now: Timestamp) -> Resul
 pub(in crate::devices) async fn extend_reported(
     tx: &mut Tx,
     until: Timestamp,
+    enough: Timestamp,
     reported_after: Timestamp,
 ) -> Result<(), DbError> {
-    change!(tx, c => sqlx::query("UPDATE device SET lease_until = $1 WHERE online AND reported_at > $2")
-        .bind(Ts::from(until))
-        .bind(Ts::from(reported_after))
-        .execute(c))?;
+    change!(tx, c => sqlx::query(
+        "UPDATE device SET lease_until = $1 WHERE online AND lease_until < $2 AND reported_at > $3",
+    )
+    .bind(Ts::from(until))
+    .bind(Ts::from(enough))
+    .bind(Ts::from(reported_after))
+    .execute(c))?;
     Ok(())
 }
