@@ -30,11 +30,7 @@ impl Speakers {
     }
 
     /// This device, by a connection with `certificate`; `None` when there is no such device.
-    pub(super) fn by<'a>(
-        &'a self,
-        device: DeviceId,
-        certificate: Option<&'a CertificateSerial>,
-    ) -> Option<Sender<'a>> {
+    pub(super) fn by<'a>(&'a self, device: DeviceId, certificate: Option<&'a CertificateSerial>) -> Option<Sender<'a>> {
         Some(Sender { device, row: self.0.get(&device)?, certificate })
     }
 }

@@ -176,6 +176,34 @@ async fn an_old_will_does_not_overrule_a_newer_start() {
 }
 
 #[tokio::test]
+async fn coming_and_going_within_one_group_holds_in_its_order() {
+    for test in each().await {
+        let kits = &test.kits;
+        let id = enrolled_device(kits).await;
+        let lease = async || {
+            let mut tx = kits.db.read().await.unwrap();
+            let until = gatelodge_cloud::run!(&mut tx, c => sqlx::query_scalar::<_, Option<i64>>(
+                "SELECT lease_until FROM device WHERE online",
+            )
+            .fetch_optional(c));
+            until.unwrap().flatten().map(Timestamp::from_micros)
+        };
+        let (came, went, left) = (status(id, true, BOOT), status(id, false, BOOT), Incoming::Left(id));
+        let full = Some(kits.now() + Duration::from_secs(45));
+        for (group, until) in [
+            ([&came, &left], Some(kits.now() + Duration::from_secs(15))),
+            ([&left, &came], full),
+            ([&came, &went], None),
+            ([&went, &came], full),
+            ([&came, &Incoming::Silent(id)], None),
+        ] {
+            take(kits, &group.map(Clone::clone)).await;
+            assert_eq!(lease().await, until, "{group:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_command_is_offered_each_time_the_device_comes_until_its_result_is_in() {
     for test in each().await {
         let kits = &test.kits;

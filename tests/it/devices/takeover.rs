@@ -140,6 +140,37 @@ async fn what_a_key_said_before_it_lost_its_right_counts_for_nothing_after() {
 }
 
 #[tokio::test]
+async fn each_message_of_a_group_is_judged_by_its_own_senders_right() {
+    for test in each().await {
+        let kits = &test.kits;
+        let id = manufactured(kits, 1, "factory_secret").await.id;
+        import(kits, &[row(&names(2), "factory_secret")]).await;
+        let other = device(kits, &names(2)).await.id;
+        let enrol = async |n| serial_of(&enrolled(Key::make().enrol_by_secret(kits, &names(n)).await.unwrap()).chain);
+        let (old, others) = (enrol(1).await, enrol(2).await);
+        released(kits, id).await;
+        // Nothing that does not count takes a place in the device's history, which its next key may use.
+        let early = message(id, Up::Report, &report(1, "old"), Some(&old));
+        assert!(parked(kits, &[early]).await[0].is_some());
+
+        let new = enrol(1).await;
+        let mut of_other = report(1, "other");
+        (of_other.body.mac, of_other.body.serial) = (names(2).mac, names(2).serial);
+        of_other.body.id_code = Some(names(2).id_code);
+        let group = [
+            message(id, Up::Report, &report(1, "old"), Some(&old)),
+            message(other, Up::Report, &of_other, Some(&new)),
+            message(id, Up::Report, &report(1, "new"), Some(&new)),
+            message(other, Up::Report, &of_other, Some(&others)),
+        ];
+        let reasons = parked(kits, &group).await;
+        assert_eq!(reasons.iter().map(Option::is_some).collect::<Vec<_>>(), [true, true, false, false], "{reasons:?}");
+        let firmware = async |n| device(kits, &names(n)).await.report.map(|report| report.firmware);
+        assert_eq!((firmware(1).await.as_deref(), firmware(2).await.as_deref()), (Some("new"), Some("other")));
+    }
+}
+
+#[tokio::test]
 async fn a_renewal_that_waits_for_a_release_comes_too_late() {
     for test in each().await {
         let kits = &test.kits;
