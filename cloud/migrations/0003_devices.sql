@@ -34,6 +34,8 @@ CREATE TABLE device (
     lease_until {ts},
     UNIQUE (product_id, serial_folded)
 );
+-- Looked through every few seconds.
+CREATE INDEX device_lease ON device (lease_until) WHERE online;
 
 -- The allow-list: a certificate connects while its row says `current`.
 CREATE TABLE certificate (
@@ -50,6 +52,7 @@ CREATE TABLE certificate (
 );
 CREATE INDEX certificate_device ON certificate (device_id, state);
 CREATE INDEX certificate_key ON certificate (key_thumbprint);
+CREATE INDEX certificate_ended ON certificate (ended_at) WHERE ended_at IS NOT NULL;
 
 -- One key that asks for a certificate.
 CREATE TABLE enrolment (
@@ -126,6 +129,7 @@ CREATE TABLE command (
     ended_at {ts}
 );
 CREATE INDEX command_waiting ON command (device_id, state);
+CREATE INDEX command_late ON command (state, deadline);
 
 -- Positions already taken in: makes ingest idempotent.
 CREATE TABLE device_message (

@@ -111,9 +111,11 @@ impl Db {
                     .synchronous(SqliteSynchronous::Full)
                     .foreign_keys(true)
                     .busy_timeout(PATIENCE);
+                // A connection to a file does not go stale: nothing is asked of it before it is used.
                 let writer = SqlitePoolOptions::new()
                     .max_connections(1)
                     .acquire_timeout(PATIENCE)
+                    .test_before_acquire(false)
                     .before_acquire(|connection, _| Box::pin(is_sound(connection)))
                     .connect_with(options.clone())
                     .await
@@ -121,6 +123,7 @@ impl Db {
                 let readers = SqlitePoolOptions::new()
                     .max_connections(4)
                     .acquire_timeout(PATIENCE)
+                    .test_before_acquire(false)
                     .connect_with(options.read_only(true).create_if_missing(false))
                     .await
                     .map_err(open)?;

@@ -3,7 +3,8 @@
 //!
 //! A store function takes `&mut Tx` and runs its statement through [`run!`](crate::run); a service opens the
 //! transaction with [`Db::read`] or [`Db::write`] and commits it. Placeholders are `$1`, times are microseconds
-//! ([`Ts`]), JSON goes through `sqlx::types::Json`.
+//! ([`Ts`]), JSON goes through `sqlx::types::Json`. One question that is asked all the time goes through
+//! [`ask!`](crate::ask) without a transaction.
 
 mod connect;
 mod error;

@@ -73,3 +73,17 @@ macro_rules! change {
         }
     };
 }
+
+/// Runs one statement that only reads, outside any transaction, on whichever database it is:
+/// `ask!(db, c => sqlx::query_scalar("SELECT 1").fetch_one(c))`.
+///
+/// For what is asked so often that the beginning and end of a transaction would cost more than the question.
+#[macro_export]
+macro_rules! ask {
+    ($db:expr, $c:ident => $statement:expr) => {
+        match $db {
+            $crate::db::Db::Postgres($c) => $statement.await.map_err($crate::db::DbError::from),
+            $crate::db::Db::Sqlite { readers: $c, .. } => $statement.await.map_err($crate::db::DbError::from),
+        }
+    };
+}

@@ -4,9 +4,9 @@
 use std::{collections::HashSet, time::Duration};
 
 use futures_util::future::BoxFuture;
-use gatelodge_proto::{CertificateSerial, DeviceId, payload::Life};
+use gatelodge_proto::{CertificateSerial, DeviceId};
 
-use super::{model::CertificateState, revocations, store};
+use super::{revocations, store};
 use crate::{db::DbError, kits::Kits, mqtt::Doorkeeper};
 
 /// One and a half keep-alives of 30 s (MQTT 5 section 3.1.2.10).
@@ -31,24 +31,15 @@ impl AllowList {
     }
 
     async fn look(&self, device: DeviceId, serial: &CertificateSerial) -> Result<bool, DbError> {
-        let now = self.0.now();
-        let mut tx = self.0.db.read().await?;
-        let Some(certificate) = store::certificates::by_serial(&mut tx, serial).await? else { return Ok(false) };
-        let Some(row) = store::inventory::by_id(&mut tx, device).await? else { return Ok(false) };
-        let good = certificate.device == device
-            && certificate.state == CertificateState::Current
-            && certificate.epoch == row.epoch
-            && certificate.not_after > now
-            && row.life != Life::Retired;
-        if !good {
+        let Self(kits) = self;
+        let now = kits.now();
+        let Some(found) = store::certificates::admission(&kits.db, now, device, serial).await? else {
             return Ok(false);
-        }
-        let current = store::certificates::current(&mut tx, device).await?;
-        drop(tx);
-        if current.iter().any(|other| other.issued_at < certificate.issued_at) {
+        };
+        if found.is_renewal {
             // The renewed certificate has shown itself in use: the old one has done its time.
-            let mut tx = self.0.db.write_on_reserve().await?;
-            store::certificates::supersede(&mut tx, now, &certificate).await?;
+            let mut tx = kits.db.write_on_reserve().await?;
+            store::certificates::supersede(&mut tx, now, device, (serial, found.issued_at)).await?;
             tx.commit().await?;
         }
         Ok(true)

@@ -1,5 +1,6 @@
 //! Devices: inventory, enrolment, codes and messages, on both databases.
 
+mod admission;
 mod codes;
 mod enrolment;
 mod import;

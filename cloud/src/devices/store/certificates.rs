@@ -1,11 +1,11 @@
 //! The allow-list.
 
-use gatelodge_proto::{CertificateSerial, DeviceId, Timestamp};
+use gatelodge_proto::{CertificateSerial, DeviceId, Timestamp, payload::Life};
 use uuid::Uuid;
 
 use crate::{
-    change,
-    db::{DbError, Ts, Tx, count},
+    ask, change,
+    db::{Db, DbError, Ts, Tx, count},
     devices::model::{Certificate, CertificateState},
     pki::Issued,
     run,
@@ -64,19 +64,6 @@ pub(in crate::devices) async fn insert(
     Ok(())
 }
 
-pub(in crate::devices) async fn by_serial(
-    tx: &mut Tx,
-    serial: &CertificateSerial,
-) -> Result<Option<Certificate>, DbError> {
-    let row = run!(tx, c => sqlx::query_as::<_, Row>(
-        "SELECT serial, device_id, epoch, key_thumbprint, chain, state, not_after, issued_at
-         FROM certificate WHERE serial = $1",
-    )
-    .bind(serial.as_str())
-    .fetch_optional(c))?;
-    row.map(Certificate::try_from).transpose()
-}
-
 /// Every certificate of a key, the newest first.
 pub(in crate::devices) async fn by_key(tx: &mut Tx, key_thumbprint: &str) -> Result<Vec<Certificate>, DbError> {
     let rows = run!(tx, c => sqlx::query_as::<_, Row>(
@@ -100,18 +87,55 @@ pub(in crate::devices) async fn current(tx: &mut Tx, device: DeviceId) -> Result
     rows.into_iter().map(Certificate::try_from).collect()
 }
 
+/// A certificate that lets its device in.
+#[derive(Debug)]
+pub(in crate::devices) struct Admission {
+    pub(in crate::devices) issued_at: Timestamp,
+    /// Older ones still let the device in, too.
+    pub(in crate::devices) is_renewal: bool,
+}
+
+/// Whether a certificate lets a device in now, by one look at one moment of the database.
+pub(in crate::devices) async fn admission(
+    db: &Db,
+    now: Timestamp,
+    device: DeviceId,
+    serial: &CertificateSerial,
+) -> Result<Option<Admission>, DbError> {
+    let row = ask!(db, c => sqlx::query_as::<_, (Ts, bool)>(
+        "SELECT c.issued_at, EXISTS (
+             SELECT 1 FROM certificate older
+             WHERE older.device_id = c.device_id AND older.state = $3 AND older.issued_at < c.issued_at)
+         FROM certificate c JOIN device d ON d.id = c.device_id
+         WHERE c.serial = $1 AND c.device_id = $2 AND c.state = $3 AND c.epoch = d.epoch AND c.not_after > $4
+             AND d.life <> $5",
+    )
+    .bind(serial.as_str())
+    .bind(device.uuid())
+    .bind(CertificateState::Current.word())
+    .bind(Ts::from(now))
+    .bind(Life::Retired.word())
+    .fetch_optional(c))?;
+    Ok(row.map(|(issued_at, is_renewal)| Admission { issued_at: issued_at.into(), is_renewal }))
+}
+
 /// Ends the certificates of a device that were issued before the one it has just connected with.
-pub(in crate::devices) async fn supersede(tx: &mut Tx, now: Timestamp, by: &Certificate) -> Result<u64, DbError> {
+pub(in crate::devices) async fn supersede(
+    tx: &mut Tx,
+    now: Timestamp,
+    device: DeviceId,
+    (by, issued_at): (&CertificateSerial, Timestamp),
+) -> Result<u64, DbError> {
     change!(tx, c => sqlx::query(
         "UPDATE certificate SET state = $3, ended_at = $4
          WHERE device_id = $1 AND serial <> $2 AND state = $5 AND issued_at < $6",
     )
-    .bind(by.device.uuid())
-    .bind(by.serial.as_str())
+    .bind(device.uuid())
+    .bind(by.as_str())
     .bind(CertificateState::Superseded.word())
     .bind(Ts::from(now))
     .bind(CertificateState::Current.word())
-    .bind(Ts::from(by.issued_at))
+    .bind(Ts::from(issued_at))
     .execute(c))
 }
 
