@@ -20,7 +20,7 @@ pub fn program(name: &str) -> anyhow::Result<PathBuf> {
     }
     let path = folder.join(name);
     if !path.is_file() {
-        bail!("{} is not built; build it with: cargo build --workspace --bins", path.display());
+        bail!("{} is not built; build it with: cargo build --workspace --all-targets", path.display());
     }
     Ok(path)
 }
@@ -49,8 +49,9 @@ fn build(folder: &Path) -> Result<(), String> {
     if std::env::var_os("GATELODGE_PROGRAMS_BUILT").is_some() || !folder.ends_with("debug") {
         return Ok(());
     }
+    // With `--bins` alone the dependencies would have other features than the tests have, and be compiled once more.
     let mut command = Command::new(cargo);
-    command.current_dir(repository()).args(["build", "--workspace", "--bins", "--quiet"]);
+    command.current_dir(repository()).args(["build", "--workspace", "--all-targets", "--quiet"]);
     match command.output() {
         Ok(output) if output.status.success() => Ok(()),
         Ok(output) => Err(format!("the programs do not build:\n{}", String::from_utf8_lossy(&output.stderr))),

@@ -410,6 +410,13 @@ impl Cast {
         Ok(run!(&mut tx, c => sqlx::query_scalar::<_, i64>(statement).fetch_one(c))?)
     }
 
+    /// Does to the database what no person can.
+    pub(crate) async fn change(&self, statement: &'static str) -> anyhow::Result<()> {
+        let mut tx = self.kits().db.write().await?;
+        change!(&mut tx, c => sqlx::query(statement).execute(c))?;
+        Ok(tx.commit().await?)
+    }
+
     pub(crate) fn pass(&self, seconds: u64) {
         self.test.pass(Duration::from_secs(seconds));
     }

@@ -2,7 +2,6 @@
 
 use gatelodge_cloud::{
     activation::rule,
-    change,
     sessions::{decide, end, service},
 };
 use gatelodge_proto::{
@@ -30,12 +29,6 @@ async fn stands(cast: &Cast, id: SessionId) -> anyhow::Result<bool> {
 #[tokio::test]
 async fn sessions_fall_with_the_key_that_the_device_was_let_in_with() -> anyhow::Result<()> {
     for cast in cast::on_each().await? {
-        let kits = cast.kits();
-        let change = async |statement: &'static str| -> anyhow::Result<()> {
-            let mut tx = kits.db.write().await?;
-            change!(&mut tx, c => sqlx::query(statement).execute(c))?;
-            Ok(tx.commit().await?)
-        };
         let marc = cast.installer("marc@example.com").await?;
         let (prop, _) = cast.active(&marc, "villa-rosa", "rosa@example.com", Consent::Always).await?;
 
@@ -43,12 +36,12 @@ async fn sessions_fall_with_the_key_that_the_device_was_let_in_with() -> anyhow:
         let session = asked(&cast, &marc, prop).await?.id;
         assert!(stands(&cast, session).await?);
         cast.pass(1);
-        change("UPDATE certificate SET state = 'superseded'").await?;
+        cast.change("UPDATE certificate SET state = 'superseded'").await?;
         cast.lets_in(prop.id).await?;
         assert!(stands(&cast, session).await?);
 
         // The vendor takes the certificates back.
-        change("UPDATE certificate SET state = 'revoked'").await?;
+        cast.change("UPDATE certificate SET state = 'revoked'").await?;
         assert!(!stands(&cast, session).await?);
 
         // Another key takes the device over.
@@ -56,7 +49,7 @@ async fn sessions_fall_with_the_key_that_the_device_was_let_in_with() -> anyhow:
         let session = asked(&cast, &marc, prop).await?.id;
         assert!(stands(&cast, session).await?);
         cast.pass(1);
-        change("UPDATE certificate SET state = 'revoked'").await?;
+        cast.change("UPDATE certificate SET state = 'revoked'").await?;
         cast.lets_in(prop.id).await?;
         assert!(!stands(&cast, session).await?);
     }

@@ -8,41 +8,24 @@ use gatelodge_cloud::{
     mqtt::{Incoming, Intake as _},
 };
 use gatelodge_proto::{
-    DeviceId, Random, Timestamp,
+    DeviceId, Random,
     identity::OnSiteCode,
     link::Outgoing,
     payload::{
         self, Certificate, Command, CommandResult, Consent, Correlation, Event, Happening, Order, Outcome, Placed,
-        Position, Receipt, Renew, Report, Status,
+        Position, Receipt, Renew, Status,
     },
     topics::{Down, Topic, Up},
 };
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{Key, audited, device, each, enrolled, manufactured, names, registrar};
+use super::{Key, audited, device, each, enrolled, manufactured, names, registrar, report};
 
 const BOOT: Uuid = Uuid::from_u128(77);
 
 fn position(boot: u64, seq: u64) -> Position {
     Position { boot, boot_id: Uuid::from_u128(u128::from(boot) + 76), seq }
-}
-
-fn report(firmware: &str) -> Report {
-    let names = names(1);
-    Report {
-        id_code: Some(names.id_code),
-        mac: names.mac,
-        serial: names.serial,
-        serial_source: "factory".into(),
-        model: "AX".into(),
-        firmware: firmware.into(),
-        agent_version: "0.1.0".into(),
-        observed_at: Timestamp::from_seconds(1_800_000_000),
-        epoch: 1,
-        interfaces: Vec::new(),
-        services: Vec::new(),
-    }
 }
 
 fn message(device: DeviceId, kind: Up, position: Position, body: impl Serialize) -> Incoming {

@@ -26,10 +26,10 @@ use gatelodge_cloud::{
     pki::Csr,
 };
 use gatelodge_proto::{
-    CertificateSerial, DeviceId, Random,
+    CertificateSerial, DeviceId, Random, Timestamp,
     enrol::{Answer, Credentials, Proof, Request, factory_answer},
     identity::{IdCode, OnSiteCode},
-    payload::{EndReason, Event, SessionOrder},
+    payload::{EndReason, Event, Report, SessionOrder},
 };
 use gatelodge_tests::kits::TestKits;
 use rcgen::{CertificateParams, DnType, KeyPair};
@@ -87,6 +87,24 @@ pub(crate) fn names(n: u8) -> Names {
         id_code: IdCode::make(&Random::seeded(1_000 + u64::from(n))),
         mac: format!("02:42:AC:11:00:{n:02X}").parse().unwrap(),
         serial: format!("SN-{n:04}").parse().unwrap(),
+    }
+}
+
+/// What the first device says of itself.
+pub(crate) fn report(firmware: &str) -> Report {
+    let names = names(1);
+    Report {
+        id_code: Some(names.id_code),
+        mac: names.mac,
+        serial: names.serial,
+        serial_source: "factory".into(),
+        model: "AX".into(),
+        firmware: firmware.into(),
+        agent_version: "0.1.0".into(),
+        observed_at: Timestamp::from_seconds(1_800_000_000),
+        epoch: 1,
+        interfaces: Vec::new(),
+        services: Vec::new(),
     }
 }
 

@@ -14,7 +14,7 @@ use gatelodge_cloud::{
     run,
 };
 use gatelodge_proto::{
-    CertificateSerial, DeviceId, Timestamp,
+    CertificateSerial, DeviceId,
     enrol::{Standing, StandingRequest, Wait},
     payload::{self, Event, Happening, Life, Placed, Position, Receipt, Renew, Report},
     topics::{Topic, Up},
@@ -31,22 +31,9 @@ use super::{
 use crate::cast;
 
 fn report(boot: u64, firmware: &str) -> Placed<Report> {
-    let names = names(1);
     Placed {
         position: Position { boot, boot_id: Uuid::from_u128(u128::from(boot)), seq: 1 },
-        body: Report {
-            id_code: Some(names.id_code),
-            mac: names.mac,
-            serial: names.serial,
-            serial_source: "factory".into(),
-            model: "AX".into(),
-            firmware: firmware.into(),
-            agent_version: "0.1.0".into(),
-            observed_at: Timestamp::from_seconds(1_800_000_000),
-            epoch: 1,
-            interfaces: Vec::new(),
-            services: Vec::new(),
-        },
+        body: super::report(firmware),
     }
 }
 

@@ -11,7 +11,6 @@ use gatelodge_cloud::{
         rights::{CustomerMember, InstallerMember},
     },
     activation::{release, rule},
-    change,
     sessions::{
         carry::{self, NotAdmitted},
         decide::{self, DecideRefusal},
@@ -246,11 +245,6 @@ async fn a_stop_ends_the_session_at_once_for_relay_device_and_both_audits() -> a
 async fn a_session_falls_with_each_right_it_stands_on() -> anyhow::Result<()> {
     for cast in cast::on_each().await? {
         let kits = cast.kits();
-        let change = async |statement: &'static str| -> anyhow::Result<()> {
-            let mut tx = kits.db.write().await?;
-            change!(&mut tx, c => sqlx::query(statement).execute(c))?;
-            Ok(tx.commit().await?)
-        };
         let marc = cast.installer("marc@example.com").await?;
         let (prop, rosa) = cast.active(&marc, "villa-rosa", "rosa@example.com", Consent::Always).await?;
         let fallen = async |id| -> anyhow::Result<bool> {
@@ -260,14 +254,14 @@ async fn a_session_falls_with_each_right_it_stands_on() -> anyhow::Result<()> {
 
         let id = asked(&cast, &marc, prop).await?.id;
         assert!(!fallen(id).await?);
-        change("UPDATE user_account SET disabled_at = 1 WHERE email = 'marc@example.com'").await?;
+        cast.change("UPDATE user_account SET disabled_at = 1 WHERE email = 'marc@example.com'").await?;
         assert!(fallen(id).await?);
-        change("UPDATE user_account SET disabled_at = NULL").await?;
+        cast.change("UPDATE user_account SET disabled_at = NULL").await?;
 
         let id = asked(&cast, &marc, prop).await?.id;
-        change("UPDATE membership SET role = 'basic' WHERE role = 'technician'").await?;
+        cast.change("UPDATE membership SET role = 'basic' WHERE role = 'technician'").await?;
         assert!(fallen(id).await?);
-        change("UPDATE membership SET role = 'technician' WHERE role = 'basic'").await?;
+        cast.change("UPDATE membership SET role = 'technician' WHERE role = 'basic'").await?;
 
         let id = asked(&cast, &marc, prop).await?.id;
         rule::set_consent(kits, &rosa, prop.id, Consent::Never).await?;

@@ -63,11 +63,7 @@ async fn a_report_is_offered_until_its_receipt_through_a_killed_broker() {
 #[tokio::test]
 async fn commands_are_carried_out_once_and_the_state_shows() {
     let Some(site) = Site::new() else { return };
-    site.enrol(1);
-    let mut registrar = site.registrar().await;
-    let agent = site.run();
-    let report: Placed<Report> = registrar.next_body(Up::Report).await;
-    registrar.receipt(report.position).await;
+    let (mut registrar, agent) = site.reported().await;
 
     let now = site.clock.now();
     let shown = |status: &Status| status.on_site_code.as_ref().map(|shown| shown.code.clone());
@@ -157,11 +153,7 @@ async fn an_old_certificate_is_renewed_and_taken_into_use() {
 #[tokio::test]
 async fn retired_means_no_further_connection() {
     let Some(site) = Site::new() else { return };
-    site.enrol(1);
-    let mut registrar = site.registrar().await;
-    let agent = site.run();
-    let report: Placed<Report> = registrar.next_body(Up::Report).await;
-    registrar.receipt(report.position).await;
+    let (registrar, agent) = site.reported().await;
     let now = site.clock.now();
     registrar.say(Down::Command, &command(now, 1, Order::State(state(3, Life::Retired)))).await;
     site.status_until(|status| status.stage == Stage::Retired).await;

@@ -170,6 +170,16 @@ impl Site {
         }
     }
 
+    /// An agent that runs on a new certificate, its first report receipted.
+    pub(super) async fn reported(&self) -> (Registrar, Running) {
+        self.enrol(1);
+        let mut registrar = self.registrar().await;
+        let agent = self.run();
+        let report: Placed<Report> = registrar.next_body(Up::Report).await;
+        registrar.receipt(report.position).await;
+        (registrar, agent)
+    }
+
     pub(super) async fn status(&self) -> Option<Status> {
         use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
         let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", self.page)).await.ok()?;

@@ -1,0 +1,166 @@
+//! The customer's pages, and what everybody sees of his own account.
+
+use std::time::Duration;
+
+use gatelodge_proto::{
+    api::SessionState,
+    identity::IdCode,
+    payload::{Consent, Life},
+};
+
+use super::{super::*, Add, samples::*};
+use crate::{
+    i18n::{Language, Phrase},
+    render::{Refusals, Role, Side},
+};
+
+pub(super) fn add(language: Language, add: &mut Add<'_>) {
+    let out = |path: &str| page(language, None, path);
+    let owner = |path: &str| page(language, Some(Side::Customer), path);
+    let none = Refusals::none;
+    let domain = || ".portal.example".to_owned();
+    add("activation_landing", &ActivationLanding { page: out("/activate") });
+    let confirm = |form, consent, refusals| ConfirmActivation {
+        page: owner("/activate/confirm"),
+        name: "villa-rosa".into(),
+        product: "Sentinel 500".into(),
+        id_code: IdCode::make(&random(1)),
+        installer: "Petit Alarmes & Fils".into(),
+        owners: vec![],
+        owner: String::new(),
+        organisation_name: String::new(),
+        form,
+        consent,
+        refusals,
+    };
+    add("confirm_activation", &confirm(customer(), Some(Consent::Ask), none()));
+    let choice =
+        |id: &str, name: &str, place: &str| OwnerChoice { id: id.into(), name: name.into(), place: place.into() };
+    let owners = vec![choice("1", "Rosa Blanc", "Lyon"), choice("2", "Boulangerie Blanc & Filles", "Villeurbanne")];
+    let known = confirm(customer(), None, none());
+    add("confirm_activation_known", &ConfirmActivation { owners: owners.clone(), owner: "1".into(), ..known });
+    let refusals = Refusals::one("organisation_name", ConfirmActivation::name_missing());
+    let another = confirm(customer(), Some(Consent::Ask), refusals);
+    add(
+        "confirm_activation_another",
+        &ConfirmActivation { owners, owner: ConfirmActivation::ANOTHER.into(), ..another },
+    );
+    let mut refusals = Refusals::one("name", Phrase::new("refused-empty"));
+    refusals.add("consent", ConfirmActivation::consent_missing());
+    add("confirm_activation_refused", &confirm(CustomerForm::default(), None, refusals));
+    add(
+        "activated",
+        &Activated {
+            page: owner("/devices/x/activated"),
+            device: device_id(1),
+            name: "villa-rosa".into(),
+            installer: "Petit Alarmes & Fils".into(),
+            consent: Consent::Ask,
+        },
+    );
+    let (waiting, open, ended) =
+        (session(2, SessionState::Waiting), session(12, SessionState::Open), session(4_000, SessionState::Ended));
+    add(
+        "customer_home",
+        &CustomerHome {
+            page: owner("/"),
+            requests: vec![waiting.clone()],
+            live: vec![open.clone()],
+            devices: devices()[..1].to_vec(),
+        },
+    );
+    add("my_devices", &MyDevices { page: owner("/devices"), devices: devices() });
+    add("my_devices_empty", &MyDevices { page: owner("/devices"), devices: vec![] });
+    add(
+        "customer_device",
+        &CustomerDevice {
+            page: owner("/devices/x"),
+            device: facts(Life::Active, true),
+            requests: vec![],
+            live: vec![open.clone()],
+            past: vec![ended.clone()],
+            history: history(),
+            domain: domain(),
+            refusals: none(),
+        },
+    );
+    add(
+        "release",
+        &Release {
+            page: owner("/devices/x/release"),
+            device: device_id(1),
+            name: "villa-rosa".into(),
+            typed: "villa".into(),
+            refusals: Refusals::one("typed", Release::not_the_name("villa-rosa")),
+        },
+    );
+    add("requests", &Requests { page: owner("/requests"), requests: vec![waiting.clone()] });
+    add("requests_empty", &Requests { page: owner("/requests"), requests: vec![] });
+    add(
+        "sessions",
+        &Sessions {
+            page: owner("/sessions"),
+            live: vec![waiting, open],
+            past: vec![ended, session(9_000, SessionState::Refused)],
+            next_cursor: Some("c".into()),
+        },
+    );
+    add(
+        "my_data",
+        &MyData {
+            page: owner("/my-data"),
+            form: MyDataForm { name: "Rosa Blanc".into(), phone: String::new(), mail_language: "fr".into() },
+            refusals: none(),
+            organisation_lines: vec!["12 chemin des Roses".into(), "74000 Annecy".into()],
+            sign_ins: 7,
+            created_at: ago(70_000),
+        },
+    );
+    add(
+        "my_organisation",
+        &MyOrganisation {
+            page: owner("/my-data/organisation"),
+            form: MyOrganisationForm { name: "Rosa Blanc".into(), city: "Annecy".into(), ..Default::default() },
+            refusals: none(),
+        },
+    );
+    add(
+        "my_sign_ins",
+        &MySignIns {
+            page: owner("/my-data/sign-ins"),
+            browsers: [true, false]
+                .map(|is_this| BrowserRow {
+                    id: "0199".into(),
+                    is_this,
+                    user_agent: "Mozilla/5.0 (X11; Linux x86_64)".into(),
+                    network: "192.0.2.7".into(),
+                    organisation: "Rosa Blanc".into(),
+                    seen_at: ago(3),
+                })
+                .into(),
+            programs: [Some(ago(20)), None]
+                .map(|used_at| ProgramRow {
+                    id: "0199".into(),
+                    label: "gatelodge (192.0.2.9)".into(),
+                    organisation: "Rosa Blanc".into(),
+                    used_at,
+                    expires_at: NOW + Duration::from_secs(2_400_000),
+                })
+                .into(),
+            memberships: [(true, Side::Customer), (false, Side::Installer)]
+                .map(|(is_this, side)| MembershipRow {
+                    id: "0199".into(),
+                    is_this,
+                    name: "Rosa Blanc".into(),
+                    side,
+                    role: Role::Administrator,
+                })
+                .into(),
+        },
+    );
+    add(
+        "my_sign_ins_first",
+        &MySignIns { page: owner("/my-data/sign-ins"), browsers: vec![], programs: vec![], memberships: vec![] },
+    );
+    add("history", &History { page: owner("/history"), rows: history(), next_cursor: None });
+}
