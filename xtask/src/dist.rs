@@ -17,6 +17,8 @@ pub(crate) struct Program {
     binary: &'static str,
     profile: &'static str,
     files: &'static [&'static str],
+    /// What its Debian package calls its settings in `/etc/gatelodge`.
+    settings: Option<&'static str>,
 }
 
 /// What is shipped.
@@ -26,14 +28,16 @@ pub(crate) const PROGRAMS: [Program; 3] = [
         binary: "gatelodge-agent",
         profile: "device",
         files: &["systemd/gatelodge-agent.service"],
+        settings: Some("agent.toml"),
     },
     Program {
         package: "gatelodge-cloud",
         binary: "gatelodge-cloud",
         profile: "release",
         files: &["systemd/gatelodge-cloud.service"],
+        settings: Some("cloud.toml"),
     },
-    Program { package: "gatelodge-technician", binary: "gatelodge", profile: "release", files: &[] },
+    Program { package: "gatelodge-technician", binary: "gatelodge", profile: "release", files: &[], settings: None },
 ];
 
 pub(crate) fn run(arguments: &[String]) -> anyhow::Result<()> {
@@ -48,8 +52,8 @@ pub(crate) fn run(arguments: &[String]) -> anyhow::Result<()> {
             output::step(&format!("{} for {target}", program.binary));
             let built = if is_host { program.build()? } else { program.cross_build(target)? };
             output::line(&pack(program, target, &built, &folder)?.display().to_string());
-            if is_host && !program.files.is_empty() {
-                package(program, &folder)?;
+            if is_host {
+                package(program, &built, &folder)?;
             }
         }
     }
@@ -112,10 +116,15 @@ fn pack(program: &Program, target: &str, built: &Path, folder: &Path) -> anyhow:
     Ok(archive)
 }
 
-fn package(program: &Program, folder: &Path) -> anyhow::Result<()> {
+fn package(program: &Program, built: &Path, folder: &Path) -> anyhow::Result<()> {
     if tools::find("cargo-deb").is_none() {
         output::line("cargo-deb is not installed: no .deb was made (cargo install cargo-deb)");
         return Ok(());
+    }
+    if let Some(name) = program.settings {
+        let settings = command::read(Command::new(built).args(["config", "--print-default"]))?;
+        let file = built.with_file_name(name);
+        fs::write(&file, settings).with_context(|| format!("cannot write {}", file.display()))?;
     }
     let mut deb = command::cargo(&["deb", "--no-build", "--profile", program.profile, "-p", program.package, "-o"]);
     command::run(deb.arg(folder))
