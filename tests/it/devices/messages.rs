@@ -8,7 +8,7 @@ use gatelodge_cloud::{
     mqtt::{Incoming, Intake as _},
 };
 use gatelodge_proto::{
-    DeviceId, Random,
+    DeviceId, Random, Timestamp,
     identity::OnSiteCode,
     link::Outgoing,
     payload::{
