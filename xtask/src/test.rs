@@ -1,10 +1,16 @@
 //! `test`: provides what the tests need, builds every program once, runs everything, and says what was skipped.
 
-use std::fs;
+use std::{fs, thread};
 
 use anyhow::{Context as _, bail};
 
 use crate::{command, output, tools};
+
+/// How many tests run at the same time, for the test programs.
+const THREADS: &str = "RUST_TEST_THREADS";
+
+/// Most tests wait for other programs rather than compute.
+const TESTS_A_CORE: usize = 3;
 
 pub(crate) fn run(arguments: &[String]) -> anyhow::Result<()> {
     output::step("what the tests need");
@@ -22,12 +28,13 @@ pub(crate) fn run(arguments: &[String]) -> anyhow::Result<()> {
     output::step("test");
     let notes = command::target().join("skipped.txt");
     fs::write(&notes, "").with_context(|| format!("cannot write {}", notes.display()))?;
-    let ran = command::run(
-        command::cargo(&["test", "--workspace", "--locked", "--no-fail-fast", "--quiet"])
-            .args(arguments)
-            .env("GATELODGE_PROGRAMS_BUILT", "1")
-            .env("GATELODGE_SKIPPED", &notes),
-    );
+    let mut test = command::cargo(&["test", "--workspace", "--locked", "--no-fail-fast", "--quiet"]);
+    test.args(arguments).env("GATELODGE_PROGRAMS_BUILT", "1").env("GATELODGE_SKIPPED", &notes);
+    if std::env::var_os(THREADS).is_none() {
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        test.env(THREADS, (cores * TESTS_A_CORE).to_string());
+    }
+    let ran = command::run(&mut test);
 
     let told = fs::read_to_string(&notes).with_context(|| format!("cannot read {}", notes.display()))?;
     skipped.extend(told.lines().map(str::to_owned));
