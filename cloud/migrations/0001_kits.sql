@@ -8,9 +8,24 @@ CREATE TABLE audit_row (
     what TEXT NOT NULL,
     device_id {uuid},
     session_id {uuid},
-    details {json} NOT NULL
+    details {json} NOT NULL,
+    -- each row holds the one before it in its chain: the device's, else the user's, else the cloud's own
+    chain {uuid} NOT NULL,
+    place BIGINT NOT NULL,
+    hash {bytes} NOT NULL,
+    -- the hash of actor_name and details; without their salt they were erased, and the chain stays whole
+    salt {bytes},
+    words {bytes} NOT NULL
 );
 CREATE INDEX audit_row_device ON audit_row (device_id, id);
+CREATE UNIQUE INDEX audit_row_chain ON audit_row (chain, place);
+
+-- How long each chain is and where it ends, so that a cut end shows.
+CREATE TABLE audit_chain (
+    id {uuid} PRIMARY KEY,
+    length BIGINT NOT NULL,
+    head {bytes} NOT NULL
+);
 
 CREATE TABLE audit_reader (
     organisation_id {uuid} NOT NULL,

@@ -6,6 +6,7 @@ mod accounts;
 mod activation;
 mod answers;
 mod api;
+mod audit;
 mod broker;
 mod cast;
 mod command_line;

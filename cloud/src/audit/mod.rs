@@ -1,11 +1,17 @@
-//! The audit trail: what happened, who did it, and which organisations may read it. Append-only; written in the
-//! transaction of the change it tells of. Never decides anything.
+//! The audit trail: what happened, who did it, and which organisations may read it. Append-only, each row holding the
+//! one before by its hash; written in the transaction of the change it tells of. Never decides anything.
+
+mod chain;
+mod verify;
+
+pub use verify::{Broken, ChainFault, Length, Seen, verify};
 
 use gatelodge_proto::{DeviceId, OrganisationId, Random, SessionId, Timestamp, UserId};
 use serde_json::Value;
 use sqlx::types::Json;
 use uuid::Uuid;
 
+use self::chain::Facts;
 use crate::{
     change,
     db::{DbError, Ts, Tx},
@@ -84,13 +90,44 @@ pub struct Row {
     pub details: Json<Value>,
 }
 
-/// Writes one row.
+/// Writes one row, as the next link of its chain: that of the device it tells of, else of the user who did it, else of
+/// the cloud itself. Whoever else writes to the same chain waits until the transaction ends.
 pub async fn write(tx: &mut Tx, now: Timestamp, random: &Random, entry: Entry) -> Result<(), DbError> {
     let id = gatelodge_proto::CommandId::make(now, random).uuid();
     let (actor_kind, actor_id, actor_name) = entry.actor.columns();
+    let device = entry.device.map(DeviceId::uuid);
+    let session = entry.session.map(SessionId::uuid);
+    let chain = device.or(actor_id).unwrap_or(Uuid::nil());
+    let (length, before) = run!(tx, c => sqlx::query_as::<_, (i64, Vec<u8>)>(
+        "INSERT INTO audit_chain (id, length, head) VALUES ($1, 1, $2)
+         ON CONFLICT (id) DO UPDATE SET length = audit_chain.length + 1 RETURNING length, head",
+    )
+    .bind(chain)
+    .bind(chain::START.to_vec())
+    .fetch_one(c))?;
+    let salt: [u8; 16] = random.bytes();
+    let words = chain::words(&salt, actor_name, &entry.details);
+    let facts = Facts {
+        chain,
+        place: length,
+        id,
+        at: Ts::from(now).0,
+        actor_kind,
+        actor: actor_id,
+        what: entry.what,
+        device,
+        session,
+        words: &words,
+    };
+    let hash = chain::link(&before, &facts);
+    change!(tx, c => sqlx::query("UPDATE audit_chain SET head = $2 WHERE id = $1")
+        .bind(chain)
+        .bind(hash.to_vec())
+        .execute(c))?;
     change!(tx, c => sqlx::query(
-        "INSERT INTO audit_row (id, at, actor_kind, actor_id, actor_name, what, device_id, session_id, details)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        "INSERT INTO audit_row (id, at, actor_kind, actor_id, actor_name, what, device_id, session_id, details,
+             chain, place, hash, salt, words)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
     )
     .bind(id)
     .bind(Ts::from(now))
@@ -98,9 +135,14 @@ pub async fn write(tx: &mut Tx, now: Timestamp, random: &Random, entry: Entry) -
     .bind(actor_id)
     .bind(actor_name)
     .bind(entry.what)
-    .bind(entry.device.map(DeviceId::uuid))
-    .bind(entry.session.map(SessionId::uuid))
+    .bind(device)
+    .bind(session)
     .bind(Json(&entry.details))
+    .bind(chain)
+    .bind(length)
+    .bind(hash.to_vec())
+    .bind(salt.to_vec())
+    .bind(words.to_vec())
     .execute(c))?;
     for reader in &entry.readers {
         change!(tx, c => sqlx::query(

@@ -2,6 +2,7 @@
 
 mod admin;
 mod data_dir;
+mod doctor;
 mod inventory;
 mod serve;
 mod term;
@@ -55,6 +56,11 @@ enum Verb {
         #[command(subcommand)]
         verb: BatchVerb,
     },
+    /// Look for what is wrong
+    Doctor {
+        #[command(subcommand)]
+        verb: DoctorVerb,
+    },
     /// The vendor's own users
     User {
         #[command(subcommand)]
@@ -105,6 +111,12 @@ enum BatchVerb {
 }
 
 #[derive(Debug, Subcommand)]
+enum DoctorVerb {
+    /// Read the audit trail from end to end, and name the first broken link of each history; may be run beside the cloud
+    Audit,
+}
+
+#[derive(Debug, Subcommand)]
 enum UserVerb {
     /// Add a vendor's administrator; prints a link for the password unless a file gives it
     Add {
@@ -141,6 +153,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             inventory::add_product(config, product).await
         }
         Verb::Batch { verb: BatchVerb::Make { name } } => admin::make_batch(&config, &name),
+        Verb::Doctor { verb: DoctorVerb::Audit } => doctor::audit(&config).await,
         Verb::User { verb: UserVerb::Add { vendor, name, password_file } } => {
             admin::add_vendor(config, &vendor, &name, password_file.as_deref()).await
         }

@@ -8,6 +8,12 @@ pub(super) fn say(text: &str) {
     println!("{}", text.trim_end());
 }
 
+/// Tells on standard error how far it has come.
+#[expect(clippy::print_stderr, reason = "whoever waits wants to see that something moves")]
+pub(super) fn tell(text: &str) {
+    eprintln!("{text}");
+}
+
 /// Prints a failure with its causes on standard error.
 #[expect(clippy::print_stderr, reason = "the one border where an error becomes text")]
 pub fn failed(error: &anyhow::Error) -> ExitCode {

@@ -1,6 +1,6 @@
 //! Opening the database, with the durability it must have.
 
-use std::{fmt, path::PathBuf, str::FromStr, sync::Arc, time::Duration};
+use std::{cmp::Ordering, fmt, path::PathBuf, str::FromStr, sync::Arc, time::Duration};
 
 use sqlx::{
     Connection as _, PgPool, SqliteConnection, SqlitePool,
@@ -152,6 +152,48 @@ impl Db {
         };
         migrate::run_up_to(&db, step).await?;
         Ok(db)
+    }
+
+    /// Opens a database that is there, to look at it: nothing is made, brought up to date or changed, and a change that
+    /// is tried is refused.
+    pub async fn open_to_read(url: &DbUrl) -> Result<Self, ConnectError> {
+        let open = |source| ConnectError::Open { url: url.to_string(), source };
+        let db = match url {
+            DbUrl::Sqlite(path) => {
+                let options = SqliteConnectOptions::new()
+                    .filename(path)
+                    .read_only(true)
+                    .foreign_keys(true)
+                    .busy_timeout(PATIENCE);
+                let readers = SqlitePoolOptions::new().max_connections(2).acquire_timeout(PATIENCE);
+                let readers = readers.connect_with(options).await.map_err(open)?;
+                Self::Sqlite { writer: readers.clone(), readers, reserve: Arc::new(Reserve::beside(path)) }
+            }
+            DbUrl::Postgres(text) => {
+                let options: PgConnectOptions = text.parse().map_err(open)?;
+                let options = options.options([("default_transaction_read_only", "on")]);
+                let pool = PgPoolOptions::new().max_connections(2).acquire_timeout(PATIENCE);
+                Self::Postgres(pool.connect_with(options).await.map_err(open)?)
+            }
+        };
+        let mut tx = db.read().await.map_err(|_| open(sqlx::Error::PoolTimedOut))?;
+        let (found, known) = (migrate::found(&mut tx).await, migrate::newest());
+        drop(tx);
+        match found.cmp(&known) {
+            Ordering::Equal => Ok(db),
+            Ordering::Greater => Err(ConnectError::Newer { found, known }),
+            Ordering::Less => Err(ConnectError::Older { found, known }),
+        }
+    }
+
+    /// A transaction that sees the database as of one moment, however much is written meanwhile, and changes nothing.
+    pub async fn snapshot(&self) -> Result<Tx, DbError> {
+        match self {
+            Self::Postgres(pool) => {
+                Ok(Tx::Postgres(pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?))
+            }
+            Self::Sqlite { .. } => self.read().await,
+        }
     }
 
     /// A transaction that only reads and never waits for the writer.

@@ -61,8 +61,9 @@ impl From<sqlx::Error> for DbError {
                 match code.as_str() {
                     // SQLITE_FULL, SQLITE_IOERR_SHMSIZE; PostgreSQL disk_full
                     "13" | "4874" | "53100" => Self::Full(error),
-                    // SQLITE_BUSY and _LOCKED with their extended codes; PostgreSQL class 57P (shutdown) and 08 (connection)
-                    "5" | "6" | "261" | "262" | "517" | "773" => Self::Unavailable(error),
+                    // SQLITE_BUSY and _LOCKED with their extended codes; PostgreSQL's deadlock, of which one side goes on
+                    "5" | "6" | "261" | "262" | "517" | "773" | "40P01" => Self::Unavailable(error),
+                    // PostgreSQL class 57P (shutdown) and 08 (connection)
                     code if code.starts_with("57P") || code.starts_with("08") || code == "53300" => {
                         Self::Unavailable(error)
                     }
@@ -107,6 +108,16 @@ pub enum ConnectError {
         /// The last step found.
         found: i64,
         /// The last step known.
+        known: i64,
+    },
+    /// Not yet brought up to date, and whoever only reads changes nothing.
+    #[error(
+        "the database is at step {found}, and this program reads step {known}: start gatelodge-cloud of the same version once, which brings it up to date"
+    )]
+    Older {
+        /// The last step found; 0 when there are no tables at all.
+        found: i64,
+        /// The step known.
         known: i64,
     },
     /// A step failed.

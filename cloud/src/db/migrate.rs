@@ -5,7 +5,8 @@
 
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 
-use super::{ConnectError, Db};
+use super::{ConnectError, Db, Tx};
+use crate::run;
 
 const STEPS: &[(i64, &str, &str)] = &[
     (1, "kits", include_str!("../../migrations/0001_kits.sql")),
@@ -49,4 +50,12 @@ pub(super) async fn run_up_to(db: &Db, last: i64) -> Result<(), ConnectError> {
         }
         other => ConnectError::Migrate(other),
     })
+}
+
+/// The last step the tables have been through; 0 when there are none.
+pub(super) async fn found(tx: &mut Tx) -> i64 {
+    let found =
+        run!(tx, c => sqlx::query_scalar::<_, Option<i64>>("SELECT max(version) FROM _sqlx_migrations").fetch_one(c));
+    // A database that was never written to has not even this table.
+    found.ok().flatten().unwrap_or(0)
 }
