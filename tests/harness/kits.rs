@@ -72,6 +72,16 @@ impl TestKits {
         Ok(Some(Self { kits, database, data_dir }))
     }
 
+    /// The same settings and keys over another database, at [`START`] and with its own randomness: cheap to make.
+    pub async fn over(&self, database: Database) -> anyhow::Result<Self> {
+        let clock = Clock::set_to(START);
+        let db = Db::open(&database.url().parse()?).await?;
+        let mailer = Mailer::open(&self.kits.config.mail, db.clone(), clock.clone())?;
+        let (random, jobs, endpoint) = (Random::seeded(1), Bell::default(), Endpoint::new());
+        let kits = Kits { clock, random, db, mailer, jobs, endpoint, ..self.kits.clone() };
+        Ok(Self { kits, database, data_dir: tempfile::tempdir().context("cannot make a data folder")? })
+    }
+
     /// Moves the clock.
     pub fn pass(&self, span: Duration) {
         self.kits.clock.advance(span);

@@ -10,6 +10,7 @@ pub mod database;
 pub mod faketime;
 pub mod faults;
 pub mod fleet;
+pub mod fsck;
 pub mod kits;
 pub mod ledger;
 pub mod mailbox;

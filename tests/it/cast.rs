@@ -134,7 +134,7 @@ impl Cast {
         let mut tx = kits.db.write().await?;
         change!(&mut tx, c => sqlx::query(
             "INSERT INTO user_account (id, email, email_folded, name, language, password_hash, sign_ins, created_at) \
-             VALUES ($1, $2, $2, $3, 'en', 'x', 0, $4)",
+             VALUES ($1, $2, $2, $3, 'en', '$argon2id$none', 0, $4)",
         )
         .bind(user.uuid())
         .bind(email)
@@ -249,7 +249,8 @@ impl Cast {
         Ok(VendorAdministrator::try_from(somebody)?)
     }
 
-    async fn says<T: serde::Serialize>(&self, device: DeviceId, kind: Up, body: T) -> anyhow::Result<()> {
+    /// Gives the number of the message.
+    async fn says<T: serde::Serialize>(&self, device: DeviceId, kind: Up, body: T) -> anyhow::Result<u64> {
         let position = Position { boot: 1, boot_id: Uuid::from_u128(1), seq: self.next() };
         let message = Incoming::Message {
             topic: Topic::Up(device, kind).to_string(),
@@ -258,12 +259,12 @@ impl Cast {
             certificate: None,
         };
         Registrar::new(self.kits().clone(), Arc::new(Ear)).take(&[message]).await?;
-        Ok(())
+        Ok(position.seq)
     }
 
     /// The device tells that something happened.
     pub(crate) async fn happens(&self, device: DeviceId, what: Happening) -> anyhow::Result<()> {
-        self.says(device, Up::Event, Event { at: self.kits().now(), what }).await
+        self.says(device, Up::Event, Event { at: self.kits().now(), what }).await.map(drop)
     }
 
     /// The device answers the latest order to open a session.
@@ -276,7 +277,7 @@ impl Cast {
         drop(tx);
         let opens = |command: &sqlx::types::Json<Command>| matches!(command.order, Order::OpenSession(_));
         let command = rows.into_iter().find(opens).expect("the device was called").id;
-        self.says(device, Up::Result, CommandResult { command, outcome }).await
+        self.says(device, Up::Result, CommandResult { command, outcome }).await.map(drop)
     }
 
     /// The device shows a code.
@@ -286,8 +287,8 @@ impl Cast {
         Ok(code)
     }
 
-    /// The device reports itself with these services.
-    pub(crate) async fn reports(&self, prop: Prop, services: &[&str]) -> anyhow::Result<()> {
+    /// The device reports itself with these services; gives the number of the report.
+    pub(crate) async fn reports(&self, prop: Prop, services: &[&str]) -> anyhow::Result<u64> {
         let mut tx = self.kits().db.read().await?;
         let serial = run!(&mut tx, c => sqlx::query_scalar::<_, String>("SELECT serial FROM device WHERE id = $1")
             .bind(prop.id.uuid())

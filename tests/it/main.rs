@@ -16,6 +16,7 @@ mod doors;
 mod faults;
 mod fleet;
 mod foreign;
+mod fsck;
 mod fuzz;
 mod kits;
 mod malformed;

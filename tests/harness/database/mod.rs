@@ -3,7 +3,7 @@
 
 mod postgres;
 
-use std::fmt;
+use std::{fmt, path::Path};
 
 use anyhow::Context as _;
 
@@ -64,6 +64,21 @@ impl Database {
     /// A database of a cluster that its test may stop.
     pub async fn of(cluster: &Cluster) -> anyhow::Result<Self> {
         Ok(Self { url: cluster.create_database().await?, _folder: None })
+    }
+
+    /// Another database with what this one has, to change at will. Nobody may be connected to this one. A file is
+    /// copied into memory where there is such a folder: copies are made by the hundred.
+    pub async fn copy(&self) -> anyhow::Result<Self> {
+        let Some(file) = self.url.strip_prefix("sqlite://") else {
+            let cluster = Cluster::of_this_process().await?.context("PostgreSQL is gone")?;
+            return Ok(Self { url: cluster.copy_database(&self.url).await?, _folder: None });
+        };
+        let memory = Path::new("/dev/shm");
+        let folder = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
+        let folder = folder.context("cannot make a folder for SQLite")?;
+        let copy = folder.path().join("gatelodge.db");
+        std::fs::copy(file, &copy).with_context(|| format!("cannot copy {file}"))?;
+        Ok(Self { url: format!("sqlite://{}", copy.display()), _folder: Some(folder) })
     }
 
     /// What goes into `database.url`.

@@ -69,12 +69,22 @@ impl Cluster {
 
     /// Makes an empty database and gives its address.
     pub async fn create_database(&self) -> anyhow::Result<String> {
+        self.create("").await
+    }
+
+    /// Makes a database with what another one has, to which nobody is connected, and gives its address.
+    pub async fn copy_database(&self, url: &str) -> anyhow::Result<String> {
+        let url: url::Url = url.parse().context("the database has no address")?;
+        self.create(&format!(" TEMPLATE {}", url.path().trim_start_matches('/'))).await
+    }
+
+    async fn create(&self, like: &str) -> anyhow::Result<String> {
         let name = format!("t{}", self.created.fetch_add(1, Ordering::Relaxed));
         let mut server = wait_until("PostgreSQL accepts connections", Duration::from_secs(60), async || {
             Ok(Some(self.options().database("postgres").connect().await?))
         })
         .await?;
-        let create = sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"));
+        let create = sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}{like}"));
         sqlx::raw_sql(create).execute(&mut server).await.with_context(|| format!("cannot create {name}"))?;
         server.close().await.context("cannot leave PostgreSQL")?;
         Ok(format!("postgres://gatelodge@localhost/{name}?host={}", self.folder.display()))
