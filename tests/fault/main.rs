@@ -20,7 +20,7 @@ struct Arguments {
     /// Which fault
     #[arg(value_enum)]
     name: Option<Scenario>,
-    /// How often it is done; each fault has a number of its own
+    /// How often it is done, or to how many; each fault has a number of its own
     #[arg(long)]
     rounds: Option<u32>,
     /// Repeats the moments of an earlier run; drawn and printed when not given

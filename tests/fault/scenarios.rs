@@ -11,7 +11,7 @@ use gatelodge_proto::Random;
 use gatelodge_tests::{
     database::{Database, Kind},
     faults::{
-        Length, bad_wire, database_away, full_disk, kill_agent, kill_cloud,
+        Length, bad_wire, database_away, fleet_away, full_disk, kill_agent, kill_cloud,
         power_cut::{self, During},
         slow_loris, sync_order, wrong_hour,
     },
@@ -50,6 +50,8 @@ pub(crate) enum Scenario {
     CutWire,
     /// Messages come twice and out of order, and connections are reset
     Shuffled,
+    /// The cloud is gone for two minutes: its whole fleet is back within three, and never in one crowd
+    FleetAway,
     /// An agent that wakes up in 1970, then one ten years ahead
     WrongHour,
 }
@@ -92,6 +94,10 @@ impl Scenario {
             Self::FullDisk => Some(format!("{FITTED}: {}", full_disk::play().await?)),
             Self::CutWire => Some(bad_wire::cut().await?),
             Self::Shuffled => Some(bad_wire::shuffled(length(60)).await?),
+            Self::FleetAway => {
+                let Length { rounds, seed } = length(10_000);
+                Some(fleet_away::play(usize::try_from(rounds)?, Duration::from_secs(120), seed).await?)
+            }
             Self::WrongHour => match wrong_hour::calendar("-56y").await? {
                 Some(first) => wrong_hour::calendar("+10y").await?.map(|second| format!("{first}; {second}")),
                 None => None,

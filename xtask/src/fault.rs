@@ -8,7 +8,7 @@ pub(crate) fn run(arguments: &[String]) -> anyhow::Result<()> {
         output::line(&missing.advice());
     }
     output::step("build");
-    command::run(&mut command::cargo(&["build", "--workspace", "--bins", "--locked", "--quiet"]))?;
+    command::run(&mut command::cargo(&["build", "--workspace", "--all-targets", "--locked", "--quiet"]))?;
     let fault = command::target().join("debug/gatelodge-fault");
     command::run(std::process::Command::new(fault).args(arguments).current_dir(command::root()))
 }

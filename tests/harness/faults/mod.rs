@@ -3,6 +3,7 @@
 
 pub mod bad_wire;
 pub mod database_away;
+pub mod fleet_away;
 pub mod full_disk;
 pub mod kill_agent;
 pub mod kill_cloud;
