@@ -361,6 +361,15 @@ mod tests {
         sessions.open(&grant, b"{}".to_vec()).unwrap();
         // What a pipe and the room here hold, and no more, while nobody takes anything.
         let held = (64 << 10) / 150 + ROOM + 2;
+        let (mut last, mut still) = (None, 0);
+        let mut looks = tokio::time::interval(Duration::from_millis(10));
+        while still < 20 {
+            let now = said();
+            assert!(now.is_none_or(|now| now <= held), "{now:?} were said that nobody has taken");
+            still = if now.is_some() && now == last { still + 1 } else { 0 };
+            last = now;
+            looks.tick().await;
+        }
         for taken in 0..MANY {
             assert!(matches!(sessions.next().await, SessionNews::Happened(Happening::FlowOpened { .. })), "{taken}");
             let ahead = said().map_or(0, |said| said.saturating_sub(taken + 1));

@@ -5,5 +5,6 @@ mod kills;
 mod links;
 mod mails;
 mod power;
+mod sessions;
 mod storage;
 mod wires;
