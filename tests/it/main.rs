@@ -19,6 +19,7 @@ mod foreign;
 mod fsck;
 mod fuzz;
 mod kits;
+mod mail_limits;
 mod malformed;
 mod refusals;
 mod second_hand;

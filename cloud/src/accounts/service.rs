@@ -18,7 +18,7 @@ use crate::{
     kits::Kits,
 };
 
-pub use super::throttle::{Throttled, throttle};
+pub use super::throttle::{Throttled, tally, throttle, throttle_within};
 
 /// The user a registration is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -26,7 +26,7 @@ impl Throttled {
 }
 
 /// Counts one try of `subject` within `scope` and refuses it when there were `limit` in this window. The count stands
-/// whatever becomes of the try: it is committed here.
+/// whatever becomes of the try: it is committed here. Whoever is over the limit is not even counted any more.
 pub async fn throttle(
     kits: &Kits,
     scope: &'static str,
@@ -35,10 +35,58 @@ pub async fn throttle(
     window: Duration,
 ) -> Result<Result<(), Throttled>, DbError> {
     let now = kits.now();
+    let known_as = format!("{scope}|{}", fingerprint(subject));
+    if let Some(until) = kits.limits.over_until(&known_as, now) {
+        return Ok(Err(Throttled(until.since(now))));
+    }
+    let mut tx = kits.db.write_on_reserve().await?;
+    let tally = tally(&mut tx, now, scope, subject, window).await?;
+    tx.commit().await?;
+    let outcome = tally.within(limit, now);
+    if outcome.is_err() {
+        kits.limits.note(known_as, tally.until, now);
+    }
+    Ok(outcome)
+}
+
+/// The same within the transaction of what is counted: what does not come about does not count.
+pub async fn throttle_within(
+    tx: &mut Tx,
+    now: Timestamp,
+    scope: &'static str,
+    subject: &str,
+    limit: u32,
+    window: Duration,
+) -> Result<Result<(), Throttled>, DbError> {
+    Ok(tally(tx, now, scope, subject, window).await?.within(limit, now))
+}
+
+/// How often something was counted.
+#[derive(Debug, Clone, Copy)]
+pub struct Tally {
+    /// How often in this window, the latest included.
+    pub count: u32,
+    /// The end of this window.
+    until: Timestamp,
+}
+
+impl Tally {
+    fn within(self, limit: u32, now: Timestamp) -> Result<(), Throttled> {
+        if self.count > limit { Err(Throttled(self.until.since(now))) } else { Ok(()) }
+    }
+}
+
+/// Counts `subject` once more within `scope`, and refuses nothing.
+pub async fn tally(
+    tx: &mut Tx,
+    now: Timestamp,
+    scope: &'static str,
+    subject: &str,
+    window: Duration,
+) -> Result<Tally, DbError> {
     let length = i64::try_from(window.as_micros()).unwrap_or(i64::MAX).max(1);
     let start = now.micros().div_euclid(length) * length;
-    let mut tx = kits.db.write_on_reserve().await?;
-    let count = run!(&mut tx, c => sqlx::query_scalar::<_, i32>(
+    let count = run!(tx, c => sqlx::query_scalar::<_, i32>(
         "INSERT INTO attempt (scope, subject, window_start, count) VALUES ($1, $2, $3, 1) \
          ON CONFLICT (scope, subject, window_start) DO UPDATE SET count = attempt.count + 1 RETURNING count",
     )
@@ -47,14 +95,13 @@ pub async fn throttle(
     .bind(Ts(start))
     .fetch_one(c))?;
     if count == 1 {
-        change!(&mut tx, c => sqlx::query("DELETE FROM attempt WHERE scope = $1 AND window_start < $2")
+        change!(tx, c => sqlx::query("DELETE FROM attempt WHERE scope = $1 AND window_start < $2")
             .bind(scope)
             .bind(Ts(start - length))
             .execute(c))?;
     }
-    tx.commit().await?;
-    let end = Timestamp::from_micros(start.saturating_add(length));
-    Ok(if u32::try_from(count).unwrap_or(u32::MAX) > limit { Err(Throttled(end.since(now))) } else { Ok(()) })
+    let until = Timestamp::from_micros(start.saturating_add(length));
+    Ok(Tally { count: u32::try_from(count).unwrap_or(u32::MAX), until })
 }
 
 /// What is counted need not be readable in the table.

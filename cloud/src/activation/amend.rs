@@ -1,21 +1,20 @@
 //! What the installer repairs while the customer has not confirmed: the link sent again, a mistyped address, the whole
 //! registration taken back.
 
-use std::time::Duration;
-
 use gatelodge_proto::{DeviceId, OrganisationId, identity::EmailAddress};
 use serde_json::json;
 
 use super::{
     jobs,
     machine::{Found, Open, Refusal, Registration},
+    mail_limit::count_link,
     record::record,
     store,
 };
 use crate::{
     accounts::{
         rights::InstallerMember,
-        service::{self as accounts, Throttled, throttle},
+        service::{self as accounts, Throttled},
         tokens::{self, Purpose},
     },
     db::{DbError, Tx},
@@ -23,10 +22,6 @@ use crate::{
     i18n::Language,
     kits::Kits,
 };
-
-/// Activation mails one registration may cause in an hour: nobody's mailbox is flooded from here.
-const MAILS_PER_HOUR: u32 = 6;
-const HOUR: Duration = Duration::from_secs(3_600);
 
 /// Why a registration was not amended.
 #[derive(Debug, thiserror::Error)]
@@ -54,9 +49,9 @@ pub enum AmendRefusal {
 /// Sends the activation link again; the one before is void once the new mail is handed over.
 pub async fn resend(kits: &Kits, by: &InstallerMember, device: DeviceId) -> Result<(), AmendRefusal> {
     let member = by.member();
-    mail_limit(kits, member.organisation_id, device).await?;
     let mut tx = kits.db.write().await?;
     let open = held(&mut tx, member.organisation_id, device).await?;
+    count_link(&mut tx, kits.now(), device, &open.state.email).await??;
     let details = json!({ "email": open.state.email.as_str() });
     record(&mut tx, kits, member, device, "link_sent", details, vec![member.organisation_id]).await?;
     // A customer who never chose a password needs that link again too; the first one lives for minutes only.
@@ -79,12 +74,12 @@ pub async fn correct_email(
     language: Language,
 ) -> Result<(), AmendRefusal> {
     let (member, now) = (by.member(), kits.now());
-    mail_limit(kits, member.organisation_id, device).await?;
     let mut tx = kits.db.write().await?;
     let open = held(&mut tx, member.organisation_id, device).await?;
     if open.state.email == email {
         return Err(AmendRefusal::SameAddress);
     }
+    count_link(&mut tx, now, device, &email).await??;
     let name = open.tie.data.as_ref().map_or("", |data| data.company.as_deref().unwrap_or(&data.name));
     let customer = accounts::find_or_create_customer_user(&mut tx, now, &kits.random, &email, name, language).await?;
     let details = json!({ "email": email.as_str() });
@@ -120,16 +115,6 @@ pub async fn cancel(kits: &Kits, by: &InstallerMember, device: DeviceId) -> Resu
     tx.commit().await?;
     kits.jobs.ring();
     Ok(())
-}
-
-/// Counts a mail about one of this installer's devices; nobody else uses the limit up.
-async fn mail_limit(kits: &Kits, installer: OrganisationId, device: DeviceId) -> Result<(), AmendRefusal> {
-    let mut tx = kits.db.read().await?;
-    if store::of_installer(&mut tx, installer, device).await?.is_none() {
-        return Err(AmendRefusal::Unknown);
-    }
-    drop(tx);
-    Ok(throttle(kits, "activation_mail", &device.to_string(), MAILS_PER_HOUR, HOUR).await??)
 }
 
 async fn held(tx: &mut Tx, installer: OrganisationId, device: DeviceId) -> Result<Registration<Open>, AmendRefusal> {

@@ -9,6 +9,7 @@ pub mod api;
 pub mod confirm;
 pub mod jobs;
 pub mod machine;
+mod mail_limit;
 pub mod model;
 pub mod portal;
 mod record;

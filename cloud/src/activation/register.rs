@@ -9,6 +9,7 @@ use serde_json::json;
 use super::{
     jobs,
     machine::{Found, Open, Registration, Tie},
+    mail_limit::count_link,
     model::{Claim, CustomerData, Presence},
     record::record,
     store,
@@ -249,6 +250,7 @@ async fn write(
     language: Language,
 ) -> Result<RegistrationId, RegisterRefusal> {
     let (member, now) = (by.member(), kits.now());
+    count_link(tx, now, device.id, &claim.email).await??;
     let name = data.as_ref().map_or("", |data| data.company.as_deref().unwrap_or(&data.name));
     let customer = accounts::find_or_create_customer_user(tx, now, &kits.random, &claim.email, name, language).await?;
     let registration = Registration {

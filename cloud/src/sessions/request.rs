@@ -1,5 +1,7 @@
 //! A technician asks for a session: the customer's rule answers, or the customer is asked.
 
+use std::time::Duration;
+
 use gatelodge_proto::{
     DeviceId, SessionId,
     api::SessionRequest,
@@ -15,12 +17,19 @@ use super::{
     store::{self, Reader},
 };
 use crate::{
-    accounts::rights::InstallerMember,
+    accounts::{
+        rights::InstallerMember,
+        service::{Throttled, throttle_within},
+    },
     audit::Actor,
     db::DbError,
     kits::Kits,
     pki::{Csr, InvalidCsr},
 };
+
+/// Requests of one technician for one device in an hour, whatever became of them.
+const REQUESTS_PER_HOUR: u32 = 20;
+const HOUR: Duration = Duration::from_secs(3_600);
 
 /// Why no session came of a request.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +63,9 @@ pub enum RequestRefusal {
     /// The device is busy.
     #[error("this device has {LIVE_PER_DEVICE} sessions waiting or open already: end one first")]
     Busy,
+    /// Asked too often: each request is a row for ever, and may be a mail to each who decides.
+    #[error(transparent)]
+    Throttled(#[from] Throttled),
     /// The grant could not be made.
     #[error(transparent)]
     Open(#[from] OpenRefusal),
@@ -101,12 +113,14 @@ pub async fn request(
     let (member, now) = (by.member(), kits.now());
     let mut tx = kits.db.write().await?;
     let ground =
-        store::ground(&mut tx, member.organisation_id, wish.device).await?.ok_or(RequestRefusal::UnknownDevice)?;
+        store::hold_ground(&mut tx, member.organisation_id, wish.device).await?.ok_or(RequestRefusal::UnknownDevice)?;
     let customer = ground.customer.ok_or(RequestRefusal::NotActive)?;
     let services = named_services(&wish.services, &ground.services)?;
     if store::live_on_device(&mut tx, wish.device).await? >= LIVE_PER_DEVICE {
         return Err(RequestRefusal::Busy);
     }
+    let asker = format!("{}|{}", member.user_id, wish.device);
+    throttle_within(&mut tx, now, "session_request", &asker, REQUESTS_PER_HOUR, HOUR).await??;
     let ask = Ask {
         id: SessionId::make(now, &kits.random),
         device: wish.device,

@@ -35,17 +35,43 @@ struct GroundRow {
     report: Option<Json<Report>>,
 }
 
+macro_rules! ground {
+    ($lock:literal) => {
+        concat!(
+            "SELECT r.id, r.epoch, r.customer_id, r.consent, d.report \
+             FROM registration r JOIN device d ON d.id = r.device_id AND d.epoch = r.epoch \
+             WHERE r.installer_id = $1 AND r.device_id = $2 AND r.state IN ('open', 'active')",
+            $lock
+        )
+    };
+}
+
 /// What a session of this installer on this device would stand on; `None` when the device is not the installer's.
 pub(in crate::sessions) async fn ground(
     tx: &mut Tx,
     installer: OrganisationId,
     device: DeviceId,
 ) -> Result<Option<Ground>, DbError> {
-    let row = run!(tx, c => sqlx::query_as::<_, GroundRow>(
-        "SELECT r.id, r.epoch, r.customer_id, r.consent, d.report \
-         FROM registration r JOIN device d ON d.id = r.device_id AND d.epoch = r.epoch \
-         WHERE r.installer_id = $1 AND r.device_id = $2 AND r.state IN ('open', 'active')",
-    )
+    ground_by(tx, ground!(""), installer, device).await
+}
+
+/// The same, and until the transaction ends nobody else asks for a session there: what is counted meanwhile stays true.
+pub(in crate::sessions) async fn hold_ground(
+    tx: &mut Tx,
+    installer: OrganisationId,
+    device: DeviceId,
+) -> Result<Option<Ground>, DbError> {
+    let statement = if tx.is_postgres() { ground!(" FOR UPDATE OF r") } else { ground!("") };
+    ground_by(tx, statement, installer, device).await
+}
+
+async fn ground_by(
+    tx: &mut Tx,
+    statement: &'static str,
+    installer: OrganisationId,
+    device: DeviceId,
+) -> Result<Option<Ground>, DbError> {
+    let row = run!(tx, c => sqlx::query_as::<_, GroundRow>(statement)
     .bind(installer.uuid())
     .bind(device.uuid())
     .fetch_optional(c))?;
