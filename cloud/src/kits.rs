@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use gatelodge_proto::{Random, Timestamp};
 
-use crate::{clock::Clock, config::Config, db::Db, jobs::Bell, mail::Mailer, mqtt::Endpoint, pki::Pki};
+use crate::{clock::Clock, config::Config, db::Db, jobs::Bell, limits::Limits, mail::Mailer, mqtt::Endpoint, pki::Pki};
 
 /// The kits of this node.
 #[derive(Debug, Clone)]
@@ -25,6 +25,8 @@ pub struct Kits {
     pub endpoint: Endpoint,
     /// Wakes the worker after a commit that wrote a job.
     pub jobs: Bell,
+    /// Who is over a limit.
+    pub limits: Limits,
 }
 
 impl Kits {

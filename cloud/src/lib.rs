@@ -13,6 +13,7 @@ pub mod devices;
 pub mod i18n;
 pub mod jobs;
 pub mod kits;
+pub mod limits;
 pub mod mail;
 pub mod mqtt;
 pub mod overview;

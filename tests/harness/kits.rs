@@ -10,6 +10,7 @@ use gatelodge_cloud::{
     db::Db,
     jobs::Bell,
     kits::Kits,
+    limits::Limits,
     mail::Mailer,
     mqtt::Endpoint,
     pki::{Names, Pki},
@@ -68,7 +69,7 @@ impl TestKits {
         let pki = Arc::new(Pki::open(&config.data_dir, &clock, &random, &Names::from_config(&config))?);
         let mailer = Mailer::open(&config.mail, db.clone(), clock.clone())?;
         let (config, jobs, endpoint) = (Arc::new(config), Bell::default(), Endpoint::new());
-        let kits = Kits { config, clock, random, db, pki, mailer, endpoint, jobs };
+        let kits = Kits { config, clock, random, db, pki, mailer, endpoint, jobs, limits: Limits::default() };
         Ok(Some(Self { kits, database, data_dir }))
     }
 

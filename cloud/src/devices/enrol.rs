@@ -21,7 +21,8 @@ use super::{
     waiting,
 };
 use crate::{
-    accounts::service::{Throttled, throttle},
+    accounts::service::{Throttled, tally, throttle},
+    audit::{self, Actor, Entry},
     db::{DbError, Tx},
     kits::Kits,
     pki::{Csr, InvalidCsr, PkiError, RENEWAL_GRACE},
@@ -31,8 +32,9 @@ const NONCE_LIFE: Duration = Duration::from_secs(120);
 const HOUR: Duration = Duration::from_secs(3600);
 /// Polls of all the devices behind one address.
 const NETWORK_LIMIT: u32 = 6_000;
-/// Polls of everybody; beyond it something is wrong with the fleet.
-const GLOBAL_LIMIT: u32 = 500_000;
+/// Polls of everybody; beyond it something is wrong with the fleet, or somebody floods. Nobody is turned away for it, or
+/// one flood would keep every device out; it is told.
+const ALARMING: u32 = 500_000;
 /// Wrong proofs in the name of one device.
 const WRONG_LIMIT: u32 = 20;
 /// An expired certificate within its grace is worth this much before it is renewed again.
@@ -134,8 +136,20 @@ pub async fn standing(kits: &Kits, network: &str, request: &StandingRequest) -> 
 
 async fn limit(kits: &Kits, network: &str) -> Result<(), EnrolError> {
     throttle(kits, "enrol-network", network, NETWORK_LIMIT, HOUR).await??;
-    throttle(kits, "enrol-everybody", "", GLOBAL_LIMIT, HOUR).await??;
-    Ok(())
+    let now = kits.now();
+    let mut tx = kits.db.write_on_reserve().await?;
+    if tally(&mut tx, now, "enrol-everybody", "", HOUR).await?.count == ALARMING + 1 {
+        tracing::error!(
+            asked = ALARMING,
+            "devices ask for certificates as no fleet does: somebody floods /enrol; see which networks in the proxy's log"
+        );
+        let readers = store::lists::vendors(&mut tx).await?;
+        let details = json!({ "asked": ALARMING });
+        let entry =
+            Entry { actor: Actor::Cloud, what: "enrolment_flood", device: None, session: None, details, readers };
+        audit::write(&mut tx, now, &kits.random, entry).await?;
+    }
+    Ok(tx.commit().await?)
 }
 
 async fn answer(

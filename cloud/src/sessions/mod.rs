@@ -15,6 +15,7 @@ pub mod join;
 pub mod machine;
 pub mod model;
 pub mod portal;
+pub mod prune;
 mod record;
 pub mod relay;
 pub mod request;

@@ -3,6 +3,7 @@
 mod document;
 mod jobs;
 mod node;
+mod prune;
 mod routes;
 
 pub use node::{Addresses, Node, StartError, open_kits};

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{jobs, routes};
+use super::{jobs, prune, routes};
 use crate::{
     clock::Clock,
     config::{Config, HttpTls},
@@ -23,6 +23,7 @@ use crate::{
     devices,
     jobs::Bell,
     kits::Kits,
+    limits::Limits,
     mail::{MailSettingsError, Mailer},
     mqtt::{Endpoint, EndpointError},
     pki::{self, Names, Pki, PkiError},
@@ -107,7 +108,7 @@ pub async fn open_kits(config: Config, clock: Clock, random: Random) -> Result<K
     let pki = Arc::new(Pki::open(&config.data_dir, &clock, &random, &Names::from_config(&config))?);
     let mailer = Mailer::open(&config.mail, db.clone(), clock.clone())?;
     let (config, endpoint, jobs) = (Arc::new(config), Endpoint::new(), Bell::default());
-    Ok(Kits { config, clock, random, db, pki, mailer, endpoint, jobs })
+    Ok(Kits { config, clock, random, db, pki, mailer, endpoint, jobs, limits: Limits::default() })
 }
 
 /// A node that stops gives live sessions so long to be told and written down.
@@ -149,6 +150,7 @@ impl Node {
         let relay = Relay::new(Settings::default(), kits.random.clone(), sessions::carry::Rows(kits.clone()));
         tasks.spawn(sessions::carry::keep(kits.clone(), relay.clone(), stop.clone()));
         tasks.spawn(sessions::end::watch(kits.clone(), relay.clone(), stop.clone()));
+        tasks.spawn(prune::daily(kits.clone(), stop.clone()));
         let secured = dressed(&kits, true)?.merge(relay.routes());
         spawn(&tasks, web::serve(https, secured, tls, stop.clone()));
         if let Some(listener) = plain {

@@ -2,6 +2,7 @@
 
 mod carried;
 mod device;
+mod limits;
 
 use std::sync::Arc;
 

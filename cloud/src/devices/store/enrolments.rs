@@ -198,6 +198,24 @@ pub(in crate::devices) async fn rivals(
     .fetch_one(c))
 }
 
+/// Keys about which nobody has decided and that have not asked since `before`.
+pub(in crate::devices) async fn undecided_unseen(
+    tx: &mut Tx,
+    before: Timestamp,
+    limit: i64,
+) -> Result<Vec<EnrolmentId>, DbError> {
+    let rows = run!(tx, c => sqlx::query_scalar::<_, Uuid>(
+        "SELECT id FROM enrolment WHERE state IN ($1, $2, $3) AND seen_at < $4 LIMIT $5",
+    )
+    .bind(EnrolmentState::Waiting.word())
+    .bind(EnrolmentState::Quarantined.word())
+    .bind(EnrolmentState::Conflict.word())
+    .bind(Ts::from(before))
+    .bind(limit)
+    .fetch_all(c))?;
+    Ok(rows.into_iter().map(EnrolmentId::from_uuid).collect())
+}
+
 /// Forgets keys that were never let in, with the codes they showed.
 pub(in crate::devices) async fn forget(tx: &mut Tx, ids: &[EnrolmentId]) -> Result<(), DbError> {
     for id in ids {

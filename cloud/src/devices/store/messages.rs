@@ -46,6 +46,13 @@ pub(in crate::devices) async fn first_time(
     Ok(first)
 }
 
+/// Forgets which messages were taken in before `taken`, and those nobody could use before `parked`.
+pub(in crate::devices) async fn forget(tx: &mut Tx, taken: Timestamp, parked: Timestamp) -> Result<(), DbError> {
+    change!(tx, c => sqlx::query("DELETE FROM device_message WHERE received_at < $1").bind(Ts::from(taken)).execute(c))?;
+    change!(tx, c => sqlx::query("DELETE FROM parked_message WHERE received_at < $1").bind(Ts::from(parked)).execute(c))?;
+    Ok(())
+}
+
 /// Keeps a message that cannot be used, for a person to look at.
 pub(in crate::devices) async fn park(
     tx: &mut Tx,

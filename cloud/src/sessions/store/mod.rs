@@ -15,9 +15,10 @@ use uuid::Uuid;
 
 pub(super) use flows::{close_flow, flows, open_flow};
 pub(super) use read::{
-    Reader, Standing, count_waiting, fallen, ground, lapsed, list, live_on_device, named, open_ids, standing,
+    Reader, Standing, count_waiting, fallen, ground, hold_ground, lapsed, list, live_on_device, named, open_ids,
+    standing,
 };
-pub(super) use tickets::{insert_ticket, take_ticket};
+pub(super) use tickets::{forget_tickets, insert_ticket, take_ticket};
 
 use super::{
     machine::{Ended, Found, Open, Refused, Session, Waiting},

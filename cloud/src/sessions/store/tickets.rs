@@ -46,3 +46,9 @@ pub(in crate::sessions) async fn take_ticket(
     })
     .transpose()
 }
+
+/// Forgets the tickets that were good until `before`.
+pub(in crate::sessions) async fn forget_tickets(tx: &mut Tx, before: Timestamp) -> Result<(), DbError> {
+    change!(tx, c => sqlx::query("DELETE FROM join_ticket WHERE expires_at < $1").bind(Ts::from(before)).execute(c))?;
+    Ok(())
+}
