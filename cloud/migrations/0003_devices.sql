@@ -132,6 +132,16 @@ CREATE INDEX command_waiting ON command (device_id, state);
 CREATE INDEX command_late ON command (state, deadline);
 
 -- Positions already taken in: makes ingest idempotent.
+-- a start that comes back after a later one is another machine with the same key
+CREATE TABLE device_start (
+    device_id {uuid} PRIMARY KEY REFERENCES device (id),
+    boot_id {uuid} NOT NULL,
+    earlier_boot_id {uuid},
+    returns INTEGER NOT NULL,
+    returned_at {ts},
+    doubled_at {ts}
+);
+
 CREATE TABLE device_message (
     device_id {uuid} NOT NULL,
     boot_id {uuid} NOT NULL,

@@ -298,6 +298,6 @@ mod tests {
         }
         assert!(last > begun, "some bytes have flowed");
         let after = last.elapsed();
-        assert!((limit..=limit + IDLE_LOOK).contains(&after), "{after:?}");
+        assert!((limit..=limit + Duration::from_secs(10)).contains(&after), "{after:?}");
     }
 }

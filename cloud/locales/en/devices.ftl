@@ -15,6 +15,7 @@ state-retired = Retired on { $date }.
 state-online = Online.
 state-offline-since = Offline, last seen { $ago }.
 state-never-seen = Not seen yet.
+state-doubled = Two machines connect with its key: find the other one and reset it.
 state-consent-to-customer-ask = Your installer may enter when you allow it.
 state-consent-to-customer-always = Your installer may enter at any time.
 state-consent-to-customer-never = Nobody may enter.

@@ -15,6 +15,7 @@ state-retired = Retiré le { $date }.
 state-online = En ligne.
 state-offline-since = Hors ligne, vu { $ago }.
 state-never-seen = Pas encore vu.
+state-doubled = Deux machines se connectent avec sa clé : trouvez l’autre et réinitialisez-la.
 state-consent-to-customer-ask = Votre installateur peut entrer quand vous l’autorisez.
 state-consent-to-customer-always = Votre installateur peut entrer à tout moment.
 state-consent-to-customer-never = Personne ne peut entrer.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use gatelodge_proto::DeviceId;
 use serde::Deserialize;
 
-use super::{commands, revocations};
+use super::{commands, doubled, revocations};
 use crate::{
     jobs::{Handler, Job, JobError},
     kits::Kits,
@@ -13,6 +13,7 @@ use crate::{
 
 pub(super) const DELIVER: &str = "device_deliver";
 pub(super) const DISCONNECT: &str = "device_disconnect";
+pub(super) const DOUBLED: &str = "device_mail_doubled";
 
 #[derive(Deserialize)]
 struct Payload {
@@ -36,6 +37,19 @@ pub fn jobs(kits: &Kits) -> Vec<(&'static str, Handler)> {
         })
     });
     vec![(DELIVER, deliver), (DISCONNECT, disconnect)]
+}
+
+/// The kinds of job that send mails.
+pub fn mails(kits: &Kits) -> Vec<(&'static str, Handler)> {
+    let kits = kits.clone();
+    let tell: Handler = Arc::new(move |job| {
+        let kits = kits.clone();
+        Box::pin(async move {
+            let id = job.id;
+            doubled::mail(&kits, device(job)?, id).await
+        })
+    });
+    vec![(DOUBLED, tell)]
 }
 
 fn device(job: Job) -> Result<DeviceId, JobError> {

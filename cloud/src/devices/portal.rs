@@ -137,6 +137,7 @@ async fn device(
         addresses: report.map(addresses).unwrap_or_default(),
         services: report.map(services).unwrap_or_default(),
         reported_at: listed.device.reported_at,
+        doubled: service::is_doubled(&mut tx, id).await?,
     };
     Ok(Html(VendorDevice {
         page: page(&visitor, &kits, by.signed_in()),

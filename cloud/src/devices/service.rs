@@ -215,6 +215,11 @@ async fn hold(tx: &mut Tx, id: DeviceId) -> Result<machine::Found, ChangeError> 
     Ok(machine::Found::of(id, row.epoch, row.life))
 }
 
+/// Whether two machines seem to hold the key of a device.
+pub async fn is_doubled(tx: &mut Tx, id: DeviceId) -> Result<bool, DbError> {
+    store::starts::is_doubled(tx, id).await
+}
+
 /// Nothing that the device held before lets it in again, and nothing that was meant for it goes out.
 async fn shut_out(
     tx: &mut Tx,
@@ -227,6 +232,7 @@ async fn shut_out(
     store::enrolments::end_others(tx, id, None, reason).await?;
     store::codes::end_all(tx, now, id).await?;
     store::codes::forget_tries(tx, id).await?;
+    store::starts::forget(tx, id).await?;
     if reason != "revoked" {
         store::commands::void(tx, now, id).await?;
         store::inventory::forget_report(tx, id).await?;

@@ -25,6 +25,7 @@ use crate::{
     },
     audit,
     db::DbError,
+    devices::service as devices,
     kits::Kits,
     render::{
         Html, Refusals, flashes,
@@ -134,7 +135,8 @@ async fn device_page(
     } else {
         None
     };
-    let device = facts(view);
+    let doubled = devices::is_doubled(&mut kits.db.read().await?, id).await?;
+    let device = facts(view, doubled);
     if by.member().kind != OrganisationKind::Customer {
         return Ok(Html(InstallerDevice { page, device, link, sessions: found, history }).into_response());
     }
@@ -175,7 +177,7 @@ async fn set_web_address(
     device_page(&visitor, &kits, by.signed_in(), id, refusals).await
 }
 
-fn facts(view: RegistrationView) -> DeviceFacts {
+fn facts(view: RegistrationView, doubled: bool) -> DeviceFacts {
     let active = view.state == Standing::Active;
     let report = view.report.as_ref();
     DeviceFacts {
@@ -201,6 +203,7 @@ fn facts(view: RegistrationView) -> DeviceFacts {
             })
             .unwrap_or_default(),
         reported_at: view.reported_at,
+        doubled,
         product: view.product,
         serial: view.serial,
         customer: if active { view.customer_name } else { Some(view.email.to_string()) },

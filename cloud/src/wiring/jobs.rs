@@ -12,6 +12,8 @@ pub(super) fn workers(kits: &Kits) -> [Worker; 2] {
     let worker = |handlers: Vec<(&'static str, Handler)>| {
         Worker::new(kits.db.clone(), kits.clock.clone(), kits.jobs.clone(), handlers)
     };
-    let mails = [accounts::jobs(kits), activation::jobs::jobs(kits), sessions::jobs::jobs(kits)].concat();
+    let mails =
+        [accounts::jobs(kits), devices::jobs::mails(kits), activation::jobs::jobs(kits), sessions::jobs::jobs(kits)]
+            .concat();
     [worker(devices::jobs::jobs(kits)), worker(mails)]
 }

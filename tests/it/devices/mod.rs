@@ -2,7 +2,9 @@
 
 mod admission;
 mod codes;
+mod doubled;
 mod enrolment;
+mod flood;
 mod import;
 mod lists;
 mod messages;

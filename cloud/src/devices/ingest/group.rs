@@ -18,11 +18,12 @@ use super::{
 use crate::{
     db::{DbError, Tx},
     devices::{
-        commands, enrol,
+        commands, doubled, enrol,
         presence::{LEASE, LINGER},
         speaker::{Sender, Speakers},
         store::{self, messages::Place},
     },
+    kits::Kits,
     mqtt::Incoming,
 };
 
@@ -34,6 +35,8 @@ struct Group<'a> {
     first: HashSet<Place>,
     /// Devices that are there; written at the end.
     arrived: BTreeMap<DeviceId, Uuid>,
+    /// Under which start each device has connected, whether or not it is there still.
+    started: BTreeMap<DeviceId, Uuid>,
     /// Devices that are there and may have something to do.
     came: Vec<DeviceId>,
     /// The newest report of each device; written at the end.
@@ -68,7 +71,7 @@ impl Registrar {
                 (Incoming::Message { .. }, None) => {}
             }
         }
-        group.write(&mut tx, now).await?;
+        group.write(&mut tx, &self.kits, now).await?;
         tx.commit().await?;
         if group.jobs {
             self.kits.jobs.ring();
@@ -194,6 +197,7 @@ impl<'a> Group<'a> {
             store::presence::went(tx, now, device, status.boot_id).await?;
         } else if sender.may_speak() {
             self.arrived.insert(device, status.boot_id);
+            self.started.insert(device, status.boot_id);
             self.came.push(device);
         }
         Ok(())
@@ -215,7 +219,9 @@ impl<'a> Group<'a> {
     }
 
     /// Writes what was collected, and hands out what the devices that came have to do.
-    async fn write(&mut self, tx: &mut Tx, now: Timestamp) -> Result<(), DbError> {
+    async fn write(&mut self, tx: &mut Tx, kits: &Kits, now: Timestamp) -> Result<(), DbError> {
+        let started: Vec<(DeviceId, Uuid)> = std::mem::take(&mut self.started).into_iter().collect();
+        self.jobs |= doubled::look(tx, kits, now, &started).await?;
         let arrived: Vec<(DeviceId, Uuid)> = std::mem::take(&mut self.arrived).into_iter().collect();
         store::presence::came(tx, now, now + LEASE, &arrived).await?;
         let reports: Vec<_> =

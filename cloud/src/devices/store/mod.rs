@@ -9,3 +9,4 @@ pub(super) mod lists;
 pub(super) mod messages;
 pub(super) mod presence;
 pub(super) mod speakers;
+pub(super) mod starts;

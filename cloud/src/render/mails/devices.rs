@@ -102,6 +102,21 @@ impl Mail {
         }
     }
 
+    /// To the installer: two machines hold the key of one device.
+    pub fn doubled(name: &str, device: &DeviceNamed, url: &str) -> Self {
+        Self {
+            subject: device.phrase("mail-doubled-subject"),
+            name: Some(name.to_owned()),
+            what: vec![device.phrase("mail-doubled-what"), Phrase::new("mail-doubled-next")],
+            facts: device.facts(),
+            button: Phrase::new("to-the-device"),
+            url: url.to_owned(),
+            life: None,
+            nothing: Phrase::new("mail-doubled-nothing"),
+            why: Phrase::new("mail-why-your-device"),
+        }
+    }
+
     /// To the customer: somebody asks to enter; `url` is the page of requests.
     pub fn session_request(name: &str, device: &DeviceNamed, session: &SessionAsked, url: &str) -> Self {
         let minutes = session.length.as_secs() / 60;

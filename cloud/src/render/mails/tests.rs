@@ -37,6 +37,7 @@ pub(in crate::render) fn samples() -> Vec<(&'static str, Mail)> {
             "session_request_bare",
             Mail::session_request("Rosa Blanc", &device, &SessionAsked { reason: None, ..session }, URL),
         ),
+        ("doubled", Mail::doubled("Marc Petit", &device, URL)),
         ("released_customer", Mail::released_customer("Rosa Blanc", &device, URL)),
         ("released_installer", Mail::released_installer("Marc Petit", &device, URL)),
     ]

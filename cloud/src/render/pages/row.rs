@@ -105,6 +105,8 @@ pub struct DeviceFacts {
     pub services: Vec<String>,
     /// When it last reported.
     pub reported_at: Option<Timestamp>,
+    /// Whether two machines seem to hold its key.
+    pub doubled: bool,
 }
 
 impl DeviceFacts {
@@ -113,6 +115,9 @@ impl DeviceFacts {
         let since = page.date(self.life_since);
         let mut line = vec![page.t1(&format!("state-{}", self.life.word()), "date", since.as_str())];
         line.push(presence(page, &self.presence));
+        if self.doubled {
+            line.push(page.t("state-doubled"));
+        }
         let side = page.who.as_ref().map(|who| who.side);
         if let (Life::Active, Some(consent)) = (self.life, self.consent) {
             let key = match side {
@@ -128,6 +133,7 @@ impl DeviceFacts {
     /// The colour and shape of that line.
     pub fn tone(&self) -> Tone {
         match self.life {
+            _ if self.doubled => Tone::Refused,
             Life::Active if !self.presence.online => Tone::Waits,
             life => life.tone(),
         }
@@ -248,7 +254,7 @@ impl HistoryRow {
 /// The colour and shape of what happened.
 fn tone(what: &str) -> Tone {
     let ends = |words: &[&str]| words.iter().any(|word| what.ends_with(word));
-    if ends(&["refused", "by_rule", "conflict", "retired", "revoked"]) {
+    if ends(&["refused", "by_rule", "conflict", "doubled", "flood", "retired", "revoked"]) {
         Tone::Refused
     } else if ends(&["registered", "requested", "link_sent"]) {
         Tone::Waits
@@ -260,8 +266,9 @@ fn tone(what: &str) -> Tone {
 }
 
 /// The details a sentence of the history may name.
-const NAMED: [&str; 14] = [
+const NAMED: [&str; 15] = [
     "added",
+    "asked",
     "browsers",
     "consent",
     "email",

@@ -94,6 +94,7 @@ pub(super) fn facts(life: Life, online: bool) -> DeviceFacts {
         addresses: vec!["192.168.1.20".into(), "fe80::42:acff:fe11:2".into()],
         services: vec!["panel-web (tcp 192.168.1.50:80)".into(), "panel-bus (tcp 192.168.1.50:4001)".into()],
         reported_at: Some(ago(12)),
+        doubled: life == Life::Active && !online,
     }
 }
 
@@ -124,7 +125,7 @@ pub(super) fn session(seed: u64, state: SessionState) -> SessionRow {
 
 pub(super) fn history() -> Vec<HistoryRow> {
     let details = json!({
-        "added": 3, "consent": "ask", "email": "rosa@example.com", "label": "CRM", "network": "192.0.2.7",
+        "added": 3, "asked": 500_000, "consent": "ask", "email": "rosa@example.com", "label": "CRM", "network": "192.0.2.7",
         "organisation": "Petit Alarmes", "reason": "relay_lost", "refused": 1, "services": "panel-web",
         "target": "tcp panel:80", "web_address": "villa-rosa",
     });
@@ -136,13 +137,15 @@ pub(super) fn history() -> Vec<HistoryRow> {
 }
 
 /// What the services write into the audit trail, and a word of a later version.
-const AUDITED: [&str; 11] = [
+const AUDITED: [&str; 13] = [
     "device_registered",
     "device_activated",
     "session_requested",
     "session_allowed",
     "session_ended",
     "device_conflict",
+    "device_doubled",
+    "enrolment_flood",
     "on_site_code_locked",
     "activation_mail_refused",
     "devices_imported",
