@@ -115,9 +115,14 @@ impl Fleet {
         self.folder.path().join(format!("devices/{number:05}"))
     }
 
+    /// The receipts, as the simulator writes them.
+    pub fn ledger(&self) -> PathBuf {
+        self.folder.path().join("ledger.jsonl")
+    }
+
     /// Every receipt so far.
     pub fn receipts(&self) -> anyhow::Result<Vec<Receipted>> {
-        ledger::read(&self.folder.path().join("ledger.jsonl"))
+        ledger::read(&self.ledger())
     }
 }
 

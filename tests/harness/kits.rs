@@ -78,8 +78,9 @@ impl TestKits {
         let clock = Clock::set_to(START);
         let db = Db::open(&database.url().parse()?).await?;
         let mailer = Mailer::open(&self.kits.config.mail, db.clone(), clock.clone())?;
-        let (random, jobs, endpoint) = (Random::seeded(1), Bell::default(), Endpoint::new());
-        let kits = Kits { clock, random, db, mailer, jobs, endpoint, ..self.kits.clone() };
+        let (random, limits) = (Random::seeded(2), Limits::default());
+        let (jobs, endpoint) = (Bell::default(), Endpoint::new());
+        let kits = Kits { clock, random, db, mailer, jobs, endpoint, limits, ..self.kits.clone() };
         Ok(Self { kits, database, data_dir: tempfile::tempdir().context("cannot make a data folder")? })
     }
 

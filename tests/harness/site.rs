@@ -14,6 +14,7 @@ use gatelodge_proto::{
 use crate::{
     agent::AgentSetup,
     cloud::{CloudSetup, TestCloud},
+    fsck,
     settings::quoted,
 };
 
@@ -82,6 +83,12 @@ impl Site {
     /// Puts one more device into the inventory.
     pub async fn one(&mut self) -> anyhow::Result<Unit> {
         self.make(1).await?.pop().context("one was made")
+    }
+
+    /// Fails with every invariant that does not hold in the cloud's database.
+    pub async fn whole(&self) -> anyhow::Result<()> {
+        let config = Config::load(Some(self.cloud.config()), [])?;
+        fsck::held_at(&config.database, Vec::new()).await
     }
 
     /// The cloud's database, beside the cloud.

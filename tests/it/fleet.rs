@@ -8,6 +8,7 @@ use gatelodge_tests::{
     cloud::{CloudSetup, TestCloud},
     database::{Database, Kind},
     fleet::{Fleet, number},
+    fsck,
     ledger::AGAIN,
 };
 use uuid::Uuid;
@@ -55,6 +56,7 @@ async fn ledger_and_database_agree(kind: Kind, devices: usize) {
     let first = receipts.iter().filter(|one| one.kind != AGAIN);
     let promised: Messages = first.map(|one| (one.device, one.boot, one.seq, one.kind.clone())).collect();
     cloud.stop().await.unwrap();
+    fsck::held_at(&url.parse().unwrap(), vec![fleet.ledger()]).await.unwrap();
     let committed = committed(&url).await;
     let lost: Vec<_> = promised.difference(&committed).collect();
     let untold: Vec<_> = committed.difference(&promised).collect();

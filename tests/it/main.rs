@@ -21,6 +21,7 @@ mod fuzz;
 mod kits;
 mod mail_limits;
 mod malformed;
+mod models;
 mod refusals;
 mod second_hand;
 mod session_rights;

@@ -81,6 +81,7 @@ pub async fn restarts(length: Length) -> anyhow::Result<Option<String>> {
         receipts += device.audit(&db).await?;
     }
     db.close().await;
+    site.whole().await.with_context(|| format!("seed {}", length.seed))?;
     let tally = load.tally();
     Ok(Some(format!(
         "{} restarts, {receipts} receipts, {} questions answered and {} put off",

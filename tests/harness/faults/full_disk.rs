@@ -10,11 +10,13 @@ use std::{
 };
 
 use anyhow::{Context as _, bail, ensure};
+use gatelodge_cloud::db::DbUrl;
 use sqlx::{Connection as _, SqliteConnection};
 
 use crate::{
     agent::AgentSetup,
     cloud::{CloudSetup, TestCloud},
+    fsck,
     portal::Hands,
     portal::{Page, Visitor},
     story::{self, CUSTOMER, Mails, Person, Stage, VENDOR},
@@ -157,5 +159,5 @@ async fn sound(database: &Path) -> anyhow::Result<()> {
     let said: String = sqlx::query_scalar("PRAGMA integrity_check").fetch_one(&mut connection).await?;
     ensure!(said == "ok", "the database is damaged: {said}");
     connection.close().await?;
-    Ok(())
+    fsck::held_at(&DbUrl::Sqlite(database.to_owned()), Vec::new()).await
 }

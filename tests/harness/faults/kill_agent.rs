@@ -62,6 +62,7 @@ pub async fn play(length: Length) -> anyhow::Result<String> {
     let newest: Option<i64> = run!(&mut tx, c => sqlx::query_scalar("SELECT report_boot FROM device").fetch_one(c))?;
     drop(tx);
     db.close().await;
+    site.whole().await.with_context(|| format!("seed {}", length.seed))?;
     ensure!(identities == 1, "{identities} keys of one device got certificates, seed {}", length.seed);
     // Of reports only the newest waits: each start's makes room for itself.
     for message in promised.iter().filter(|(_, is_report)| !**is_report).map(|(message, _)| message) {

@@ -48,6 +48,7 @@ pub async fn play(database: Database, length: Length) -> anyhow::Result<String> 
     let receipts = audit(&speaking, &db).await?;
     ensure!(receipts > 0, "no receipt ever came");
     db.close().await;
+    site.whole().await.with_context(|| format!("seed {}", length.seed))?;
     Ok(format!("{} kills, {} devices, {receipts} receipts, none lost, nothing doubled", length.rounds, speaking.len()))
 }
 

@@ -11,7 +11,10 @@ mod trail;
 use std::{fmt, path::PathBuf, time::Duration};
 
 use anyhow::Context as _;
-use gatelodge_cloud::{db::Db, kits::Kits};
+use gatelodge_cloud::{
+    db::{Db, DbUrl},
+    kits::Kits,
+};
 use gatelodge_proto::Clock;
 use tokio::sync::watch;
 
@@ -89,7 +92,7 @@ pub async fn look(scope: &Scope, progress: &Progress) -> anyhow::Result<Outcome>
     findings.extend(trail.findings);
     let mut receipts = 0;
     for ledger in &scope.ledgers {
-        let told = receipts::look(&scope.db, ledger, progress).await?;
+        let told = receipts::look(scope, ledger, progress).await?;
         receipts += told.lines;
         findings.extend(told.findings);
     }
@@ -126,8 +129,8 @@ pub async fn held(scope: &Scope) -> anyhow::Result<()> {
 }
 
 /// The same for a database that a cloud of its own runs on.
-pub async fn held_at(url: &str, ledgers: Vec<PathBuf>) -> anyhow::Result<()> {
-    let db = Db::open_to_read(&url.parse()?).await?;
+pub async fn held_at(url: &DbUrl, ledgers: Vec<PathBuf>) -> anyhow::Result<()> {
+    let db = Db::open_to_read(url).await?;
     let held = held(&Scope { ledgers, ..Scope::of(db.clone(), Clock::system()) }).await;
     db.close().await;
     held

@@ -4,12 +4,13 @@ use std::{
     fs::File,
     io::{BufRead as _, BufReader},
     path::Path,
+    time::Duration,
 };
 
 use anyhow::Context as _;
-use gatelodge_cloud::{db::Db, run};
+use gatelodge_cloud::run;
 
-use super::{Finding, Progress, rows::Rows};
+use super::{Finding, Progress, Scope, rows::Rows};
 use crate::ledger::{AGAIN, Receipted};
 
 pub(super) struct Told {
@@ -17,9 +18,12 @@ pub(super) struct Told {
     pub(super) findings: Vec<Finding>,
 }
 
-pub(super) async fn look(db: &Db, ledger: &Path, progress: &Progress) -> anyhow::Result<Told> {
+/// For so long the cloud keeps which messages it has taken in, less a day for its daily round.
+const KEPT: Duration = Duration::from_secs(179 * 86_400);
+
+pub(super) async fn look(scope: &Scope, ledger: &Path, progress: &Progress) -> anyhow::Result<Told> {
     let file = File::open(ledger).with_context(|| format!("cannot read {}", ledger.display()))?;
-    let mut tx = db.snapshot().await?;
+    let mut tx = scope.db.snapshot().await?;
     let (mut lines, mut lost, mut other) = (0_u64, Rows::default(), Rows::default());
     for line in BufReader::new(file).lines() {
         lines += 1;
@@ -27,8 +31,8 @@ pub(super) async fn look(db: &Db, ledger: &Path, progress: &Progress) -> anyhow:
         let line = line.with_context(place)?;
         let receipt: Receipted = serde_json::from_str(&line).with_context(place)?;
         progress.send_replace(format!("I6, {}", place()));
-        // What was parked is kept elsewhere, and promised nothing.
-        if receipt.parked.is_some() {
+        // What was parked is kept elsewhere, and promised nothing; what is old has served its time.
+        if receipt.parked.is_some() || receipt.when + KEPT < scope.clock.now() {
             continue;
         }
         let seq = i64::try_from(receipt.seq).with_context(place)?;

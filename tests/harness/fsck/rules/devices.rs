@@ -28,8 +28,10 @@ pub(super) const RULES: [Rule; 10] = [
         meaning: "the report shown for the device is of no message that was taken in",
         next: "restart the agent: its next report takes the place of this one",
         settles: false,
-        broken: "SELECT {id d.id} FROM device d WHERE d.report_seq IS NOT NULL AND NOT EXISTS (SELECT 1 FROM \
-                 device_message m WHERE m.device_id = d.id AND m.seq = d.report_seq AND m.kind = 'report')",
+        // Messages are kept for 180 days.
+        broken: "SELECT {id d.id} FROM device d WHERE d.report_seq IS NOT NULL AND d.reported_at > $1 - 15465600000000 \
+                 AND NOT EXISTS (SELECT 1 FROM device_message m WHERE m.device_id = d.id AND m.seq = d.report_seq AND \
+                 m.kind = 'report')",
     },
     // Reports that contradict the device's names are taken in and not shown; the audit trail has them.
     Rule {
