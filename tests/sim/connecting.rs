@@ -97,7 +97,7 @@ impl Cast {
         abreast: usize,
         reports: Option<Reports>,
     ) -> anyhow::Result<Self> {
-        limits::raise_open_files(share.len())?;
+        limits::raise_open_files(share.len(), reports.is_some())?;
         output::progress(&format!("loading {} devices", share.len()));
         let devices =
             share.range().map(|number| Device::load(fleet, number, seed)).collect::<anyhow::Result<Vec<_>>>()?;

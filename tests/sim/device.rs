@@ -67,7 +67,6 @@ pub(crate) struct Device {
     outbox: Outbox,
     clock: Clock,
     random: Random,
-    _state: StateDir,
 }
 
 /// A device on the stage.
@@ -88,6 +87,7 @@ struct Live<'a> {
 impl Device {
     /// Reads what was kept at the enrolment, and counts a start.
     pub(crate) fn load(fleet: &Fleet, number: usize, seed: u64) -> anyhow::Result<Self> {
+        // Let go once it is read: ten thousand locks are more open files than most systems give a process.
         let state = StateDir::open(&fleet.state_dir(number))?;
         let Some(Holding::Enrolled { key, credentials }) = state.holding()? else {
             bail!("device {number} is not enrolled; `gatelodge-sim enrol` does that");
@@ -110,7 +110,6 @@ impl Device {
             outbox: Outbox::open(state.path()).with_context(|| format!("the outbox of device {number}"))?,
             clock,
             random: stream(seed, number, "behaviour"),
-            _state: state,
         })
     }
 

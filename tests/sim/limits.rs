@@ -1,14 +1,15 @@
-//! Open files: three a device, and more than most systems give a process by itself.
+//! Open files: a socket for each device, an outbox for each that reports, and more than most systems give a process by
+//! itself.
 
 use anyhow::{Context as _, ensure};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-const PER_DEVICE: usize = 3;
-const BESIDES: usize = 200;
+/// Names are looked up by as many threads as the runtime may have, each with a file or two.
+const BESIDES: usize = 1_200;
 
-/// Raises the limit of open files as far as `devices` need it.
-pub(crate) fn raise_open_files(devices: usize) -> anyhow::Result<()> {
-    let needed = u64::try_from(devices * PER_DEVICE + BESIDES).unwrap_or(u64::MAX);
+/// Raises the limit of open files as far as `devices` need it, which report or do not.
+pub(crate) fn raise_open_files(devices: usize, report: bool) -> anyhow::Result<()> {
+    let needed = u64::try_from(devices * (1 + usize::from(report)) + BESIDES).unwrap_or(u64::MAX);
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     if current.is_none_or(|current| current >= needed) {
         return Ok(());

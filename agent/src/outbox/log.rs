@@ -32,7 +32,8 @@ enum Line {
 #[derive(Debug)]
 pub(super) struct Log {
     folder: PathBuf,
-    file: File,
+    /// Open from the first record on: most of the time a device has nothing to say.
+    file: Option<File>,
     records: usize,
 }
 
@@ -54,12 +55,16 @@ impl Log {
         }
         // The file's name must survive a cut, too.
         File::open(folder)?.sync_all()?;
-        Ok((Self { folder: folder.to_owned(), file, records: records.len() }, records))
+        Ok((Self { folder: folder.to_owned(), file: None, records: records.len() }, records))
     }
 
     pub(super) fn append(&mut self, record: &Record) -> io::Result<()> {
-        self.file.write_all(&write(record)?)?;
-        self.file.sync_data()?;
+        let file = match &mut self.file {
+            Some(file) => file,
+            closed @ None => closed.insert(open_file(&self.folder.join(NAME))?),
+        };
+        file.write_all(&write(record)?)?;
+        file.sync_data()?;
         self.records += 1;
         Ok(())
     }
@@ -71,7 +76,7 @@ impl Log {
             bytes.extend(write(&Record::Added(entry.clone()))?);
         }
         replace_file(&self.folder, NAME, &bytes)?;
-        self.file = open_file(&self.folder.join(NAME))?;
+        self.file = None;
         self.records = entries.len();
         Ok(())
     }
