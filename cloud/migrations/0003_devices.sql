@@ -149,7 +149,7 @@ CREATE TABLE device_message (
     kind TEXT NOT NULL,
     received_at {ts} NOT NULL,
     PRIMARY KEY (device_id, boot_id, seq)
-);
+) {by_key};
 
 -- Messages nobody could use, kept for a person to look at.
 CREATE TABLE parked_message (

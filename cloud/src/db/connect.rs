@@ -79,6 +79,12 @@ pub enum Db {
 }
 
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Statements that a connection keeps prepared: all there are, those about many rows in each of their sizes.
+const PREPARED: usize = 512;
+/// Memory of the writing connection for pages, 16 MiB: the rows of a fleet and not of one group alone.
+const PAGE_CACHE: &str = "-16384";
+/// SQLite copies its log into the file after so many pages, 16 MiB: a page that changes in every group is copied once.
+const CHECKPOINT: &str = "4096";
 
 /// A full disk ends a transaction in the middle of its commit, which the connection then never learns: it would refuse
 /// to begin another for ever, and is closed instead.
@@ -110,6 +116,8 @@ impl Db {
                     .journal_mode(SqliteJournalMode::Wal)
                     .synchronous(SqliteSynchronous::Full)
                     .foreign_keys(true)
+                    .statement_cache_capacity(PREPARED)
+                    .pragma("wal_autocheckpoint", CHECKPOINT)
                     .busy_timeout(PATIENCE);
                 // A connection to a file does not go stale: nothing is asked of it before it is used.
                 let writer = SqlitePoolOptions::new()
@@ -117,7 +125,7 @@ impl Db {
                     .acquire_timeout(PATIENCE)
                     .test_before_acquire(false)
                     .before_acquire(|connection, _| Box::pin(is_sound(connection)))
-                    .connect_with(options.clone())
+                    .connect_with(options.clone().pragma("cache_size", PAGE_CACHE))
                     .await
                     .map_err(open)?;
                 let readers = SqlitePoolOptions::new()
@@ -131,6 +139,7 @@ impl Db {
             }
             DbUrl::Postgres(text) => {
                 let options: PgConnectOptions = text.parse().map_err(open)?;
+                let options = options.statement_cache_capacity(PREPARED);
                 let pool = PgPoolOptions::new()
                     .max_connections(16)
                     .acquire_timeout(PATIENCE)

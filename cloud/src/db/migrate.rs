@@ -1,7 +1,8 @@
 //! The steps that bring the tables up to date, one source for both databases.
 //!
-//! `{uuid} {ts} {bytes} {json}` stand for the column types; everything else is SQL that both understand. A step
-//! that has landed is never edited: a later one changes what it made.
+//! `{uuid} {ts} {bytes} {json}` stand for the column types and `{by_key}` for a table that is kept in the order of its
+//! primary key; everything else is SQL that both understand. A step that has landed is never edited: a later one changes
+//! what it made.
 
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 
@@ -20,6 +21,7 @@ const TYPES: &[(&str, &str, &str)] = &[
     ("{json}", "JSONB", "TEXT"),
     ("{ts}", "BIGINT", "INTEGER"),
     ("{bytes}", "BYTEA", "BLOB"),
+    ("{by_key}", "", "WITHOUT ROWID"),
 ];
 
 fn migrator(postgres: bool, up_to: i64) -> Migrator {

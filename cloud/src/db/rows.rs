@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 
 use super::Tx;
 
-/// How many rows one statement is about.
-const SIZES: [usize; 4] = [1, 8, 64, 256];
+/// Most rows that one statement is about.
+const MOST: usize = 256;
 
 /// What a column of a list holds; PostgreSQL wants to be told, SQLite must not be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,32 +33,37 @@ impl Column {
     }
 }
 
-/// Cuts a list into lists of the sizes that statements come in.
+/// Cuts a list into lists of the sizes that statements come in: powers of two.
 pub fn lists<T: Clone>(rows: &[T]) -> impl Iterator<Item = Vec<T>> {
-    rows.chunks(SIZES[SIZES.len() - 1]).filter_map(|part| {
+    rows.chunks(MOST).filter_map(|part| {
         let last = part.last()?;
-        let size = SIZES.into_iter().find(|size| *size >= part.len()).unwrap_or(part.len());
-        let mut list = part.to_vec();
+        let size = part.len().next_power_of_two();
+        let mut list = Vec::with_capacity(size);
+        list.extend_from_slice(part);
         list.resize(size, last.clone());
         Some(list)
     })
 }
 
-/// `($3, $4), ($5, $6)`: placeholders for so many rows of these columns, counted from `first`.
-pub fn placeholders(tx: &Tx, first: usize, rows: usize, columns: &[Column]) -> String {
+/// Placeholders for so many rows of these columns, to be bound first: `($1, $2), ($3, $4)`, without numbers on SQLite,
+/// where a numbered one is a name that is looked for among all others. Also gives the number of the next placeholder.
+pub fn placeholders(tx: &Tx, rows: usize, columns: &[Column]) -> (String, usize) {
     let mut text = String::with_capacity(rows * columns.len() * 6);
-    let mut number = first;
+    let mut number = 1;
     for row in 0..rows {
         text.push_str(if row == 0 { "(" } else { ", (" });
         for (place, column) in columns.iter().enumerate() {
             let comma = if place == 0 { "" } else { ", " };
-            let cast = if tx.is_postgres() { column.cast() } else { "" };
-            let _ = write!(text, "{comma}${number}{cast}");
+            let _ = if tx.is_postgres() {
+                write!(text, "{comma}${number}{}", column.cast())
+            } else {
+                write!(text, "{comma}?")
+            };
             number += 1;
         }
         text.push(')');
     }
-    text
+    (text, number)
 }
 
 #[cfg(test)]
@@ -70,8 +75,8 @@ mod tests {
         let cut = |count: usize| lists(&(0..count).collect::<Vec<_>>()).map(|list| list.len()).collect::<Vec<_>>();
         assert_eq!(cut(0), [0; 0]);
         assert_eq!(cut(1), [1]);
-        assert_eq!(cut(9), [64]);
+        assert_eq!(cut(9), [16]);
         assert_eq!(cut(257), [256, 1]);
-        assert_eq!(lists(&[1, 2]).next().unwrap(), [1, 2, 2, 2, 2, 2, 2, 2]);
+        assert_eq!(lists(&[1, 2, 3]).next().unwrap(), [1, 2, 3, 3]);
     }
 }

@@ -22,6 +22,8 @@ use crate::{
 /// Room for the largest payload, its topic and its properties.
 const MAX_PACKET: u32 = 72 * 1024;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
+/// What waits to be sent goes out in one write, up to so many packets.
+const TOGETHER: usize = 256;
 
 /// `host:port` of a device endpoint; an IPv6 address stands in brackets.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -159,6 +161,7 @@ impl Settings {
             .set_keep_alive(u16::try_from(self.keep_alive.as_secs()).unwrap_or(u16::MAX))
             .set_connect_timeout(CONNECT_TIMEOUT)
             .set_ack_mode(AckMode::Manual)
+            .set_max_request_batch(TOGETHER)
             .set_outgoing_inflight_upper_limit(self.in_flight)
             .set_connect_properties(ConnectProperties {
                 session_expiry_interval: Some(seconds(self.session_expiry)),

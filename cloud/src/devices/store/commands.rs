@@ -56,18 +56,18 @@ pub(in crate::devices) async fn waiting_for(
 ) -> Result<Vec<(DeviceId, Command)>, DbError> {
     let mut waiting = Vec::new();
     for list in rows::lists(devices) {
+        let (ids, next) = rows::placeholders(tx, list.len(), &[Column::Uuid]);
+        let (state, after) = (next, next + 1);
         let text = format!(
             "SELECT device_id, command FROM command
-             WHERE state = $1 AND deadline > $2 AND device_id IN (VALUES {}) ORDER BY id LIMIT 10000",
-            rows::placeholders(tx, 3, list.len(), &[Column::Uuid])
+             WHERE state = ${state} AND deadline > ${after} AND device_id IN (VALUES {ids}) ORDER BY id LIMIT 10000"
         );
         let found = run!(tx, c => {
             let mut select = sqlx::query_as::<_, (Uuid, Json<Command>)>(AssertSqlSafe(text));
-            select = select.bind(WAITING).bind(Ts::from(now));
             for device in list {
                 select = select.bind(device.uuid());
             }
-            select.fetch_all(c)
+            select.bind(WAITING).bind(Ts::from(now)).fetch_all(c)
         })?;
         waiting.extend(found.into_iter().map(|(device, Json(command))| (DeviceId::from_uuid(device), command)));
     }

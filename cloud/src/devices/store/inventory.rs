@@ -220,17 +220,17 @@ pub(in crate::devices) async fn keep_reports(
 ) -> Result<(), DbError> {
     const ROW: [Column; 4] = [Column::Uuid, Column::Integer, Column::Integer, Column::Json];
     for list in rows::lists(reports) {
+        let (values, reported_at) = rows::placeholders(tx, list.len(), &ROW);
         let text = format!(
-            "WITH newest (id, boot, seq, report) AS (VALUES {})
-             UPDATE device SET reported_at = $1, report_boot = newest.boot, report_seq = newest.seq,
+            "WITH newest (id, boot, seq, report) AS (VALUES {values})
+             UPDATE device SET reported_at = ${reported_at}, report_boot = newest.boot, report_seq = newest.seq,
                  report = newest.report
              FROM newest
              WHERE device.id = newest.id AND (report_boot IS NULL OR report_boot < newest.boot
-                 OR (report_boot = newest.boot AND report_seq < newest.seq))",
-            rows::placeholders(tx, 2, list.len(), &ROW)
+                 OR (report_boot = newest.boot AND report_seq < newest.seq))"
         );
         change!(tx, c => {
-            let mut update = sqlx::query(AssertSqlSafe(text)).bind(Ts::from(now));
+            let mut update = sqlx::query(AssertSqlSafe(text));
             for (device, position, report) in list {
                 update = update
                     .bind(device.uuid())
@@ -238,7 +238,7 @@ pub(in crate::devices) async fn keep_reports(
                     .bind(count(position.seq))
                     .bind(Json(report));
             }
-            update.execute(c)
+            update.bind(Ts::from(now)).execute(c)
         })?;
     }
     Ok(())

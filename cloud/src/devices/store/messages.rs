@@ -24,20 +24,22 @@ pub(in crate::devices) async fn first_time(
     now: Timestamp,
     places: &[(Place, &'static str)],
 ) -> Result<HashSet<Place>, DbError> {
-    const ROW: [Column; 5] = [Column::Uuid, Column::Uuid, Column::Integer, Column::Text, Column::Integer];
+    const ROW: [Column; 4] = [Column::Uuid, Column::Uuid, Column::Integer, Column::Text];
     let mut first = HashSet::with_capacity(places.len());
     for list in rows::lists(places) {
+        let (values, received_at) = rows::placeholders(tx, list.len(), &ROW);
         let text = format!(
-            "INSERT INTO device_message (device_id, boot_id, seq, kind, received_at) VALUES {}
-             ON CONFLICT DO NOTHING RETURNING device_id, boot_id, seq",
-            rows::placeholders(tx, 1, list.len(), &ROW)
+            "WITH place (device_id, boot_id, seq, kind) AS (VALUES {values})
+             INSERT INTO device_message (device_id, boot_id, seq, kind, received_at)
+             SELECT device_id, boot_id, seq, kind, ${received_at} FROM place WHERE true
+             ON CONFLICT DO NOTHING RETURNING device_id, boot_id, seq"
         );
         let inserted = run!(tx, c => {
             let mut insert = sqlx::query_as::<_, (Uuid, Uuid, i64)>(AssertSqlSafe(text));
             for ((device, boot_id, seq), kind) in list {
-                insert = insert.bind(device.uuid()).bind(boot_id).bind(count(seq)).bind(kind).bind(Ts::from(now));
+                insert = insert.bind(device.uuid()).bind(boot_id).bind(count(seq)).bind(kind);
             }
-            insert.fetch_all(c)
+            insert.bind(Ts::from(now)).fetch_all(c)
         })?;
         for (device, boot_id, seq) in inserted {
             first.insert((DeviceId::from_uuid(device), boot_id, u64::try_from(seq).map_err(DbError::corrupt)?));

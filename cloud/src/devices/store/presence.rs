@@ -22,20 +22,20 @@ pub(in crate::devices) async fn came(
     arrivals: &[(DeviceId, Uuid)],
 ) -> Result<(), DbError> {
     for list in rows::lists(arrivals) {
+        let (starts, next) = rows::placeholders(tx, list.len(), &[Column::Uuid, Column::Uuid]);
+        let (since, online, until) = (next, next + 1, next + 2);
         let text = format!(
-            "WITH arrival (id, boot_id) AS (VALUES {})
-             UPDATE device SET presence_since = CASE WHEN online THEN presence_since ELSE $1 END, online = $2,
-                 presence_boot_id = arrival.boot_id, lease_until = $3
-             FROM arrival WHERE device.id = arrival.id",
-            rows::placeholders(tx, 4, list.len(), &[Column::Uuid, Column::Uuid])
+            "WITH arrival (id, boot_id) AS (VALUES {starts})
+             UPDATE device SET presence_since = CASE WHEN online THEN presence_since ELSE ${since} END,
+                 online = ${online}, presence_boot_id = arrival.boot_id, lease_until = ${until}
+             FROM arrival WHERE device.id = arrival.id"
         );
         change!(tx, c => {
-            let mut update =
-                sqlx::query(AssertSqlSafe(text)).bind(Ts::from(now)).bind(true).bind(Ts::from(lease_until));
+            let mut update = sqlx::query(AssertSqlSafe(text));
             for (device, boot_id) in list {
                 update = update.bind(device.uuid()).bind(boot_id);
             }
-            update.execute(c)
+            update.bind(Ts::from(now)).bind(true).bind(Ts::from(lease_until)).execute(c)
         })?;
     }
     Ok(())
@@ -83,16 +83,14 @@ pub(in crate::devices) async fn due(tx: &mut Tx, enough: Timestamp) -> Result<Ve
 pub(in crate::devices) async fn extend(tx: &mut Tx, devices: &[DeviceId], until: Timestamp) -> Result<(), DbError> {
     speakers::lock(tx, devices).await?;
     for list in rows::lists(devices) {
-        let text = format!(
-            "UPDATE device SET lease_until = $1 WHERE online AND id IN (VALUES {})",
-            rows::placeholders(tx, 2, list.len(), &[Column::Uuid])
-        );
+        let (ids, next) = rows::placeholders(tx, list.len(), &[Column::Uuid]);
+        let text = format!("UPDATE device SET lease_until = ${next} WHERE online AND id IN (VALUES {ids})");
         change!(tx, c => {
-            let mut update = sqlx::query(AssertSqlSafe(text)).bind(Ts::from(until));
+            let mut update = sqlx::query(AssertSqlSafe(text));
             for device in list {
                 update = update.bind(device.uuid());
             }
-            update.execute(c)
+            update.bind(Ts::from(until)).execute(c)
         })?;
     }
     Ok(())

@@ -53,18 +53,18 @@ pub(in crate::devices) async fn hold(tx: &mut Tx, devices: &[DeviceId]) -> Resul
     lock(tx, devices).await?;
     let mut speakers = BTreeMap::new();
     for list in rows::lists(devices) {
+        let (ids, next) = rows::placeholders(tx, list.len(), &[Column::Uuid]);
         let text = format!(
             "SELECT d.id, d.id_code, d.mac, d.serial AS device_serial, d.life, c.serial, c.state, c.not_after
-             FROM device d LEFT JOIN certificate c ON c.device_id = d.id AND c.epoch = d.epoch AND c.state <> $1
-             WHERE d.id IN (VALUES {})",
-            rows::placeholders(tx, 2, list.len(), &[Column::Uuid])
+             FROM device d LEFT JOIN certificate c ON c.device_id = d.id AND c.epoch = d.epoch AND c.state <> ${next}
+             WHERE d.id IN (VALUES {ids})"
         );
         let found = run!(tx, c => {
-            let mut select = sqlx::query_as::<_, Joined>(AssertSqlSafe(text)).bind(CertificateState::Revoked.word());
+            let mut select = sqlx::query_as::<_, Joined>(AssertSqlSafe(text));
             for device in list {
                 select = select.bind(device.uuid());
             }
-            select.fetch_all(c)
+            select.bind(CertificateState::Revoked.word()).fetch_all(c)
         })?;
         for joined in found {
             let (device, names, life) = device(&joined)?;
@@ -81,10 +81,8 @@ pub(in crate::devices) async fn lock(tx: &mut Tx, devices: &[DeviceId]) -> Resul
         return Ok(());
     }
     for list in rows::lists(devices) {
-        let text = format!(
-            "SELECT 1 FROM device WHERE id IN (VALUES {}) ORDER BY id FOR NO KEY UPDATE",
-            rows::placeholders(tx, 1, list.len(), &[Column::Uuid])
-        );
+        let (ids, _) = rows::placeholders(tx, list.len(), &[Column::Uuid]);
+        let text = format!("SELECT 1 FROM device WHERE id IN (VALUES {ids}) ORDER BY id FOR NO KEY UPDATE");
         change!(tx, c => {
             let mut select = sqlx::query(AssertSqlSafe(text));
             for device in list {

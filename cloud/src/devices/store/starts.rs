@@ -45,30 +45,29 @@ pub(in crate::devices) async fn started(
 ) -> Result<Vec<Started>, DbError> {
     let mut changed = Vec::new();
     for list in rows::lists(arrivals) {
+        let (starts, next) = rows::placeholders(tx, list.len(), &[Column::Uuid, Column::Uuid]);
+        let (at, oldest) = (next, next + 1);
         let text = format!(
-            "WITH arrival (id, boot_id) AS (VALUES {})
+            "WITH arrival (id, boot_id) AS (VALUES {starts})
              INSERT INTO device_start (device_id, boot_id, returns) SELECT DISTINCT id, boot_id, 0 FROM arrival WHERE true
              ON CONFLICT (device_id) DO UPDATE
              SET boot_id = excluded.boot_id, earlier_boot_id = device_start.boot_id,
                  returns = CASE
                      WHEN device_start.earlier_boot_id IS NULL OR device_start.earlier_boot_id <> excluded.boot_id
                          THEN device_start.returns
-                     WHEN device_start.returned_at > $2 THEN device_start.returns + 1
+                     WHEN device_start.returned_at > ${oldest} THEN device_start.returns + 1
                      ELSE 1 END,
-                 returned_at = CASE WHEN device_start.earlier_boot_id = excluded.boot_id THEN $1
+                 returned_at = CASE WHEN device_start.earlier_boot_id = excluded.boot_id THEN ${at}
                      ELSE device_start.returned_at END
              WHERE device_start.boot_id <> excluded.boot_id
-             RETURNING device_id, returns, doubled_at",
-            rows::placeholders(tx, 3, list.len(), &[Column::Uuid, Column::Uuid])
+             RETURNING device_id, returns, doubled_at"
         );
         changed.extend(run!(tx, c => {
-            let mut insert = sqlx::query_as::<_, Started>(AssertSqlSafe(text.clone()))
-                .bind(Ts::from(now))
-                .bind(Ts::from(now - apart));
+            let mut insert = sqlx::query_as::<_, Started>(AssertSqlSafe(text.clone()));
             for (device, boot_id) in &list {
                 insert = insert.bind(device.uuid()).bind(*boot_id);
             }
-            insert.fetch_all(c)
+            insert.bind(Ts::from(now)).bind(Ts::from(now - apart)).fetch_all(c)
         })?);
     }
     Ok(changed)
