@@ -131,8 +131,7 @@ CREATE TABLE command (
 CREATE INDEX command_waiting ON command (device_id, state);
 CREATE INDEX command_late ON command (state, deadline);
 
--- Positions already taken in: makes ingest idempotent.
--- a start that comes back after a later one is another machine with the same key
+-- A start that comes back after a later one is another machine with the same key
 CREATE TABLE device_start (
     device_id {uuid} PRIMARY KEY REFERENCES device (id),
     boot_id {uuid} NOT NULL,
@@ -142,6 +141,7 @@ CREATE TABLE device_start (
     doubled_at {ts}
 );
 
+-- Positions already taken in: makes ingest idempotent.
 CREATE TABLE device_message (
     device_id {uuid} NOT NULL,
     boot_id {uuid} NOT NULL,

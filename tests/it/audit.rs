@@ -64,11 +64,16 @@ async fn row(kits: &Kits, chain: Uuid, place: i64) -> anyhow::Result<Uuid> {
 #[tokio::test]
 async fn every_damage_to_a_history_is_found_where_it_begins() -> anyhow::Result<()> {
     // Where the fault is named after the damage, by place.
-    let damages: [(&'static str, ChainFault, Option<i64>); 9] = [
+    let damages: [(&'static str, ChainFault, Option<i64>); 10] = [
         ("UPDATE audit_row SET what = 'device_released' WHERE chain = $1 AND place = 2", ChainFault::Changed, Some(2)),
         ("UPDATE audit_row SET at = at + 1 WHERE chain = $1 AND place = 3", ChainFault::Changed, Some(3)),
         ("UPDATE audit_row SET actor_name = 'Eve' WHERE chain = $1 AND place = 1", ChainFault::WordsChanged, Some(1)),
         ("UPDATE audit_row SET details = '{}' WHERE chain = $1 AND place = 2", ChainFault::WordsChanged, Some(2)),
+        (
+            "UPDATE audit_row SET salt = NULL, actor_name = 'Eve' WHERE chain = $1 AND place = 3",
+            ChainFault::WordsChanged,
+            Some(3),
+        ),
         ("DELETE FROM audit_row WHERE chain = $1 AND place = 1", ChainFault::Gap, Some(2)),
         ("DELETE FROM audit_row WHERE chain = $1 AND place = 2", ChainFault::Gap, Some(3)),
         ("DELETE FROM audit_row WHERE chain = $1 AND place = 3", ChainFault::Cut, Some(2)),

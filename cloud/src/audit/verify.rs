@@ -2,7 +2,7 @@
 
 use futures_util::TryStreamExt as _;
 use gatelodge_proto::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 use sqlx::types::Json;
 use uuid::Uuid;
 
@@ -118,9 +118,12 @@ impl Row {
         if chain::link(before, &facts).as_slice() != self.hash {
             return Some(ChainFault::Changed);
         }
-        // Without its salt a row's words were erased, and nothing can be said of them.
-        let words = self.salt.as_ref().map(|salt| chain::words(salt, &self.actor_name, &self.details));
-        words.is_some_and(|words| words.as_slice() != self.words).then_some(ChainFault::WordsChanged)
+        let whole = match &self.salt {
+            Some(salt) => chain::words(salt, &self.actor_name, &self.details).as_slice() == self.words,
+            // Without its salt a row's words were erased: there are none.
+            None => self.actor_name.is_empty() && *self.details == json!({}),
+        };
+        (!whole).then_some(ChainFault::WordsChanged)
     }
 }
 

@@ -37,6 +37,7 @@ pub(super) async fn accept(
     }
     store::enrolments::end_others(tx, device, Some(enrolment.id), "another_key").await?;
     store::codes::end_all(tx, now, device).await?;
+    store::starts::forget(tx, device).await?;
     store::enrolments::set_state(tx, enrolment.id, EnrolmentState::Enrolled, None).await?;
     store::inventory::set_life(tx, device, &enrolled).await?;
     store::inventory::forget_report(tx, device).await?;

@@ -30,6 +30,9 @@ use crate::{
 
 const NONCE_LIFE: Duration = Duration::from_secs(120);
 const HOUR: Duration = Duration::from_secs(3600);
+const DAY: Duration = Duration::from_secs(86_400);
+/// New keys with names that the inventory does not know, of one network a day, that the vendor gets to see.
+const MOST_UNKNOWN: u32 = 200;
 /// Polls of all the devices behind one address.
 const NETWORK_LIMIT: u32 = 6_000;
 /// Polls of everybody; beyond it something is wrong with the fleet, or somebody floods. Nobody is turned away for it, or
@@ -189,7 +192,10 @@ async fn answer(
         named => {
             enrolment.reason =
                 Some(if matches!(named, Named::Contradiction) { "contradiction" } else { "unknown" }.into());
-            store::enrolments::put(tx, &enrolment).await?;
+            // What is left out here is taken in when the inventory knows its names; the device asks on.
+            if earlier.is_some() || tally(tx, now, "enrol-unknown", network, DAY).await?.count <= MOST_UNKNOWN {
+                store::enrolments::put(tx, &enrolment).await?;
+            }
             return Ok(wait(Wait::UnknownHardware));
         }
     };

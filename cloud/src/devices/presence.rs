@@ -83,9 +83,10 @@ pub(super) async fn once(kits: &Kits) -> Result<(), DbError> {
     let mut tx = kits.db.write_on_reserve().await?;
     // A lease that lasts longer is left alone, to spare the disk.
     let enough = now + LINGER * 2;
+    // Everything that may change below is held first.
+    let mut due = store::presence::due(&mut tx, enough).await?;
     match &connected {
         Some(connected) => {
-            let mut due = store::presence::due(&mut tx, enough).await?;
             due.retain(|device| connected.contains(device));
             store::presence::extend(&mut tx, &due, now + LEASE).await?;
         }

@@ -158,6 +158,8 @@ pub async fn supervise(kits: &Kits, carried: &[(SessionId, Traffic)]) -> Result<
     }
     drop(tx);
     if !due.is_empty() {
+        // In the order of ids, as whoever else changes several.
+        due.sort_unstable_by_key(|(id, _)| *id);
         let mut tx = kits.db.write().await?;
         for (id, traffic) in due {
             store::renew_lease(&mut tx, id, now, now + LEASE).await?;
@@ -175,9 +177,26 @@ const KEEP_ALIVES_PER_S: u64 = 4 * 38 / 5 + 1;
 const KEEP_ALIVES_AT_ONCE: u64 = 4 * 38 + 8;
 
 /// Since when each session has carried nothing but keep-alives; pure. Users' bytes are the agent's to count, which ends
-/// an idle session itself; the relay cannot tell them apart but by their number, and ends what an agent does not.
+/// an idle session itself; the relay cannot tell them apart but by their number, and ends what an agent does not. A
+/// session is in use when it carries more than keep-alives from one look to the next, or little again and again.
 #[derive(Debug, Default)]
-struct Idleness(HashMap<SessionId, (u64, Instant)>);
+struct Idleness(HashMap<SessionId, Quiet>);
+
+/// A session that may be idle.
+#[derive(Debug, Clone, Copy)]
+struct Quiet {
+    /// When it was last in use, and what it had carried then.
+    since: (u64, Instant),
+    /// The look before this one, and what it had carried then.
+    looked: (u64, Instant),
+}
+
+/// Whether no more than keep-alives came between `before` and now.
+fn kept_alive((carried, at): (u64, Instant), total: u64, now: Instant) -> bool {
+    let elapsed = now.saturating_duration_since(at).as_secs();
+    // Fewer than before: its ends have joined anew.
+    (carried..=carried + KEEP_ALIVES_PER_S * elapsed + KEEP_ALIVES_AT_ONCE).contains(&total)
+}
 
 impl Idleness {
     /// Notes what is carried now; gives the sessions that carried nothing of use for `limit`.
@@ -186,15 +205,13 @@ impl Idleness {
         let mut idle = Vec::new();
         for (id, traffic) in carried {
             let total = traffic.up + traffic.down;
-            let (before, since) = self.0.entry(*id).or_insert((total, now));
-            let elapsed = now.saturating_duration_since(*since);
-            // Fewer than before: its ends have joined anew.
-            let kept_alive = *before..=*before + KEEP_ALIVES_PER_S * elapsed.as_secs() + KEEP_ALIVES_AT_ONCE;
-            if !kept_alive.contains(&total) {
-                (*before, *since) = (total, now);
-            } else if elapsed >= limit {
+            let quiet = self.0.entry(*id).or_insert(Quiet { since: (total, now), looked: (total, now) });
+            if !kept_alive(quiet.since, total, now) || !kept_alive(quiet.looked, total, now) {
+                quiet.since = (total, now);
+            } else if now.saturating_duration_since(quiet.since.1) >= limit {
                 idle.push(*id);
             }
+            quiet.looked = (total, now);
         }
         idle
     }
@@ -270,6 +287,12 @@ mod tests {
             keep_alives + if second.is_multiple_of(10) { 2 * 50 } else { 0 }
         };
         assert_eq!(idle_after(polled), None);
+        // A small page once a minute, by a connection of its own; between them the ends hardly ask for each other.
+        let called = |second: u64| {
+            let keep_alives = if second.is_multiple_of(25) { 4 * 38 } else { 0 };
+            keep_alives + if second.is_multiple_of(60) { 600 } else { 0 }
+        };
+        assert_eq!(idle_after(called), None);
     }
 
     #[test]

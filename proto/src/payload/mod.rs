@@ -126,7 +126,22 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, InvalidPayload> {
     if bytes.len() > MAX_BYTES {
         return Err(InvalidPayload(format!("the message has {} bytes, at most {MAX_BYTES} are taken", bytes.len())));
     }
+    if has_nul(bytes) {
+        return Err(InvalidPayload(
+            "the message has a text with a NUL character, which none of its texts may have".into(),
+        ));
+    }
     serde_json::from_slice(bytes).map_err(|error| InvalidPayload(format!("the message cannot be read: {error}")))
+}
+
+/// Whether a text in this JSON says NUL, which PostgreSQL keeps in no text (<https://www.postgresql.org/docs/current/datatype-json.html>).
+pub fn has_nul(json: &[u8]) -> bool {
+    let mut escaped = false;
+    json.iter().enumerate().any(|(at, byte)| {
+        let begins = escaped && json[at..].starts_with(b"u0000");
+        escaped = *byte == b'\\' && !escaped;
+        begins
+    })
 }
 
 /// Writes a message.

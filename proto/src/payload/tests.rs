@@ -144,3 +144,15 @@ proptest! {
         let _ = decode::<Placed<Event>>(&bytes);
     }
 }
+
+#[test]
+fn a_nul_is_seen_however_it_is_spelt_and_nothing_else_is_taken_for_one() {
+    for nul in [r#"{"a":"\u0000"}"#, r#"["x\\\u0000"]"#, r#"{"\u0000":1}"#] {
+        assert!(has_nul(nul.as_bytes()), "{nul}");
+        assert!(decode::<serde_json::Value>(nul.as_bytes()).unwrap_err().to_string().contains("NUL"));
+    }
+    for other in [r#"["\\u0000"]"#, r#"["\u0001"]"#, r#"["u0000"]"#, r#"["\\\\u0000"]"#] {
+        assert!(!has_nul(other.as_bytes()), "{other}");
+        decode::<serde_json::Value>(other.as_bytes()).unwrap();
+    }
+}

@@ -73,6 +73,28 @@ async fn an_address_that_floods_is_turned_away_alone_and_costs_no_write() {
 }
 
 #[tokio::test]
+async fn one_network_fills_the_quarantine_no_further_than_somebody_looks() {
+    for test in each().await {
+        let kits = &test.kits;
+        let asks = async |key: &Key, network: &'static str| {
+            let shown = Proof::OnSiteCode { code: OnSiteCode::make(&kits.random) };
+            let answer = enrol::enrol(kits, network, &key.request(&names(9), shown)).await.unwrap();
+            assert!(matches!(answer, Answer::Waiting { wait: Wait::UnknownHardware, .. }), "{answer:?}");
+            count(kits, "SELECT count(*) FROM enrolment").await
+        };
+        let first = Key::make();
+        assert_eq!(asks(&first, NETWORK).await, 1);
+        change(kits, "UPDATE attempt SET count = 200 WHERE scope = 'enrol-unknown'").await;
+        assert_eq!(asks(&Key::make(), NETWORK).await, 1, "one too many today");
+        assert_eq!(asks(&Key::make(), "198.51.100.1").await, 2);
+        test.pass(Duration::from_secs(60));
+        assert_eq!(asks(&first, NETWORK).await, 2);
+        let newest = "SELECT count(*) FROM enrolment WHERE seen_at > created_at";
+        assert_eq!(count(kits, newest).await, 1, "a key that is there is followed");
+    }
+}
+
+#[tokio::test]
 async fn what_has_served_its_time_is_forgotten_and_what_was_decided_stays() {
     for test in each().await {
         let kits = &test.kits;

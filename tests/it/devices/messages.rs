@@ -111,18 +111,20 @@ async fn a_poison_message_is_parked_and_stops_nobody() {
         };
         let stranger = message(DeviceId::make(kits.now(), &Random::seeded(9)), Up::Report, position(1, 1), report("x"));
         let good = message(id, Up::Report, position(1, 6), report("good"));
-        let group = [poison(b"\xff\x00{"), nowhere, poison(b"{\"position\":1}"), stranger, good];
+        let unkept = message(id, Up::Report, position(1, 5), report("a\0b"));
+        let group = [poison(b"\xff\x00{"), nowhere, poison(b"{\"position\":1}"), unkept, stranger, good];
         let answers = receipts(&take(kits, &group).await);
         let parked: Vec<bool> = answers.iter().map(|receipt| receipt.parked.is_some()).collect();
-        assert_eq!(parked, [true, true, true, false], "{answers:?}");
+        assert_eq!(parked, [true, true, true, true, false], "{answers:?}");
         assert!(answers[0].parked.as_deref().unwrap().contains("cannot be read"), "{answers:?}");
+        assert!(answers[2].parked.as_deref().unwrap().contains("NUL"), "{answers:?}");
         assert_eq!(device(kits, &names(1)).await.report.unwrap().firmware, "good");
         let mut tx = kits.db.read().await.unwrap();
         let kept =
             gatelodge_cloud::run!(&mut tx, c => sqlx::query_scalar::<_, i64>("SELECT COUNT(*) FROM parked_message")
             .fetch_one(c))
             .unwrap();
-        assert_eq!(kept, 4);
+        assert_eq!(kept, 5);
     }
 }
 

@@ -110,7 +110,8 @@ pub(in crate::devices) async fn to_look_at(tx: &mut Tx, limit: i64) -> Result<Ve
     let rows = run!(tx, c => sqlx::query_as::<_, Row>(
         "SELECT id, key_thumbprint, csr, device_id, id_code, mac, serial, model, agent_version, proof, state, reason,
                 network, created_at, seen_at FROM enrolment
-         WHERE state IN ($1, $2) OR (state = $3 AND reason = $4) ORDER BY seen_at DESC LIMIT $5",
+         WHERE state IN ($1, $2) OR (state = $3 AND reason = $4)
+         ORDER BY CASE WHEN state = $1 THEN 1 ELSE 0 END, seen_at DESC LIMIT $5",
     )
     .bind(EnrolmentState::Quarantined.word())
     .bind(EnrolmentState::Conflict.word())
@@ -198,14 +199,19 @@ pub(in crate::devices) async fn rivals(
     .fetch_one(c))
 }
 
-/// Keys about which nobody has decided and that have not asked since `before`.
+/// Keys about which nobody has decided and that have not asked since `before`, held until the transaction ends; those
+/// that somebody decides about just now are left out.
 pub(in crate::devices) async fn undecided_unseen(
     tx: &mut Tx,
     before: Timestamp,
     limit: i64,
 ) -> Result<Vec<EnrolmentId>, DbError> {
+    const UNDECIDED: &str = "SELECT id FROM enrolment WHERE state IN ($1, $2, $3) AND seen_at < $4 LIMIT $5";
+    const HELD: &str =
+        "SELECT id FROM enrolment WHERE state IN ($1, $2, $3) AND seen_at < $4 LIMIT $5 FOR UPDATE SKIP LOCKED";
+    let undecided = if tx.is_postgres() { HELD } else { UNDECIDED };
     let rows = run!(tx, c => sqlx::query_scalar::<_, Uuid>(
-        "SELECT id FROM enrolment WHERE state IN ($1, $2, $3) AND seen_at < $4 LIMIT $5",
+        undecided,
     )
     .bind(EnrolmentState::Waiting.word())
     .bind(EnrolmentState::Quarantined.word())

@@ -4,7 +4,6 @@ use gatelodge_proto::{DeviceId, Timestamp};
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
-use super::speakers;
 use crate::{
     change,
     db::{
@@ -69,11 +68,13 @@ pub(in crate::devices) async fn shorten(tx: &mut Tx, device: DeviceId, until: Ti
     Ok(())
 }
 
-/// The devices whose lease ends before `enough`, in the order of ids.
+/// The devices whose lease ends before `enough`, held until the transaction ends, in the order of ids: groups of
+/// messages hold theirs in the same order, so that none waits for the other.
 pub(in crate::devices) async fn due(tx: &mut Tx, enough: Timestamp) -> Result<Vec<DeviceId>, DbError> {
-    let rows = run!(tx, c => sqlx::query_scalar::<_, Uuid>(
-        "SELECT id FROM device WHERE online AND lease_until < $1 ORDER BY id",
-    )
+    const DUE: &str = "SELECT id FROM device WHERE online AND lease_until < $1 ORDER BY id";
+    const HELD: &str = "SELECT id FROM device WHERE online AND lease_until < $1 ORDER BY id FOR NO KEY UPDATE";
+    let due = if tx.is_postgres() { HELD } else { DUE };
+    let rows = run!(tx, c => sqlx::query_scalar::<_, Uuid>(due)
     .bind(Ts::from(enough))
     .fetch_all(c))?;
     Ok(rows.into_iter().map(DeviceId::from_uuid).collect())
@@ -81,7 +82,6 @@ pub(in crate::devices) async fn due(tx: &mut Tx, enough: Timestamp) -> Result<Ve
 
 /// They are still connected.
 pub(in crate::devices) async fn extend(tx: &mut Tx, devices: &[DeviceId], until: Timestamp) -> Result<(), DbError> {
-    speakers::lock(tx, devices).await?;
     for list in rows::lists(devices) {
         let (ids, next) = rows::placeholders(tx, list.len(), &[Column::Uuid]);
         let text = format!("UPDATE device SET lease_until = ${next} WHERE online AND id IN (VALUES {ids})");
