@@ -29,7 +29,7 @@ pub async fn play(clients: usize, within: Option<Duration>) -> anyhow::Result<St
     let browser = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
     add_user(&cloud).await?;
     sign_in(&cloud, &browser).await?;
-    let before = cloud.open_files()?;
+    let before = cloud.open_sockets()?;
 
     let mut slow = Vec::with_capacity(clients);
     let ways: Vec<Way> = (0..clients).map(|number| Way::ALL[number % Way::ALL.len()]).collect();
@@ -37,7 +37,7 @@ pub async fn play(clients: usize, within: Option<Duration>) -> anyhow::Result<St
     for some in ways.chunks(100) {
         slow.extend(try_join_all(some.iter().map(|way| SlowClient::begin(&cloud, *way))).await?);
     }
-    let held = cloud.open_files()?.saturating_sub(before);
+    let held = cloud.open_sockets()?.saturating_sub(before);
     ensure!(held > clients / 2, "of {clients} the cloud holds {held}: they were too late to meet each other");
     let mut took = Vec::new();
     while took.len() < if within.is_some() { SIGN_INS } else { 4 } && slow.iter().any(SlowClient::holds) {
@@ -51,7 +51,7 @@ pub async fn play(clients: usize, within: Option<Duration>) -> anyhow::Result<St
     }
     try_join_all(slow.into_iter().map(|client| client.thrown_out(PATIENCE))).await?;
     drop(browser);
-    let gone = async || Ok((cloud.open_files()? <= before).then_some(()));
+    let gone = async || Ok((cloud.open_sockets()? <= before).then_some(()));
     wait_until("the cloud holds no more sockets than before", PATIENCE, gone).await?;
     let log = cloud.log();
     ensure!(!log.contains("panicked") && !log.contains("ERROR"), "the cloud found a fault with itself:\n{log}");
