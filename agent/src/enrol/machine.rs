@@ -180,7 +180,7 @@ mod tests {
     use super::*;
 
     const PACE: Pace =
-        Pace { first: Duration::from_secs(30), cap: Duration::from_secs(300), stable: Duration::from_secs(60) };
+        Pace { first: Duration::from_secs(30), cap: Duration::from_secs(120), stable: Duration::from_secs(60) };
 
     fn waiting(wait: Wait, retry_after_s: u32) -> Answer {
         Answer::Waiting { wait, retry_after_s }

@@ -19,8 +19,9 @@ pub struct Pace {
 }
 
 impl Default for Pace {
+    /// A fleet that lost its cloud for two minutes is back within three, spread out (decision 0009).
     fn default() -> Self {
-        Self { first: Duration::from_secs(30), cap: Duration::from_secs(300), stable: Duration::from_secs(60) }
+        Self { first: Duration::from_secs(30), cap: Duration::from_secs(120), stable: Duration::from_secs(60) }
     }
 }
 
@@ -129,5 +130,23 @@ mod tests {
             let inside = waits.iter().filter(|wait| (from..from + Duration::from_secs(3)).contains(*wait)).count();
             assert!((60..140).contains(&inside), "{inside} of 1,000 within {from:?}");
         }
+    }
+
+    #[test]
+    fn a_fleet_comes_back_from_two_minutes_of_outage_within_three_and_not_all_at_once() {
+        const FLEET: usize = 10_000;
+        let (outage, start) = (Duration::from_secs(120), Instant::now());
+        let mut back = vec![0; 181];
+        for seed in 0..FLEET as u64 {
+            let (random, mut backoff, mut now) = (Random::seeded(seed), Backoff::new(Pace::default()), start);
+            while now < start + outage {
+                now += backoff.failed(now, None, &random);
+            }
+            let second = usize::try_from((now - start - outage).as_secs()).unwrap();
+            back[second.min(180)] += 1;
+        }
+        // Half a minute is left for those whose first attempt meets a cloud that is still busy with the others.
+        assert_eq!(back[150..].iter().sum::<usize>(), 0, "{back:?}");
+        assert!(back.iter().all(|devices| *devices <= FLEET / 20), "{back:?}");
     }
 }
