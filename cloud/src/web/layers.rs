@@ -18,7 +18,7 @@ use tower_http::{
     trace::TraceLayer,
 };
 
-use super::{Fault, assets, fault, preferences};
+use super::{Fault, assets, fault, form::has_nul, preferences};
 use crate::render::paths;
 
 /// The largest form, in bytes; the default of every route.
@@ -58,12 +58,20 @@ pub fn portal(features: Router, hardening: &Hardening) -> Result<Router, ConfigE
         .layer(RequestBodyDeadlineLayer::new(BODY))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, HANDLING))
         .layer(csrf.with_rejection_response(|_| Fault::cross_site().into_response()))
+        .layer(from_fn(without_nul))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn(fault::dress))
         .layer(from_fn(move |request: Request, next: Next| async move { harden(https, next.run(request).await) }))
         .layer(TraceLayer::new_for_http().make_span_with(span))
         .layer(PropagateRequestIdLayer::x_request_id())
         .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid)))
+}
+
+/// No page and no search has a NUL character in its address, and PostgreSQL takes none.
+async fn without_nul(request: Request, next: Next) -> Response {
+    let uri = request.uri();
+    let has_nul = [Some(uri.path()), uri.query()].into_iter().flatten().any(|part| has_nul(part.as_bytes()));
+    if has_nul { Fault::not_found().into_response() } else { next.run(request).await }
 }
 
 /// The query stays out of the log: it may hold what a person searched for.

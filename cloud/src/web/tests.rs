@@ -133,6 +133,10 @@ async fn forms_from_another_site_and_oversized_ones_are_refused_with_a_page() {
     let (status, _, text) = answer(form("https://portal.test", "other=a".into())).await;
     assert_eq!(status, StatusCode::BAD_REQUEST);
     assert!(text.contains("did not arrive whole"), "{text}");
+    let (status, ..) = answer(form("https://portal.test", "name=a%00b".into())).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    let (status, ..) = page("/sign-in?next=%00", "en").await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
 }
 
 #[tokio::test]

@@ -142,7 +142,7 @@ mod tests {
             while now < start + outage {
                 now += backoff.failed(now, None, &random);
             }
-            let second = usize::try_from((now - start - outage).as_secs()).unwrap();
+            let second = usize::try_from(now.duration_since(start + outage).as_secs()).unwrap();
             back[second.min(180)] += 1;
         }
         // Half a minute is left for those whose first attempt meets a cloud that is still busy with the others.

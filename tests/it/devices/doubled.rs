@@ -16,6 +16,7 @@ use gatelodge_proto::{
 use uuid::Uuid;
 
 use super::{Key, audited, each, enrolled, manufactured, names, registrar};
+use crate::cast;
 
 /// The device connects under this start.
 async fn connects(kits: &Kits, device: DeviceId, start: u128) {
@@ -64,5 +65,26 @@ async fn two_machines_with_one_key_are_told_once_until_it_is_settled() {
             connects(kits, id, start).await;
         }
         assert_eq!(told(kits, id).await, (2, 2, true), "another time is told anew");
+    }
+}
+
+#[tokio::test]
+async fn a_newly_approved_key_is_in_one_machine_until_it_shows_otherwise() {
+    for cast in cast::on_each().await.unwrap() {
+        let kits = cast.kits();
+        let vendor = cast.vendor().await.unwrap();
+        let id = manufactured(kits, 1, "factory_secret").await.id;
+        enrolled(Key::make().enrol_by_secret(kits, &names(1)).await.unwrap());
+        for start in [5, 6, 5, 6, 5, 6] {
+            connects(kits, id, start).await;
+        }
+        assert_eq!(told(kits, id).await, (1, 1, true));
+        let replacement = Key::make();
+        replacement.enrol_by_secret(kits, &names(1)).await.unwrap();
+        let mut tx = kits.db.read().await.unwrap();
+        let (waiting, _) = service::quarantine(&mut tx).await.unwrap().remove(0);
+        drop(tx);
+        service::approve(kits, &vendor, waiting.id).await.unwrap();
+        assert_eq!(told(kits, id).await, (1, 1, false));
     }
 }

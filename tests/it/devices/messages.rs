@@ -129,6 +129,36 @@ async fn a_poison_message_is_parked_and_stops_nobody() {
 }
 
 #[tokio::test]
+async fn of_a_device_that_sends_nothing_readable_enough_is_kept_and_no_more() {
+    for test in each().await {
+        let kits = &test.kits;
+        let id = enrolled_device(kits).await;
+        let poison = |seq| Incoming::Message {
+            topic: Topic::Up(id, Up::Report).to_string(),
+            payload: "{".into(),
+            correlation: Some(Correlation { boot_id: BOOT, seq }),
+            certificate: None,
+        };
+        let group: Vec<_> = (1..=60).map(poison).collect();
+        let told = receipts(&take(kits, &group).await);
+        let kept = |receipt: &&Receipt| !receipt.parked.as_deref().unwrap().contains("keeps no more");
+        assert_eq!(
+            (told.len(), told.iter().filter(kept).count()),
+            (60, 50),
+            "each is answered, so that none comes again"
+        );
+        let mut tx = kits.db.read().await.unwrap();
+        let rows = "SELECT COUNT(*) FROM parked_message";
+        let rows = gatelodge_cloud::run!(&mut tx, c => sqlx::query_scalar::<_, i64>(rows).fetch_one(c)).unwrap();
+        drop(tx);
+        assert_eq!(rows, 50);
+        test.pass(std::time::Duration::from_secs(86_400));
+        let next_day = receipts(&take(kits, &[poison(61)]).await);
+        assert!(next_day.iter().all(|receipt| kept(&receipt)), "{next_day:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_report_that_contradicts_the_inventory_is_evidence_and_no_state() {
     for test in each().await {
         let kits = &test.kits;

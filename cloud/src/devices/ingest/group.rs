@@ -88,7 +88,7 @@ impl Registrar {
         group: &mut Group<'a>,
     ) -> Result<(), DbError> {
         let Some((device, kind)) = heard.sender else {
-            return self.park(tx, now, (heard.topic, heard.payload), "no such topic").await;
+            return self.park(tx, now, None, (heard.topic, heard.payload), "no such topic").await.map(drop);
         };
         let taken = match (speakers.by(device, heard.certificate), &heard.said) {
             // Somebody else's broker may still let it in.
@@ -103,8 +103,8 @@ impl Registrar {
             Err(Fault::Db(error)) => return Err(error),
             Err(Fault::Unusable(reason)) => {
                 tracing::warn!(%device, ?kind, %reason, "a message was parked");
-                self.park(tx, now, (heard.topic, heard.payload), &reason).await?;
-                (heard.correlation, Some(reason))
+                let told = self.park(tx, now, Some(device), (heard.topic, heard.payload), &reason).await?;
+                (heard.correlation, Some(told))
             }
         };
         if let Some(correlation) = correlation {

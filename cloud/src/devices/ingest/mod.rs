@@ -23,6 +23,7 @@ use super::{
     verify::{self, VerifyError},
 };
 use crate::{
+    accounts::service::tally,
     db::{DbError, Tx},
     kits::Kits,
     mqtt::{Incoming, Intake, NotTaken},
@@ -30,7 +31,10 @@ use crate::{
 };
 
 /// A device that keeps contradicting its row is noted once a day.
-const REMINDER: Duration = Duration::from_secs(86_400);
+const REMINDER: Duration = DAY;
+const DAY: Duration = Duration::from_secs(86_400);
+/// Unreadable messages of one device that are kept of one day: enough to see what is wrong, whatever a device sends.
+const MOST_PARKED: u32 = 50;
 /// An agent that lost the answer to a renewal asks again within hours; one that keeps its key asks after weeks.
 const FRESH: Duration = Duration::from_secs(7 * 86_400);
 
@@ -87,8 +91,23 @@ impl Registrar {
         Self { kits, sessions }
     }
 
-    async fn park(&self, tx: &mut Tx, now: Timestamp, message: (&str, &[u8]), reason: &str) -> Result<(), DbError> {
-        store::messages::park(tx, now, &self.kits.random, message, reason).await
+    /// Keeps a message that nobody can use for whoever looks into it, unless its device has sent too many of them today.
+    /// Gives what to tell the device.
+    async fn park(
+        &self,
+        tx: &mut Tx,
+        now: Timestamp,
+        sender: Option<DeviceId>,
+        message: (&str, &[u8]),
+        reason: &str,
+    ) -> Result<String, DbError> {
+        let subject = sender.map(|device| device.to_string()).unwrap_or_default();
+        let today = tally(tx, now, "parked", &subject, DAY).await?.count;
+        if today > MOST_PARKED {
+            return Ok(format!("{reason}; the cloud has {MOST_PARKED} such messages of today and keeps no more"));
+        }
+        store::messages::park(tx, now, &self.kits.random, message, reason).await?;
+        Ok(reason.to_owned())
     }
 
     async fn take_event(&self, tx: &mut Tx, now: Timestamp, device: DeviceId, event: &Event) -> Result<(), DbError> {
@@ -168,14 +187,18 @@ impl Registrar {
         let Incoming::Message { topic, payload, correlation, .. } = incoming else { return Ok(None) };
         tracing::error!(%error, "a message of a device could not be taken in and was parked");
         let now = self.kits.now();
+        let sender = match topic.parse() {
+            Ok(Topic::Up(device, _)) => Some(device),
+            _ => None,
+        };
         let parked = async {
             let mut tx = self.kits.db.write().await?;
-            self.park(&mut tx, now, (topic, payload), "a fault of the cloud").await?;
-            tx.commit().await
+            let reason = self.park(&mut tx, now, sender, (topic, payload), "a fault of the cloud").await?;
+            tx.commit().await?;
+            Ok::<_, DbError>(reason)
         };
-        parked.await.map_err(|error| NotTaken(error.to_string()))?;
-        let (Ok(Topic::Up(device, _)), Some(correlation)) = (topic.parse(), correlation) else { return Ok(None) };
-        let reason = "a fault of the cloud; the message is kept".to_owned();
+        let reason = parked.await.map_err(|error| NotTaken(error.to_string()))?;
+        let (Some(device), Some(correlation)) = (sender, correlation) else { return Ok(None) };
         Ok(Some(group::receipt(device, *correlation, Some(reason))))
     }
 }

@@ -1,16 +1,25 @@
 //! Enrolment: a key that was born on a device gets its certificate, or learns what it waits for. Asking again with
 //! the same key is polling.
 
+mod gate;
+mod named;
+mod secret;
+mod standing;
+
 use std::time::Duration;
 
 use gatelodge_proto::{
     DeviceId, EnrolmentId, Timestamp,
-    enrol::{self, Answer, Credentials, Nonce, Proof, Request, Standing, StandingRequest, Wait},
-    payload::Life,
+    enrol::{Answer, Credentials, Proof, Request, Wait},
 };
 use serde_json::json;
-use sha2::{Digest as _, Sha256};
-use subtle::ConstantTimeEq as _;
+
+use self::{
+    gate::limit,
+    named::{Named, find},
+    secret::check_secret,
+};
+pub use self::{secret::nonce, standing::standing};
 
 use super::{
     accept::{accept, issue, note},
@@ -22,22 +31,15 @@ use super::{
 };
 use crate::{
     accounts::service::{Throttled, tally, throttle},
-    audit::{self, Actor, Entry},
     db::{DbError, Tx},
     kits::Kits,
     pki::{Csr, InvalidCsr, PkiError, RENEWAL_GRACE},
 };
 
-const NONCE_LIFE: Duration = Duration::from_secs(120);
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(86_400);
 /// New keys with names that the inventory does not know, of one network a day, that the vendor gets to see.
 const MOST_UNKNOWN: u32 = 200;
-/// Polls of all the devices behind one address.
-const NETWORK_LIMIT: u32 = 6_000;
-/// Polls of everybody; beyond it something is wrong with the fleet, or somebody floods. Nobody is turned away for it, or
-/// one flood would keep every device out; it is told.
-const ALARMING: u32 = 500_000;
 /// Wrong proofs in the name of one device.
 const WRONG_LIMIT: u32 = 20;
 /// An expired certificate within its grace is worth this much before it is renewed again.
@@ -84,18 +86,6 @@ impl From<VerifyError> for EnrolError {
     }
 }
 
-/// A nonce for a factory secret.
-pub async fn nonce(kits: &Kits, network: &str) -> Result<Nonce, EnrolError> {
-    limit(kits, network).await?;
-    let now = kits.now();
-    let nonce = hex(&kits.random.bytes::<16>());
-    let mut tx = kits.db.write().await?;
-    store::enrolments::forget_nonces(&mut tx, now).await?;
-    store::enrolments::insert_nonce(&mut tx, &Sha256::digest(&nonce), now + NONCE_LIFE).await?;
-    tx.commit().await?;
-    Ok(Nonce { nonce })
-}
-
 /// A key asks for its certificate.
 pub async fn enrol(kits: &Kits, network: &str, request: &Request) -> Result<Answer, EnrolError> {
     limit(kits, network).await?;
@@ -114,45 +104,6 @@ pub async fn enrol(kits: &Kits, network: &str, request: &Request) -> Result<Answ
     }
     kits.jobs.ring();
     outcome
-}
-
-/// What the cloud thinks of a key whose certificate was refused.
-pub async fn standing(kits: &Kits, network: &str, request: &StandingRequest) -> Result<Standing, EnrolError> {
-    limit(kits, network).await?;
-    let csr = Csr::parse(&request.csr)?;
-    let now = kits.now();
-    let mut tx = kits.db.read().await?;
-    let certificates = store::certificates::by_key(&mut tx, &csr.thumbprint_hex()).await?;
-    let Some(newest) = certificates.first() else { return Ok(Standing::Unknown) };
-    let Some(device) = store::inventory::by_id(&mut tx, newest.device).await? else { return Ok(Standing::Unknown) };
-    if device.life == Life::Retired {
-        return Ok(Standing::Retired);
-    }
-    if newest.epoch != device.epoch {
-        return Ok(Standing::Released);
-    }
-    let good = certificates
-        .into_iter()
-        .find(|certificate| certificate.state == CertificateState::Current && certificate.not_after > now);
-    Ok(good.map_or(Standing::Unknown, |certificate| Standing::Current { chain: certificate.chain }))
-}
-
-async fn limit(kits: &Kits, network: &str) -> Result<(), EnrolError> {
-    throttle(kits, "enrol-network", network, NETWORK_LIMIT, HOUR).await??;
-    let now = kits.now();
-    let mut tx = kits.db.write_on_reserve().await?;
-    if tally(&mut tx, now, "enrol-everybody", "", HOUR).await?.count == ALARMING + 1 {
-        tracing::error!(
-            asked = ALARMING,
-            "devices ask for certificates as no fleet does: somebody floods /enrol; see which networks in the proxy's log"
-        );
-        let readers = store::lists::vendors(&mut tx).await?;
-        let details = json!({ "asked": ALARMING });
-        let entry =
-            Entry { actor: Actor::Cloud, what: "enrolment_flood", device: None, session: None, details, readers };
-        audit::write(&mut tx, now, &kits.random, entry).await?;
-    }
-    Ok(tx.commit().await?)
 }
 
 async fn answer(
@@ -285,63 +236,12 @@ async fn known_key(
     credentials(tx, kits, &issued).await
 }
 
-enum Named {
-    One(Box<Device>),
-    Nobody,
-    /// Names of different devices, or of one device only in part.
-    Contradiction,
-}
-
-async fn find(tx: &mut Tx, request: &Request) -> Result<Named, DbError> {
-    let id_code = request.id_code.map(|code| code.compact());
-    let found = store::inventory::by_any_name(tx, id_code.as_deref(), request.mac, &request.serial.folded()).await?;
-    let same = |device: &Device| {
-        device.names.mac == request.mac
-            && device.names.serial == request.serial
-            && request.id_code.is_none_or(|code| code == device.names.id_code)
-    };
-    // The same serial under another product is no contradiction: serials are unique within a product only.
-    let others =
-        found.iter().any(|device| device.names.mac == request.mac || request.id_code == Some(device.names.id_code));
-    Ok(match found.into_iter().find(same) {
-        Some(device) => Named::One(Box::new(device)),
-        None if others => Named::Contradiction,
-        None => Named::Nobody,
-    })
-}
-
 /// Whether a key of this ownership can still connect, or be renewed.
 pub(super) async fn live_key(tx: &mut Tx, now: Timestamp, device: &Device) -> Result<bool, DbError> {
     let current = store::certificates::current(tx, device.id).await?;
     Ok(current
         .iter()
         .any(|certificate| certificate.epoch == device.epoch && certificate.not_after + RENEWAL_GRACE > now))
-}
-
-async fn check_secret(
-    tx: &mut Tx,
-    kits: &Kits,
-    now: Timestamp,
-    device: &Device,
-    csr: &Csr,
-    nonce: &str,
-    answer: &str,
-) -> Result<(), EnrolError> {
-    if !store::enrolments::use_nonce(tx, now, &Sha256::digest(nonce)).await? {
-        return Err(EnrolError::Nonce);
-    }
-    let key = match device.batch.as_deref() {
-        Some(batch) => kits.pki.batch(batch)?,
-        None => None,
-    };
-    let Some(key) = key else { return Err(EnrolError::WrongProof) };
-    let secret = key.factory_secret(device.names.id_code, &device.names.serial, device.names.mac);
-    let expected = hex(&enrol::factory_answer(&secret, nonce, &csr.thumbprint()));
-    if bool::from(expected.as_bytes().ct_eq(answer.to_ascii_lowercase().as_bytes())) {
-        Ok(())
-    } else {
-        Err(EnrolError::WrongProof)
-    }
 }
 
 /// The newcomer becomes evidence; the live key stays.
@@ -391,12 +291,4 @@ fn wait(wait: Wait) -> Answer {
         Wait::UnknownHardware | Wait::Conflict => 60,
     };
     Answer::Waiting { wait, retry_after_s }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
