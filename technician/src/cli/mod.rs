@@ -3,6 +3,7 @@
 mod devices;
 mod forward;
 mod live_line;
+mod session;
 mod sessions;
 mod sign_in;
 mod sign_out;

@@ -1,5 +1,6 @@
 //! The technician's end of one session: joins the relay, meets the device in TLS, shows the grant, and carries each
-//! connection to a local port to one of the device's services. Binds local addresses only; decides nothing.
+//! connection to a local port to one of the device's services, or does other work of the same session ([`run_with`]).
+//! Binds local addresses only; decides nothing.
 
 mod key;
 mod listen;
@@ -40,8 +41,6 @@ pub struct Session {
     pub join: Join,
     /// Whose CSR the cloud certified.
     pub key: SessionKey,
-    /// Open local ports.
-    pub listeners: Vec<Listener>,
     /// Trusts the cloud's HTTPS certificate.
     pub tls: Arc<rustls::ClientConfig>,
     /// For flow ids.
@@ -130,9 +129,21 @@ impl ForwardError {
     }
 }
 
-/// Runs a session until it ends; `stop` ends it from this side.
+/// Forwards open local ports until the session ends; `stop` ends it from this side.
 pub async fn run(
     session: Session,
+    listeners: Vec<Listener>,
+    stop: impl Future<Output = ()>,
+    updates: mpsc::UnboundedSender<Update>,
+) -> Result<Ending, ForwardError> {
+    run_with(session, async move |flows: Flows| flows.serve(&listeners).await, stop, updates).await
+}
+
+/// Runs a session until it ends; `stop` ends it from this side. `work` begins when the device has accepted, opens flows,
+/// and goes on as long as the session does: it is dropped with it.
+pub async fn run_with(
+    session: Session,
+    work: impl AsyncFnOnce(Flows),
     stop: impl Future<Output = ()>,
     updates: mpsc::UnboundedSender<Update>,
 ) -> Result<Ending, ForwardError> {
@@ -171,16 +182,16 @@ pub async fn run(
         seconds_left: accept.seconds_left,
         counters: handle.counters().clone(),
     });
-    let flows = TaskTracker::new();
-    let ports = Ports {
+    let running = TaskTracker::new();
+    let flows = Flows {
         handle: handle.clone(),
         updates: updates.clone(),
         clock: session.clock,
         random: session.random.clone(),
-        flows: flows.clone(),
+        running: running.clone(),
     };
     let supervise = async {
-        tokio::join!(ports.serve(&session.listeners), tell(outlets.notices, &updates), async {
+        tokio::join!(work(flows), tell(outlets.notices, &updates), async {
             (&mut stop).await;
             handle.end(Ending::plain(EndReason::Technician)).await;
         })
@@ -189,8 +200,8 @@ pub async fn run(
         (ending, _) = driver.run() => ending,
         _ = supervise => Ending::plain(EndReason::Technician),
     };
-    flows.close();
-    let _ = tokio::time::timeout(Duration::from_secs(1), flows.wait()).await;
+    running.close();
+    let _ = tokio::time::timeout(Duration::from_secs(1), running.wait()).await;
     carrier.leave(ending.reason).await;
     Ok(ending)
 }
@@ -220,31 +231,37 @@ async fn tell(mut notices: mpsc::UnboundedReceiver<Notice>, updates: &mpsc::Unbo
     std::future::pending::<()>().await;
 }
 
-/// The local ports of a session.
+/// Opens the flows of a running session and tells what becomes of them.
 #[derive(Clone)]
-struct Ports {
-    handle: Handle,
-    updates: mpsc::UnboundedSender<Update>,
+pub struct Flows {
+    pub(crate) handle: Handle,
+    pub(crate) updates: mpsc::UnboundedSender<Update>,
     clock: Clock,
     random: Random,
-    flows: TaskTracker,
+    /// A session's end waits for these, so that each flow has said how it ended.
+    pub(crate) running: TaskTracker,
 }
 
-impl Ports {
+impl Flows {
+    /// An id for one more flow.
+    pub(crate) fn id(&self) -> FlowId {
+        FlowId::make(self.clock.now(), &self.random)
+    }
+
     /// Takes connections until the session ends.
     async fn serve(&self, listeners: &[Listener]) {
         let each = listeners.iter().map(|listener| async {
             loop {
                 let tcp = listener.accept().await;
-                let (ports, service) = (self.clone(), listener.service.clone());
-                self.flows.spawn(async move { ports.carry(tcp, service).await });
+                let (flows, service) = (self.clone(), listener.service.clone());
+                self.running.spawn(async move { flows.carry(tcp, service).await });
             }
         });
         futures_util::future::join_all(each).await;
     }
 
     async fn carry(&self, tcp: TcpStream, service: ServiceName) {
-        let flow = FlowId::make(self.clock.now(), &self.random);
+        let flow = self.id();
         let target = Target::Service(service.clone());
         let stream = match self.handle.open(Open { flow, target, class: Class::Interactive, credit: 0 }).await {
             Ok(stream) => stream,

@@ -208,7 +208,6 @@ impl Plane {
         let session = Session {
             join,
             key: self.session_key.clone(),
-            listeners,
             tls: Arc::new(gatelodge_technician::tls::cloud_tls(None).unwrap()),
             clock: gatelodge_technician::clock::Clock::system(),
             random: Random::system(),
@@ -218,7 +217,7 @@ impl Plane {
         let (stop_device, stops) = mpsc::channel(1);
         let stop_technician = CancellationToken::new();
         let stop = stop_technician.clone().cancelled_owned();
-        let technician = tokio::spawn(forward::run(session, stop, told));
+        let technician = tokio::spawn(forward::run(session, listeners, stop, told));
         let device = tokio::spawn(run_device(start, now() - change.behind, stops, happened));
         (Arc::new(self), Live { technician, device, updates, events, stop_device, stop_technician, ports })
     }
