@@ -6,7 +6,7 @@ use crate::{
     DeviceId, SessionId, Timestamp,
     grant::SignedGrant,
     identity::{EmailAddress, IdCode, WebAddress},
-    payload::{Consent, EndReason, Life, Service, ServiceName},
+    payload::{Consent, EndReason, Life, Network, Service, ServiceName},
 };
 
 /// `POST` without a body: begins a sign-in by browser approval (RFC 8628); answers [`SignInStarted`].
@@ -143,6 +143,9 @@ pub struct DeviceView {
     pub consent: Option<Consent>,
     /// What a session may reach.
     pub services: Vec<Service>,
+    /// Which networks a session may reach as a whole.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub networks: Vec<Network>,
 }
 
 /// Asks for a session.
@@ -153,7 +156,11 @@ pub struct SessionRequest {
     /// To which device.
     pub device: DeviceId,
     /// To which of its services.
+    #[serde(default)]
     pub services: Vec<ServiceName>,
+    /// To which of its networks, as a whole.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub networks: Vec<ServiceName>,
     /// Why, when the technician says so; shown to the customer and kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -214,6 +221,9 @@ pub struct SessionView {
     pub organisation: String,
     /// To which services.
     pub services: Vec<ServiceName>,
+    /// To which networks, as a whole.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub networks: Vec<Network>,
     /// Why, when the technician said so.
     pub reason: Option<String>,
     /// Where it stands.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     DeviceId, OrganisationId, SessionId, Timestamp, UserId,
-    payload::{Consent, Service},
+    payload::{Consent, Network, Service},
 };
 
 /// The largest signed grant, in bytes of text.
@@ -31,6 +31,9 @@ pub struct Grant {
     pub key_thumbprint: String,
     /// What may be reached.
     pub services: Vec<Service>,
+    /// Which networks may be reached as a whole.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub networks: Vec<Network>,
     /// From when.
     pub from: Timestamp,
     /// Until when.
@@ -182,6 +185,7 @@ mod tests {
                 host: "192.168.1.50".into(),
                 port: 80,
             }],
+            networks: Vec::new(),
             from: now,
             until: now + std::time::Duration::from_secs(3600),
             lifetime_s: 3600,

@@ -58,6 +58,7 @@ mod tests {
             customer: None,
             consent: Some(Consent::Ask),
             services: vec![],
+            networks: Vec::new(),
         }
     }
 

@@ -141,6 +141,7 @@ impl Speaker {
             epoch: self.credentials.epoch,
             interfaces: Vec::new(),
             services: Vec::new(),
+            networks: Vec::new(),
         };
         self.placed(Up::Report, report)
     }

@@ -312,6 +312,7 @@ impl Cast {
             epoch: 1,
             interfaces: Vec::new(),
             services: services.iter().map(service).collect(),
+            networks: Vec::new(),
         };
         self.says(prop.id, Up::Report, report).await
     }

@@ -151,6 +151,7 @@ impl Identity {
             epoch,
             interfaces,
             services,
+            networks: Vec::new(),
         }
     }
 }

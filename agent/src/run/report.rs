@@ -70,6 +70,7 @@ mod tests {
             epoch: 1,
             interfaces: Vec::new(),
             services: Vec::new(),
+            networks: Vec::new(),
         }
     }
 

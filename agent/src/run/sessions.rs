@@ -300,6 +300,7 @@ mod tests {
             },
             key_thumbprint: String::new(),
             services: Vec::new(),
+            networks: Vec::new(),
             from: NOW,
             until: NOW,
             lifetime_s: 60,

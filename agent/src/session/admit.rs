@@ -149,6 +149,7 @@ mod tests {
             },
             key_thumbprint: "00".repeat(32),
             services: vec![service("panel-web", "192.168.1.50", 80), service("panel", "192.168.1.50", 10001)],
+            networks: Vec::new(),
             from: FROM,
             until: FROM + Duration::from_secs(3600),
             lifetime_s: 3600,

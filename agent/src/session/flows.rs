@@ -77,11 +77,16 @@ impl Flows {
 
 impl Shared {
     async fn serve(&self, mut wanted: Incoming) {
-        let Target::Service(name) = &wanted.open.target;
         let flow = wanted.open.flow;
         let begun = Instant::now();
-        let service = self.terms.services.iter().find(|service| service.name == *name);
-        let target = service.map_or_else(|| format!("service {name}"), spelled);
+        let (service, target) = match &wanted.open.target {
+            Target::Service(name) => {
+                let service = self.terms.services.iter().find(|service| service.name == *name);
+                (service, service.map_or_else(|| format!("service {name}"), spelled))
+            }
+            Target::Address { protocol, host, port } => (None, format!("{} {host}:{port}", protocol.word())),
+            Target::Echo { address } => (None, format!("ping {address}")),
+        };
         let connected = match service {
             Some(service) if service.protocol == Protocol::Tcp => tokio::select! {
                 connected = self.connect(service) => connected,
@@ -160,6 +165,7 @@ const fn outcome(error: OpenError) -> FlowOutcome {
         OpenError::Unreachable => FlowOutcome::Unreachable,
         OpenError::NoSuchName => FlowOutcome::NoSuchName,
         OpenError::Limit => FlowOutcome::Limit,
+        OpenError::Busy => FlowOutcome::Busy,
     }
 }
 

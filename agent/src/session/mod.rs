@@ -199,6 +199,7 @@ async fn accept(
         max_streams: u16::try_from(Settings::DEVICE.max_streams).unwrap_or(u16::MAX),
         seconds_left: u32::try_from(terms.lifetime.as_secs()).unwrap_or(u32::MAX),
         services: terms.services.iter().map(|service| service.name.clone()).collect(),
+        networks: Vec::new(),
     };
     channel.say(&InnerFrame::Accept(accept)).await.map_err(|error| Ending::because(EndReason::RelayLost, &error))
 }

@@ -70,6 +70,7 @@ pub async fn waiting_for(kits: &Kits, member: &Member) -> Result<Vec<Registratio
 /// A registration as the API shows it.
 pub fn device_view(view: RegistrationView) -> DeviceView {
     let active = view.state == State::Active;
+    let (services, networks) = view.report.map(|report| (report.services, report.networks)).unwrap_or_default();
     DeviceView {
         id: view.device,
         id_code: view.id_code,
@@ -80,7 +81,8 @@ pub fn device_view(view: RegistrationView) -> DeviceView {
         web_address: Some(view.web_address),
         customer: view.customer_name.or_else(|| Some(view.email.to_string())),
         consent: active.then_some(view.consent),
-        services: view.report.map(|report| report.services).unwrap_or_default(),
+        services,
+        networks,
     }
 }
 

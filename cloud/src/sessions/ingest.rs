@@ -128,5 +128,6 @@ const fn word(outcome: FlowOutcome) -> &'static str {
         FlowOutcome::Unreachable => "unreachable",
         FlowOutcome::NoSuchName => "no_such_name",
         FlowOutcome::Limit => "limit",
+        FlowOutcome::Busy => "busy",
     }
 }

@@ -83,6 +83,8 @@ pub enum FlowOutcome {
     NoSuchName,
     /// Too many streams.
     Limit,
+    /// The target takes no more connections at a time, and all are in use.
+    Busy,
 }
 
 /// Why a session ended.

@@ -4,6 +4,7 @@ use std::{fmt, net::IpAddr, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
+use super::Network;
 use crate::{
     Timestamp,
     identity::{IdCode, MacAddress, SerialNumber},
@@ -34,6 +35,9 @@ pub struct Report {
     pub interfaces: Vec<Interface>,
     /// What the device lets sessions reach.
     pub services: Vec<Service>,
+    /// The networks the device lets sessions reach as a whole.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub networks: Vec<Network>,
 }
 
 /// One network interface.

@@ -46,6 +46,7 @@ fn report() -> Report {
             host: "192.168.1.50".into(),
             port: 80,
         }],
+        networks: Vec::new(),
     }
 }
 

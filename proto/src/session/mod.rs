@@ -5,6 +5,7 @@
 //! Nothing here decides what a session may reach; that is the grant's and the agent's word.
 
 pub mod carrier;
+mod datagrams;
 pub mod driver;
 pub mod handshake;
 pub mod inner_frame;
@@ -15,6 +16,7 @@ pub mod relay_frame;
 mod stream;
 mod wire;
 
+pub use datagrams::Datagrams;
 pub use pump::{FlowTotals, pump};
 pub use stream::{Arrival, Stream};
 pub use wire::FrameError;

@@ -55,6 +55,7 @@ pub(super) async fn hold(
     let request = SessionRequest {
         device: device.id,
         services,
+        networks: Vec::new(),
         reason,
         minutes: asking.minutes,
         csr: key.csr().map_err(|error| broken(&error))?,

@@ -148,6 +148,7 @@ impl Plane {
             },
             key_thumbprint: Csr::parse(&self.session_key.csr().unwrap()).unwrap().thumbprint_hex(),
             services: services.to_vec(),
+            networks: Vec::new(),
             from,
             until: from + Duration::from_secs(3600),
             lifetime_s: 3600,

@@ -107,6 +107,7 @@ pub(crate) fn report(firmware: &str) -> Report {
         epoch: 1,
         interfaces: Vec::new(),
         services: Vec::new(),
+        networks: Vec::new(),
     }
 }
 

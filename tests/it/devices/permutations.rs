@@ -65,6 +65,7 @@ fn said(kits: &Kits, n: u8, device: DeviceId, (boot, seq, is_report): Said) -> I
             epoch: 1,
             interfaces: Vec::new(),
             services: Vec::new(),
+            networks: Vec::new(),
         },
     )
 }

@@ -83,6 +83,7 @@ fn messages(random: &Random) -> Vec<Seed> {
         technician: "Paul Petit".into(),
         organisation: "Petit Alarmes".into(),
         services: vec![service().name],
+        networks: Vec::new(),
         reason: Some("yearly check".into()),
         state: SessionState::Ended,
         requested_at: NOW,
@@ -96,6 +97,7 @@ fn messages(random: &Random) -> Vec<Seed> {
     let wanted = SessionRequest {
         device,
         services: vec![service().name],
+        networks: Vec::new(),
         reason: Some("yearly check".into()),
         minutes: 30,
         csr: String::new(),
@@ -140,6 +142,7 @@ fn grant(random: &Random, device: DeviceId, session: SessionId) -> Vec<u8> {
         },
         key_thumbprint: "ab".repeat(32),
         services: vec![service()],
+        networks: Vec::new(),
         from: NOW,
         until: NOW + Duration::from_secs(1800),
         lifetime_s: 1800,

@@ -39,6 +39,7 @@ fn wish(prop: Prop) -> SessionRequest {
     SessionRequest {
         device: prop.id,
         services: vec!["panel-web".parse().unwrap()],
+        networks: Vec::new(),
         reason: Some("yearly check".into()),
         minutes: 60,
         csr,

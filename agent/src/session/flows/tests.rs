@@ -42,6 +42,7 @@ fn terms(services: Vec<Service>) -> Terms {
         },
         key_thumbprint: String::new(),
         services: services.clone(),
+        networks: Vec::new(),
         from: NOW,
         until: NOW + hour,
         lifetime_s: 3600,

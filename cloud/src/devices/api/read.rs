@@ -127,6 +127,7 @@ impl From<&Listed> for DeviceView {
             customer: tied.and_then(|tied| tied.customer_name.clone()),
             consent: tied.filter(|_| device.life == Life::Active).map(|tied| tied.consent),
             services: device.report.as_ref().map(|report| report.services.clone()).unwrap_or_default(),
+            networks: device.report.as_ref().map(|report| report.networks.clone()).unwrap_or_default(),
         }
     }
 }

@@ -132,6 +132,7 @@ impl TryFrom<NamedRow> for NamedSession {
                 technician: row.technician,
                 organisation: row.organisation,
                 services: names(&row.services.0),
+                networks: Vec::new(),
                 reason: row.reason,
                 state: state(&row.state)?,
                 requested_at: row.requested_at.into(),

@@ -2,16 +2,15 @@
 //!
 //! Memory is bounded by the windows of the streams, one chunk a stream in waiting, and [`QUEUE`] bytes of output.
 
+mod attached;
 mod channel;
+mod handle;
 mod io_step;
 
 use std::{
     collections::HashMap,
     convert::Infallible,
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, OnceLock, atomic::Ordering},
     time::Duration,
 };
 
@@ -22,12 +21,20 @@ use tokio::{
     time::Instant,
 };
 
-pub use self::channel::{Channel, Unaccepted};
-use self::io_step::{Step, io_step};
+use self::{
+    attached::Attached,
+    handle::{Accepting, Opening, Order},
+    io_step::{Step, io_step},
+};
+pub use self::{
+    channel::{Channel, Unaccepted},
+    handle::{Counters, Handle, Incoming, Notice, OpenFailure},
+};
 use super::{
-    Ending, Role, Stream,
+    Datagrams, Ending, Role, Stream,
     carrier::CarrierEnd,
-    inner_frame::{InnerFrame, Open, OpenError, ResetCode, StreamId},
+    datagrams::Mail,
+    inner_frame::{InnerFrame, OpenError, ResetCode, StreamId},
     mux::{Event, Impossible, Mux, Settings},
     pipe::Pipe,
     stream::{Asked, Reset},
@@ -36,106 +43,8 @@ use crate::payload::EndReason;
 
 /// Output that may wait for the carrier before streams have to wait.
 const QUEUE: usize = 64 * 1024;
-
-/// What a session has carried so far; read by whoever shows or limits it.
-#[derive(Debug, Default)]
-pub struct Counters {
-    /// Bytes of streams, sent.
-    pub sent: AtomicU64,
-    /// Bytes of streams, received.
-    pub received: AtomicU64,
-    /// Streams open now.
-    pub streams: AtomicU64,
-    /// Last measured round trip in microseconds; 0 before the first.
-    pub round_trip_us: AtomicU64,
-}
-
-/// The peer wants a target.
-#[derive(Debug)]
-pub struct Incoming {
-    /// The stream it would be.
-    pub stream: StreamId,
-    /// What it wants.
-    pub open: Open,
-    given_up: oneshot::Receiver<Infallible>,
-}
-
-impl Incoming {
-    /// Waits until nobody wants the target any more: the peer took its word back, or the session is over. Means nothing
-    /// once the stream is accepted or refused.
-    pub async fn given_up(&mut self) {
-        let _ = (&mut self.given_up).await;
-    }
-}
-
-/// Something the peer said about the session as a whole.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Notice {
-    /// It ends in so many seconds.
-    ExpiryWarn(u32),
-}
-
-/// Why a stream could not be opened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum OpenFailure {
-    /// The device says so.
-    #[error(transparent)]
-    Target(#[from] OpenError),
-    /// The session is over.
-    #[error("the session is over")]
-    Over,
-}
-
-enum Order {
-    Open(Open, oneshot::Sender<Result<Stream, OpenFailure>>),
-    Accept(StreamId, Duration, String, oneshot::Sender<Option<Stream>>),
-    Refuse(StreamId, OpenError),
-    Tell(InnerFrame),
-    End(Ending),
-}
-
-/// Tells a running session what to do. Clones speak to the same session.
-#[derive(Clone)]
-pub struct Handle {
-    orders: mpsc::Sender<Order>,
-    counters: Arc<Counters>,
-}
-
-impl Handle {
-    /// Opens a stream to a target.
-    pub async fn open(&self, open: Open) -> Result<Stream, OpenFailure> {
-        let (reply, answer) = oneshot::channel();
-        self.orders.send(Order::Open(open, reply)).await.map_err(|_| OpenFailure::Over)?;
-        answer.await.unwrap_or(Err(OpenFailure::Over))
-    }
-
-    /// The target of an [`Incoming`] is connected. `None` when the peer no longer wants it.
-    pub async fn accept(&self, stream: StreamId, connect: Duration, local: String) -> Option<Stream> {
-        let (reply, answer) = oneshot::channel();
-        self.orders.send(Order::Accept(stream, connect, local, reply)).await.ok()?;
-        answer.await.ok().flatten()
-    }
-
-    /// The target of an [`Incoming`] cannot be had.
-    pub async fn refuse(&self, stream: StreamId, code: OpenError) {
-        let _ = self.orders.send(Order::Refuse(stream, code)).await;
-    }
-
-    /// Sends a frame about the session as a whole.
-    pub async fn tell(&self, frame: InnerFrame) {
-        let _ = self.orders.send(Order::Tell(frame)).await;
-    }
-
-    /// Ends the session; the peer is told the reason.
-    pub async fn end(&self, ending: Ending) {
-        let _ = self.orders.send(Order::End(ending)).await;
-    }
-
-    /// What the session has carried.
-    pub fn counters(&self) -> &Arc<Counters> {
-        &self.counters
-    }
-}
+/// Datagrams of one flow that go before another flow has its turn.
+const AT_ONCE: usize = 8;
 
 /// A session's loop; [`run`](Self::run) it on the task that shall own it.
 pub struct Driver<T> {
@@ -144,12 +53,14 @@ pub struct Driver<T> {
     mux: Mux,
     out: BytesMut,
     carrier_end: Arc<OnceLock<CarrierEnd>>,
-    pipes: HashMap<StreamId, Arc<Pipe>>,
-    opening: HashMap<StreamId, oneshot::Sender<Result<Stream, OpenFailure>>>,
+    attached: HashMap<StreamId, Attached>,
+    opening: HashMap<StreamId, Opening>,
     /// What the peer wants and nobody has answered; each says by its end that it is not wanted any more.
     wanted: HashMap<StreamId, oneshot::Sender<Infallible>>,
     orders: mpsc::Receiver<Order>,
     asks: (mpsc::Sender<Asked>, mpsc::Receiver<Asked>),
+    /// Flows whose datagrams wait.
+    ready: (mpsc::UnboundedSender<StreamId>, mpsc::UnboundedReceiver<StreamId>),
     resets: (mpsc::UnboundedSender<Reset>, mpsc::UnboundedReceiver<Reset>),
     incoming: mpsc::UnboundedSender<Incoming>,
     notices: mpsc::UnboundedSender<Notice>,
@@ -182,11 +93,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
             mux: Mux::new(role, settings, Instant::now().into_std()),
             out: BytesMut::with_capacity(QUEUE),
             carrier_end,
-            pipes: HashMap::new(),
+            attached: HashMap::new(),
             opening: HashMap::new(),
             wanted: HashMap::new(),
             orders: orders_in,
             asks: mpsc::channel(8),
+            ready: mpsc::unbounded_channel(),
             resets: mpsc::unbounded_channel(),
             incoming,
             notices,
@@ -199,8 +111,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
     /// Runs until the session ends, and gives the channel back for the farewell.
     pub async fn run(mut self) -> (Ending, Channel<T>) {
         let ending = self.until_end().await;
-        for pipe in self.pipes.values() {
-            pipe.reset(ResetCode::Ending);
+        for attached in self.attached.values() {
+            attached.reset(ResetCode::Ending);
         }
         (ending, self.channel)
     }
@@ -232,7 +144,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
                 _ = self.asks.1.recv_many(&mut batch, 8), if room => for asked in batch.drain(..) {
                     self.ask(asked);
                 },
+                Some(stream) = self.ready.1.recv(), if room => if self.post(stream, AT_ONCE) {
+                    let _ = self.ready.0.send(stream);
+                },
                 Some((stream, code)) = self.resets.1.recv() => {
+                    self.post(stream, usize::MAX);
                     self.mux.reset(stream, code);
                     self.forget(stream);
                 },
@@ -268,42 +184,46 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
                         self.mux.refuse(stream, OpenError::NotAllowed);
                     }
                 }
-                Event::Opened { stream, credit, .. } => {
-                    let made = self.attach(stream, credit);
-                    match self.opening.remove(&stream) {
-                        Some(reply) => drop(reply.send(Ok(made))),
-                        None => drop(made),
-                    }
-                }
+                Event::Opened { stream, credit, .. } => match self.opening.remove(&stream) {
+                    Some(Opening::Bytes(reply)) => drop(reply.send(Ok(self.attach(stream, credit)))),
+                    Some(Opening::Datagrams(reply)) => drop(reply.send(Ok(self.attach_datagrams(stream)))),
+                    None => self.mux.reset(stream, ResetCode::Cancelled),
+                },
                 Event::OpenFailed { stream, code } => {
-                    if let Some(reply) = self.opening.remove(&stream) {
-                        let _ = reply.send(Err(code.into()));
+                    if let Some(opening) = self.opening.remove(&stream) {
+                        opening.fail(code.into());
                     }
                 }
                 Event::Data { stream, payload } => {
                     self.counters.received.fetch_add(payload.len() as u64, Ordering::Relaxed);
-                    if let Some(pipe) = self.pipes.get(&stream) {
-                        pipe.arrived(payload);
+                    if let Some(attached) = self.attached.get(&stream) {
+                        attached.bytes(payload);
+                    }
+                }
+                Event::Datagram { stream, payload } => {
+                    self.counters.received.fetch_add(payload.len() as u64, Ordering::Relaxed);
+                    if let Some(attached) = self.attached.get(&stream) {
+                        attached.datagram(payload);
                     }
                 }
                 Event::Credit { stream, bytes } => {
-                    if let Some(pipe) = self.pipes.get(&stream) {
-                        pipe.give(bytes);
+                    if let Some(attached) = self.attached.get(&stream) {
+                        attached.give(bytes);
                     }
                 }
                 Event::Finished { stream } => {
-                    if let Some(pipe) = self.pipes.get(&stream) {
-                        pipe.finish();
+                    if self.attached.get(&stream).is_some_and(Attached::finish) {
+                        self.mux.finish(stream);
                     }
                     self.forget_if_over(stream);
                 }
                 Event::Reset { stream, code } => {
                     self.wanted.remove(&stream);
-                    if let Some(reply) = self.opening.remove(&stream) {
-                        let _ = reply.send(Err(OpenFailure::Target(OpenError::Unreachable)));
+                    if let Some(opening) = self.opening.remove(&stream) {
+                        opening.fail(OpenFailure::Target(OpenError::Unreachable));
                     }
-                    if let Some(pipe) = self.pipes.get(&stream) {
-                        pipe.reset(code);
+                    if let Some(attached) = self.attached.get(&stream) {
+                        attached.reset(code);
                     }
                     self.forget(stream);
                 }
@@ -318,22 +238,27 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
             let micros = u64::try_from(round_trip.as_micros()).unwrap_or(u64::MAX);
             self.counters.round_trip_us.store(micros, Ordering::Relaxed);
         }
-        self.counters.streams.store(self.pipes.len() as u64, Ordering::Relaxed);
+        self.counters.streams.store(self.attached.len() as u64, Ordering::Relaxed);
         None
     }
 
     fn obey(&mut self, order: Order) -> Option<Ending> {
         match order {
-            Order::Open(open, reply) => match self.mux.open(open) {
-                Ok(stream) => drop(self.opening.insert(stream, reply)),
-                Err(Impossible::Limit | Impossible::Full | Impossible::Over) => {
-                    let _ = reply.send(Err(OpenError::Limit.into()));
-                }
+            Order::Open(open, opening) => match self.mux.open(open) {
+                Ok(stream) => drop(self.opening.insert(stream, opening)),
+                Err(Impossible::Limit | Impossible::Full | Impossible::Over) => opening.fail(OpenError::Limit.into()),
             },
-            Order::Accept(stream, connect, local, reply) => {
+            Order::Accept(stream, connect, local, accepting) => {
                 self.wanted.remove(&stream);
-                let made = self.mux.accept(stream, connect, local).ok().map(|credit| self.attach(stream, credit));
-                let _ = reply.send(made);
+                let accepted = self.mux.accept(stream, connect, local).ok();
+                match accepting {
+                    Accepting::Bytes(reply) => {
+                        drop(reply.send(accepted.map(|credit| self.attach(stream, credit))));
+                    }
+                    Accepting::Datagrams(reply) => {
+                        drop(reply.send(accepted.map(|_| self.attach_datagrams(stream))));
+                    }
+                }
             }
             Order::Refuse(stream, code) => {
                 self.wanted.remove(&stream);
@@ -364,12 +289,31 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
 
     fn attach(&mut self, stream: StreamId, credit: u32) -> Stream {
         let pipe = Arc::new(Pipe::with_credit(credit));
-        self.pipes.insert(stream, pipe.clone());
+        self.attached.insert(stream, Attached::Bytes(pipe.clone()));
         Stream::new(stream, pipe, self.asks.0.clone(), self.resets.0.clone())
     }
 
+    fn attach_datagrams(&mut self, stream: StreamId) -> Datagrams {
+        let mail = Arc::new(Mail::default());
+        self.attached.insert(stream, Attached::Datagrams(mail.clone()));
+        Datagrams::new(stream, mail, self.ready.0.clone(), self.resets.0.clone())
+    }
+
+    /// Sends the oldest datagrams of a flow; gives whether there may be more.
+    fn post(&mut self, stream: StreamId, most: usize) -> bool {
+        let Some(Attached::Datagrams(mail)) = self.attached.get(&stream) else { return false };
+        for _ in 0..most {
+            let Some(datagram) = mail.outgoing() else { return false };
+            let length = datagram.len() as u64;
+            if self.mux.send_datagram(stream, datagram).is_ok() {
+                self.counters.sent.fetch_add(length, Ordering::Relaxed);
+            }
+        }
+        true
+    }
+
     fn forget(&mut self, stream: StreamId) {
-        self.pipes.remove(&stream);
+        self.attached.remove(&stream);
     }
 
     fn forget_if_over(&mut self, stream: StreamId) {

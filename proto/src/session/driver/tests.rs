@@ -10,7 +10,7 @@ use tokio::{
 use super::{
     super::{
         FlowTotals,
-        inner_frame::{Class, Target},
+        inner_frame::{self, Class, Open, Target},
         pump,
         stream::Arrival,
     },
@@ -38,6 +38,10 @@ fn session(pipe: usize) -> Session {
     Session { technician: technician_handle, device: device_handle, incoming: device_outlets.incoming, ends }
 }
 
+async fn in_time<T>(what: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(10), what).await.expect("in time")
+}
+
 fn want() -> Open {
     Open {
         flow: FlowId::make(Timestamp::from_seconds(1), &Random::seeded(1)),
@@ -53,6 +57,16 @@ impl Session {
         let accepting = async {
             let wanted = self.incoming.recv().await.unwrap();
             self.device.accept(wanted.stream, Duration::ZERO, String::new()).await.unwrap()
+        };
+        let (near, far) = tokio::join!(opening, accepting);
+        (near.unwrap(), far)
+    }
+
+    async fn open_datagrams(&mut self) -> (Datagrams, Datagrams) {
+        let opening = self.technician.open_datagrams(want());
+        let accepting = async {
+            let wanted = self.incoming.recv().await.unwrap();
+            self.device.accept_datagrams(wanted.stream, Duration::ZERO, String::new()).await.unwrap()
         };
         let (near, far) = tokio::join!(opening, accepting);
         (near.unwrap(), far)
@@ -157,6 +171,69 @@ async fn a_reader_that_stops_holds_up_its_window_and_nobody_else() {
         far.consumed(bytes.len()).await.unwrap();
     }
     assert!(near.room().await.is_ok(), "credit came back");
+}
+
+#[tokio::test]
+async fn datagrams_arrive_one_by_one_both_ways_and_the_end_of_one_is_the_end_of_both() {
+    let mut session = session(20_000);
+    let (near, far) = session.open_datagrams().await;
+    for length in [0, 1, 1472, inner_frame::MAX_PAYLOAD] {
+        near.send(vec![7; length].into());
+        assert_eq!(in_time(far.recv()).await, Some(vec![7; length].into()));
+        far.send(vec![8; length].into());
+        assert_eq!(in_time(near.recv()).await, Some(vec![8; length].into()));
+    }
+    near.send(vec![0; inner_frame::MAX_PAYLOAD + 1].into());
+    near.send(bytes::Bytes::from_static(b"after one that is too large"));
+    assert_eq!(in_time(far.recv()).await.as_deref(), Some(b"after one that is too large".as_slice()));
+    assert_eq!(session.device.counters().streams.load(Ordering::Relaxed), 1);
+    near.send(bytes::Bytes::from_static(b"the last"));
+    drop(near);
+    assert_eq!(in_time(far.recv()).await.as_deref(), Some(b"the last".as_slice()));
+    assert_eq!(in_time(far.recv()).await, None);
+    // The session goes on.
+    let (near, far) = session.open_datagrams().await;
+    drop(far);
+    assert_eq!(in_time(near.recv()).await, None);
+}
+
+#[tokio::test]
+async fn datagrams_that_nobody_takes_hold_nobody_up_and_the_newest_are_left() {
+    let mut session = session(20_000);
+    let (near, far) = session.open_datagrams().await;
+    let (mut client, mut target, _pumps) = session.connected().await;
+    for number in 0..5000u32 {
+        near.send(vec![number.to_be_bytes(); 250].concat().into());
+        if number.is_multiple_of(100) {
+            client.write_all(b"x").await.unwrap();
+            in_time(target.read_u8()).await.unwrap();
+        }
+    }
+    let (mut seen, mut last) = (0, None);
+    while last != Some(4999) {
+        let datagram = in_time(far.recv()).await.unwrap();
+        let number = u32::from_be_bytes(datagram[..4].try_into().unwrap());
+        assert!(last.is_none_or(|last| last < number), "in order");
+        assert!(datagram.chunks(4).all(|chunk| chunk == number.to_be_bytes()), "whole");
+        (seen, last) = (seen + 1, Some(number));
+    }
+    assert!(seen < 1000, "what was not taken in time was dropped: {seen}");
+}
+
+#[tokio::test]
+async fn bytes_on_a_flow_of_datagrams_are_void_and_stop_at_the_window() {
+    let mut session = session(20_000);
+    let opening = session.technician.open(want());
+    let accepting = async {
+        let wanted = session.incoming.recv().await.unwrap();
+        session.device.accept_datagrams(wanted.stream, Duration::ZERO, String::new()).await.unwrap()
+    };
+    let (near, far) = tokio::join!(opening, accepting);
+    let near = near.unwrap();
+    near.send(vec![1; 100].into()).await.unwrap();
+    near.finish().await.unwrap();
+    assert_eq!(in_time(far.recv()).await, None, "bytes are no datagram, and FIN ends the flow");
+    assert_eq!(in_time(near.next()).await, Ok(Arrival::End), "in both directions");
 }
 
 #[tokio::test]

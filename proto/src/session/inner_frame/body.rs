@@ -1,15 +1,28 @@
 //! What GRANT, ACCEPT, OPEN and the answers carry: their types and their fields on the wire.
 
+use std::net::IpAddr;
+
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::super::wire::{self, Fields, FrameError, codes};
-use crate::{FlowId, grant::SignedGrant, payload::ServiceName};
+use crate::{
+    FlowId,
+    grant::SignedGrant,
+    payload::{Host, Network, Protocol, ServiceName},
+};
 
 pub(super) const MAX_CONSENT: usize = 4096;
 pub(super) const MAX_TARGET: usize = 512;
 pub(super) const MAX_SENTENCE: usize = 512;
 const MAX_SERVICES: usize = 128;
+const MAX_NETWORKS: usize = 32;
 const TARGET_SERVICE: u8 = 1;
+const TARGET_ADDRESS: u8 = 2;
+const TARGET_ECHO: u8 = 3;
+/// From this version on, ACCEPT names networks, and OPEN may ask for more than services.
+const WITH_NETWORKS: u16 = 2;
+/// Follows the code of `OpenError::Limit`: the target's own limit is meant.
+const TARGETS_LIMIT: u8 = 1;
 
 /// A grant and the customer's proof of consent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +44,8 @@ pub struct Accept {
     pub seconds_left: u32,
     /// What may be opened: the grant's services that the device itself lists.
     pub services: Vec<ServiceName>,
+    /// What may be opened as a whole: the grant's networks that the device itself lists. Said from version 2 on.
+    pub networks: Vec<Network>,
 }
 
 /// What to reach, and how.
@@ -51,6 +66,21 @@ pub struct Open {
 pub enum Target {
     /// One of the grant's services.
     Service(ServiceName),
+    /// A port in one of the grant's networks. Not before version 2.
+    Address {
+        /// How it is spoken to.
+        protocol: Protocol,
+        /// Where; a name is the device's to resolve.
+        host: Host,
+        /// The port.
+        port: u16,
+    },
+    /// Whether an address in one of the grant's networks answers to ping: each datagram is one echo request's payload,
+    /// and what comes back is the answer's. Not before version 2.
+    Echo {
+        /// Whom to ask.
+        address: IpAddr,
+    },
 }
 
 /// Who goes first when the carrier is full.
@@ -86,6 +116,9 @@ pub enum OpenError {
     /// The customer's consent does not cover it.
     #[error("the customer has not allowed it")]
     Consent,
+    /// It takes no more connections at a time, and all are in use. To version 1 the same as a limit.
+    #[error("it is in use and takes no more connections at a time; end another one first")]
+    Busy,
 }
 
 /// Why a stream was broken off.
@@ -130,15 +163,7 @@ pub struct Stats {
 }
 
 codes!(class_code, class, Class, "class", { Class::Interactive = 0, Class::Bulk = 1 });
-codes!(open_error_code, open_error, OpenError, "open error", {
-    OpenError::NotAllowed = 1,
-    OpenError::Refused = 2,
-    OpenError::TimedOut = 3,
-    OpenError::Unreachable = 4,
-    OpenError::NoSuchName = 5,
-    OpenError::Limit = 6,
-    OpenError::Consent = 7,
-});
+codes!(protocol_code, protocol, Protocol, "protocol", { Protocol::Tcp = 1, Protocol::Udp = 2 });
 codes!(reset_code, reset, ResetCode, "reset code", {
     ResetCode::Broken = 1,
     ResetCode::Cancelled = 2,
@@ -152,6 +177,34 @@ codes!(denial_code, denial, Denial, "denial", {
     Denial::Consent = 5,
     Denial::Busy = 6,
 });
+
+/// A code, and where one of version 1 stands for more than one error, a second byte that version 1 ignores.
+pub(super) fn open_error(fields: &mut Fields) -> Result<OpenError, FrameError> {
+    Ok(match fields.u8()? {
+        1 => OpenError::NotAllowed,
+        2 => OpenError::Refused,
+        3 => OpenError::TimedOut,
+        4 => OpenError::Unreachable,
+        5 => OpenError::NoSuchName,
+        6 if fields.u8() == Ok(TARGETS_LIMIT) => OpenError::Busy,
+        6 => OpenError::Limit,
+        7 => OpenError::Consent,
+        _ => return Err(FrameError::Field("open error")),
+    })
+}
+
+pub(super) fn put_open_error(out: &mut BytesMut, error: OpenError) {
+    match error {
+        OpenError::NotAllowed => out.put_u8(1),
+        OpenError::Refused => out.put_u8(2),
+        OpenError::TimedOut => out.put_u8(3),
+        OpenError::Unreachable => out.put_u8(4),
+        OpenError::NoSuchName => out.put_u8(5),
+        OpenError::Limit => out.put_u8(6),
+        OpenError::Consent => out.put_u8(7),
+        OpenError::Busy => out.put_slice(&[6, TARGETS_LIMIT]),
+    }
+}
 
 pub(super) fn warrant(fields: &mut Fields) -> Result<Warrant, FrameError> {
     let grant = fields.text(crate::grant::MAX_BYTES, "grant")?;
@@ -173,7 +226,8 @@ pub(super) fn accept(fields: &mut Fields) -> Result<Accept, FrameError> {
         return Err(FrameError::Field("list of services"));
     }
     let services = (0..count).map(|_| service(fields)).collect::<Result<_, _>>()?;
-    Ok(Accept { version, max_streams, seconds_left, services })
+    let networks = if version >= WITH_NETWORKS { networks(fields)? } else { Vec::new() };
+    Ok(Accept { version, max_streams, seconds_left, services, networks })
 }
 
 pub(super) fn put_accept(out: &mut BytesMut, accept: &Accept) {
@@ -185,6 +239,27 @@ pub(super) fn put_accept(out: &mut BytesMut, accept: &Accept) {
     for name in services {
         wire::put_bytes(out, name.as_str().as_bytes());
     }
+    if accept.version >= WITH_NETWORKS {
+        let networks = &accept.networks[..accept.networks.len().min(MAX_NETWORKS)];
+        out.put_u16(u16::try_from(networks.len()).unwrap_or(0));
+        for network in networks {
+            wire::put_bytes(out, network.name.as_str().as_bytes());
+            wire::put_bytes(out, network.subnet.to_string().as_bytes());
+        }
+    }
+}
+
+fn networks(fields: &mut Fields) -> Result<Vec<Network>, FrameError> {
+    let count = usize::from(fields.u16()?);
+    if count > MAX_NETWORKS {
+        return Err(FrameError::Field("list of networks"));
+    }
+    let network = |fields: &mut Fields| {
+        let name = service(fields)?;
+        let subnet = fields.text(MAX_TARGET, "network")?.parse().map_err(|_| FrameError::Field("network"))?;
+        Ok(Network { name, subnet })
+    };
+    (0..count).map(|_| network(fields)).collect()
 }
 
 pub(super) fn open(fields: &mut Fields) -> Result<Open, FrameError> {
@@ -193,6 +268,14 @@ pub(super) fn open(fields: &mut Fields) -> Result<Open, FrameError> {
     let credit = fields.u32()?;
     let target = match fields.u8()? {
         TARGET_SERVICE => Target::Service(service(fields)?),
+        TARGET_ADDRESS => Target::Address {
+            protocol: protocol(fields.u8()?)?,
+            port: fields.u16()?,
+            host: fields.text(MAX_TARGET, "host")?.parse().map_err(|_| FrameError::Field("host"))?,
+        },
+        TARGET_ECHO => Target::Echo {
+            address: fields.text(MAX_TARGET, "address")?.parse().map_err(|_| FrameError::Field("address"))?,
+        },
         _ => return Err(FrameError::Field("target")),
     };
     Ok(Open { flow, target, class, credit })
@@ -206,6 +289,16 @@ pub(super) fn put_open(out: &mut BytesMut, open: &Open) {
         Target::Service(name) => {
             out.put_u8(TARGET_SERVICE);
             wire::put_bytes(out, name.as_str().as_bytes());
+        }
+        Target::Address { protocol, host, port } => {
+            out.put_u8(TARGET_ADDRESS);
+            out.put_u8(protocol_code(*protocol));
+            out.put_u16(*port);
+            wire::put_bytes(out, host.to_string().as_bytes());
+        }
+        Target::Echo { address } => {
+            out.put_u8(TARGET_ECHO);
+            wire::put_bytes(out, address.to_string().as_bytes());
         }
     }
 }

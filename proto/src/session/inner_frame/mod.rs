@@ -10,8 +10,8 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 pub use self::body::{Accept, Class, Denial, Open, OpenError, ResetCode, Stats, Target, Warrant};
 use self::body::{
-    MAX_SENTENCE, MAX_TARGET, accept, cut, denial, denial_code, open, open_error, open_error_code, put_accept,
-    put_open, put_warrant, reset, reset_code, warrant,
+    MAX_SENTENCE, MAX_TARGET, accept, cut, denial, denial_code, open, open_error, put_accept, put_open, put_open_error,
+    put_warrant, reset, reset_code, warrant,
 };
 use super::{
     Role,
@@ -184,7 +184,7 @@ impl InnerFrame {
                 connect_us: fields.u32()?,
                 local: fields.text(MAX_TARGET, "address")?,
             },
-            kind::OPEN_ERR => Self::OpenErr { stream, code: open_error(fields.u8()?)? },
+            kind::OPEN_ERR => Self::OpenErr { stream, code: open_error(&mut fields)? },
             kind::DATA => Self::Data { stream, payload: fields.rest() },
             kind::CREDIT => Self::Credit { stream, bytes: fields.u32()? },
             kind::FIN => Self::Fin { stream },
@@ -242,7 +242,7 @@ impl InnerFrame {
             }
             Self::OpenErr { stream, code } => {
                 head(kind::OPEN_ERR, *stream);
-                out.put_u8(open_error_code(*code));
+                put_open_error(out, *code);
             }
             Self::Data { stream, payload } => {
                 head(kind::DATA, *stream);

@@ -3,7 +3,21 @@
 use proptest::{collection::vec, prelude::*, sample::select};
 
 use super::{super::wire, body::MAX_CONSENT, *};
-use crate::{FlowId, Random, Timestamp, payload::ServiceName};
+use crate::{
+    FlowId, Random, Timestamp,
+    payload::{Host, Network, Protocol, ServiceName, Subnet},
+};
+
+const OPEN_ERRORS: [OpenError; 8] = [
+    OpenError::NotAllowed,
+    OpenError::Refused,
+    OpenError::TimedOut,
+    OpenError::Unreachable,
+    OpenError::NoSuchName,
+    OpenError::Limit,
+    OpenError::Consent,
+    OpenError::Busy,
+];
 
 fn any_grant() -> impl Strategy<Value = Warrant> {
     ("[A-Za-z0-9_-]{0,200}\\.[A-Za-z0-9_-]{0,90}", vec(any::<u8>(), 0..200))
@@ -14,11 +28,36 @@ fn any_service() -> impl Strategy<Value = ServiceName> {
     "[a-z0-9][a-z0-9-]{0,39}".prop_map(|name| name.parse().unwrap())
 }
 
+fn any_host() -> impl Strategy<Value = Host> {
+    prop_oneof![
+        any::<std::net::IpAddr>().prop_map(Host::Address),
+        "[a-z][a-z0-9]{0,20}(\\.[a-z]{1,20}){0,3}".prop_map(|name| name.parse().unwrap())
+    ]
+}
+
+fn any_target() -> impl Strategy<Value = Target> {
+    let protocol = prop_oneof![Just(Protocol::Tcp), Just(Protocol::Udp)];
+    prop_oneof![
+        any_service().prop_map(Target::Service),
+        (protocol, any_host(), any::<u16>()).prop_map(|(protocol, host, port)| Target::Address {
+            protocol,
+            host,
+            port
+        }),
+        any::<std::net::IpAddr>().prop_map(|address| Target::Echo { address }),
+    ]
+}
+
+fn any_network() -> impl Strategy<Value = Network> {
+    (any_service(), any::<[u8; 4]>(), 0u8..=32)
+        .prop_map(|(name, first, prefix)| Network { name, subnet: Subnet::holding(first.into(), prefix).unwrap() })
+}
+
 fn any_open() -> impl Strategy<Value = Open> {
     let class = prop_oneof![Just(Class::Interactive), Just(Class::Bulk)];
-    (any::<[u8; 16]>(), any_service(), class, any::<u32>()).prop_map(|(flow, name, class, credit)| Open {
+    (any::<[u8; 16]>(), any_target(), class, any::<u32>()).prop_map(|(flow, target, class, credit)| Open {
         flow: FlowId::from_uuid(uuid::Uuid::from_bytes(flow)),
-        target: Target::Service(name),
+        target,
         class,
         credit,
     })
@@ -30,20 +69,20 @@ fn any_frame() -> impl Strategy<Value = InnerFrame> {
     let reason = select(EndReason::ALL.as_slice());
     prop_oneof![
         any_grant().prop_map(InnerFrame::Grant),
-        (any::<u16>(), any::<u16>(), any::<u32>(), vec(any_service(), 0..20)).prop_map(
-            |(version, max_streams, seconds_left, services)| InnerFrame::Accept(Accept {
-                version,
-                max_streams,
-                seconds_left,
-                services
-            })
+        (any::<u16>(), any::<u16>(), any::<u32>(), vec(any_service(), 0..20), vec(any_network(), 0..5)).prop_map(
+            |(version, max_streams, seconds_left, services, mut networks)| {
+                if version < 2 {
+                    networks.clear();
+                }
+                InnerFrame::Accept(Accept { version, max_streams, seconds_left, services, networks })
+            }
         ),
         (1u8..=6, "\\PC{0,60}").prop_map(|(code, sentence)| InnerFrame::Deny { code: denial(code).unwrap(), sentence }),
         (id(), any_open()).prop_map(|(stream, open)| InnerFrame::Open { stream, open }),
         (id(), any::<u32>(), any::<u32>(), "[ -~]{0,50}").prop_map(|(stream, credit, connect_us, local)| {
             InnerFrame::OpenOk { stream, credit, connect_us, local }
         }),
-        (id(), 1u8..=7).prop_map(|(stream, code)| InnerFrame::OpenErr { stream, code: open_error(code).unwrap() }),
+        (id(), select(OPEN_ERRORS.as_slice())).prop_map(|(stream, code)| InnerFrame::OpenErr { stream, code }),
         (id(), payload()).prop_map(|(stream, payload)| InnerFrame::Data { stream, payload }),
         (id(), any::<u32>()).prop_map(|(stream, bytes)| InnerFrame::Credit { stream, bytes }),
         id().prop_map(|stream| InnerFrame::Fin { stream }),
@@ -98,17 +137,33 @@ fn golden_bytes() {
     let warrant = || Warrant { grant: "eyJ9.c2ln".parse().unwrap(), consent: Bytes::from_static(b"proof") };
     let target = Target::Service(name.clone());
     let services = vec![name];
+    let networks = vec![Network { name: "lan".parse().unwrap(), subnet: "192.168.1.0/24".parse().unwrap() }];
+    let accept = |version, networks| Accept {
+        version,
+        max_streams: 64,
+        seconds_left: 3600,
+        services: services.clone(),
+        networks,
+    };
+    let open = |target| InnerFrame::Open { stream: 1, open: Open { flow, target, class: Class::Bulk, credit: 65536 } };
+    let host = |text: &str| text.parse().unwrap();
     let payload = || Bytes::from_static(b"GET /");
     let frames = [
         ("grant", InnerFrame::Grant(warrant())),
-        ("accept", InnerFrame::Accept(Accept { version: 1, max_streams: 64, seconds_left: 3600, services })),
+        ("accept", InnerFrame::Accept(accept(1, Vec::new()))),
+        ("accept_networks", InnerFrame::Accept(accept(2, networks))),
         ("deny", InnerFrame::Deny { code: Denial::Time, sentence: "too late".into() }),
-        ("open", InnerFrame::Open { stream: 1, open: Open { flow, target, class: Class::Bulk, credit: 65536 } }),
+        ("open", open(target)),
+        ("open_address", open(Target::Address { protocol: Protocol::Tcp, host: host("192.168.1.50"), port: 10001 })),
+        ("open_name", open(Target::Address { protocol: Protocol::Udp, host: host("panel.local"), port: 161 })),
+        ("open_address_6", open(Target::Address { protocol: Protocol::Tcp, host: host("fd00::50"), port: 80 })),
+        ("open_echo", open(Target::Echo { address: "192.168.1.50".parse().unwrap() })),
         (
             "open_ok",
             InnerFrame::OpenOk { stream: 1, credit: 65536, connect_us: 812, local: "192.168.1.5:40000".into() },
         ),
         ("open_err", InnerFrame::OpenErr { stream: 1, code: OpenError::Refused }),
+        ("open_err_busy", InnerFrame::OpenErr { stream: 1, code: OpenError::Busy }),
         ("data", InnerFrame::Data { stream: 1, payload: payload() }),
         ("credit", InnerFrame::Credit { stream: 1, bytes: 32768 }),
         ("fin", InnerFrame::Fin { stream: 1 }),
@@ -122,6 +177,28 @@ fn golden_bytes() {
         ("stats", InnerFrame::Stats(Stats { bytes_up: 1, bytes_down: 2, streams: 3, round_trip_us: 4 })),
     ];
     wire::golden("inner_frames.hex", &frames.map(|(name, frame)| (name, frame.encode())));
+}
+
+#[test]
+fn version_1_reads_a_busy_target_as_a_limit_and_an_acceptance_without_networks() {
+    let busy = InnerFrame::OpenErr { stream: 1, code: OpenError::Busy }.encode();
+    assert_eq!(busy[HEADER], 6, "the code that version 1 knows, and a byte that it does not read");
+    let mut accept = BytesMut::from([2u8, 0, 0, 10, 0, 0, 0, 0, 0, 1, 0, 64, 0, 0, 14, 16, 0, 0].as_slice());
+    let Some(InnerFrame::Accept(accept)) = InnerFrame::take(&mut accept).unwrap() else { panic!("ACCEPT") };
+    assert_eq!((accept.version, accept.networks), (1, Vec::new()));
+}
+
+#[test]
+fn a_host_that_is_none_and_a_protocol_of_later_are_no_target() {
+    let target = Target::Address { protocol: Protocol::Udp, host: "panel".parse().unwrap(), port: 7 };
+    let flow = FlowId::from_uuid(uuid::Uuid::nil());
+    let good = InnerFrame::Open { stream: 1, open: Open { flow, target, class: Class::Bulk, credit: 0 } }.encode();
+    let (protocol, name) = (HEADER + 16 + 1 + 4 + 1, good.len() - 5);
+    for (at, byte, field) in [(protocol, 3, "protocol"), (name, b'/', "host"), (name + 4, b'.', "host")] {
+        let mut bytes = BytesMut::from(good.as_ref());
+        bytes[at] = byte;
+        assert_eq!(InnerFrame::take(&mut bytes), Err(FrameError::Field(field)));
+    }
 }
 
 #[test]

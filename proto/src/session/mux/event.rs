@@ -41,6 +41,13 @@ pub enum Event {
         /// The bytes.
         payload: Bytes,
     },
+    /// A datagram arrived. No window holds it back: whoever keeps it, keeps few.
+    Datagram {
+        /// The stream.
+        stream: StreamId,
+        /// The datagram.
+        payload: Bytes,
+    },
     /// More bytes may be sent.
     Credit {
         /// The stream.

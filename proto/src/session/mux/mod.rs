@@ -8,6 +8,7 @@ mod half;
 mod pace;
 #[cfg(test)]
 mod tests;
+mod weight;
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -20,6 +21,7 @@ pub use self::event::{Event, Impossible, Violation};
 use self::{
     half::{Inbound, Outbound},
     pace::{Liveness, Tokens},
+    weight::weight,
 };
 use super::{
     Role,
@@ -155,6 +157,22 @@ impl Mux {
         Ok(())
     }
 
+    /// Sends a datagram of at most [`MAX_PAYLOAD`], whatever the credit: what holds datagrams back is that their
+    /// sender keeps few and drops the oldest.
+    pub fn send_datagram(&mut self, stream: StreamId, payload: Bytes) -> Result<(), Impossible> {
+        match self.streams.get(&stream) {
+            Some(State::Live { outbound, .. }) if !outbound.is_finished() => {}
+            Some(State::Live { .. } | State::Asked { .. } | State::Wanted { .. }) | None => {
+                return Err(Impossible::Over);
+            }
+        }
+        if payload.len() > MAX_PAYLOAD {
+            return Err(Impossible::Full);
+        }
+        self.queue(InnerFrame::Dgram { stream, payload });
+        Ok(())
+    }
+
     /// Sends no more on this stream.
     pub fn finish(&mut self, stream: StreamId) {
         let Some(State::Live { outbound, .. }) = self.streams.get_mut(&stream) else { return };
@@ -230,8 +248,13 @@ impl Mux {
                     self.must_have_been(stream)?;
                 }
             }
-            // UDP flows are opened like streams; none is offered yet, so a datagram has no flow to belong to.
-            InnerFrame::Dgram { stream, .. } => self.must_have_been(stream)?,
+            InnerFrame::Dgram { stream, payload } => {
+                if let Some(inbound) = self.inbound(stream)?
+                    && !inbound.is_finished()
+                {
+                    self.events.push_back(Event::Datagram { stream, payload });
+                }
+            }
             InnerFrame::ExpiryWarn { seconds } => self.events.push_back(Event::ExpiryWarn { seconds }),
             InnerFrame::Extend(warrant) => self.events.push_back(Event::Extend(warrant)),
             InnerFrame::Revoked { by, reason } => self.events.push_back(Event::Revoked { by, reason }),
@@ -271,9 +294,7 @@ impl Mux {
         while out.len() < enough
             && let Some(frame) = self.transmit.pop_front()
         {
-            if let InnerFrame::Data { payload, .. } = &frame {
-                self.queued -= payload.len();
-            }
+            self.queued -= weight(&frame);
             frame.put(out);
         }
         out.len() > before
@@ -305,9 +326,7 @@ impl Mux {
     }
 
     fn queue(&mut self, frame: InnerFrame) {
-        if let InnerFrame::Data { payload, .. } = &frame {
-            self.queued += payload.len();
-        }
+        self.queued += weight(&frame);
         self.transmit.push_back(frame);
     }
 

@@ -126,7 +126,8 @@ impl Model {
                 }
                 Event::Reset { stream, .. } => self.reset.push(stream),
                 Event::Opened { .. } | Event::OpenFailed { .. } | Event::Credit { .. } => {}
-                Event::Revoked { .. }
+                Event::Datagram { .. }
+                | Event::Revoked { .. }
                 | Event::ExpiryWarn { .. }
                 | Event::Extend(_)
                 | Event::Stats(_)
@@ -270,6 +271,37 @@ fn one_direction_ends_and_the_other_goes_on() {
         [Event::Data { stream, payload: Bytes::from_static(b"answer") }, Event::Finished { stream }]
     );
     assert_eq!((pair.ends[0].open_streams(), pair.ends[1].open_streams()), (0, 0));
+}
+
+#[test]
+fn datagrams_go_whatever_the_credit_and_until_either_end_has_finished() {
+    let mut pair = Pair::new(SMALL);
+    let stream = pair.open();
+    let datagram = |byte: u8, length| Bytes::from(vec![byte; length]);
+    for byte in 0..5 {
+        pair.ends[1].send_datagram(stream, datagram(byte, 900)).unwrap();
+    }
+    pair.ends[1].send_datagram(stream, Bytes::new()).unwrap();
+    assert_eq!(pair.ends[1].send_datagram(stream, datagram(0, MAX_PAYLOAD + 1)), Err(Impossible::Full));
+    assert_eq!(pair.ends[1].queued(), 5 * 900 + 256, "an empty one weighs something too");
+    pair.settle();
+    let arrived: Vec<_> = (0..5).map(|byte| Event::Datagram { stream, payload: datagram(byte, 900) }).collect();
+    let events = pair.events(0);
+    assert_eq!(
+        (&events[..5], &events[5..]),
+        (arrived.as_slice(), [Event::Datagram { stream, payload: Bytes::new() }].as_slice())
+    );
+    assert_eq!(pair.ends[0].sendable(stream), 1000, "the credit of bytes is untouched");
+    assert_eq!(pair.ends[1].queued(), 0);
+
+    pair.ends[1].finish(stream);
+    assert_eq!(pair.ends[1].send_datagram(stream, datagram(0, 1)), Err(Impossible::Over));
+    pair.settle();
+    assert_eq!(pair.events(0), [Event::Finished { stream }]);
+    pair.ends[0].handle(InnerFrame::Dgram { stream, payload: datagram(0, 1) }, pair.now).unwrap();
+    assert_eq!(pair.events(0), [], "one that comes after FIN is void");
+    let never = InnerFrame::Dgram { stream: 99, payload: Bytes::new() };
+    assert_eq!(pair.ends[0].handle(never, pair.now), Err(Violation::OutOfPlace));
 }
 
 #[test]

@@ -202,6 +202,7 @@ impl Scene<'_> {
             epoch: self.model.epoch,
             interfaces: Vec::new(),
             services: Vec::new(),
+            networks: Vec::new(),
         };
         let (told, _) = self.says(by, Up::Report, position(boot, seq), report).await?;
         let expected = match self.model.life {

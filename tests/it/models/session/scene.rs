@@ -145,6 +145,7 @@ impl Scene<'_> {
         let wish = SessionRequest {
             device: self.prop.id,
             services: vec!["panel-web".parse()?],
+            networks: Vec::new(),
             reason: None,
             minutes,
             csr: key(3).csr(),
