@@ -1,6 +1,12 @@
 //! The command line of `gatelodge-bench`.
 
-use std::path::PathBuf;
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::Context as _;
 
 use clap::{Args, Parser, Subcommand};
 
@@ -8,12 +14,12 @@ use clap::{Args, Parser, Subcommand};
 #[derive(Debug, Parser)]
 #[command(
     name = "gatelodge-bench",
-    after_help = "Examples:\n  cargo xtask bench --json target/bench.jsonl\n  cargo xtask bench fleet --quick"
+    after_help = "Examples:\n  cargo xtask bench --json target/bench.jsonl\n  cargo xtask bench fleet --quick\n  cargo xtask bench sessions --json target/sessions.jsonl"
 )]
 pub(crate) struct Arguments {
     /// The agent as it is shipped
     #[arg(long, value_name = "FILE")]
-    pub(crate) agent: PathBuf,
+    agent: Option<PathBuf>,
     #[command(subcommand)]
     pub(crate) what: Option<What>,
 }
@@ -22,6 +28,47 @@ pub(crate) struct Arguments {
 pub(crate) enum What {
     /// Also measure a simulated fleet: enrolments, receipts, reports, a storm, memory per device
     Fleet(Size),
+    /// Measure a session beside other tunnels: bytes, round trips, new streams, memory, processor time
+    Sessions(Sessions),
+    /// The far end of a tunnel, in a network of its own; for this program's own use
+    #[command(hide = true)]
+    Load {
+        /// Where to listen
+        at: SocketAddr,
+    },
+}
+
+impl Arguments {
+    pub(crate) fn agent(&self) -> anyhow::Result<&Path> {
+        self.agent.as_deref().context("--agent FILE names the agent to measure")
+    }
+}
+
+/// How often and how long each thing is measured, and where peers are installed.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Sessions {
+    /// Where `--install-peers` has put what is no system package
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) peers: Option<PathBuf>,
+    /// Each thing once and briefly: to see that it works, not what it is worth
+    #[arg(long)]
+    quick: bool,
+}
+
+impl Sessions {
+    pub(crate) const fn rounds(&self) -> usize {
+        if self.quick { 1 } else { 5 }
+    }
+
+    /// How long bytes are counted at a time.
+    pub(crate) const fn span(&self) -> Duration {
+        if self.quick { Duration::from_millis(500) } else { Duration::from_secs(2) }
+    }
+
+    /// Round trips at a time.
+    pub(crate) const fn trips(&self) -> usize {
+        if self.quick { 200 } else { 2_000 }
+    }
 }
 
 /// How large the fleet is, and how often and how long each thing is measured.

@@ -1,5 +1,5 @@
 //! `gatelodge-bench`, run by `cargo xtask bench`: the agent at rest and bytes through a session, and with `fleet` also
-//! what one cloud carries, measured on the programs as they are shipped. Prints one JSON object a row:
+//! what one cloud carries, with `sessions` what a session costs beside other tunnels, measured on the programs as they are shipped. Prints one JSON object a row:
 //! `{id, value, unit, peer?, ratio?}`.
 
 mod arguments;
@@ -7,6 +7,7 @@ mod fleet;
 mod measure;
 mod output;
 mod peers;
+mod sessions;
 
 use std::{path::Path, process::ExitCode};
 
@@ -32,10 +33,13 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> anyhow::Result<()> {
-    if let Some(What::Fleet(size)) = &arguments.what {
-        fleet::measure(size).await?;
+    match &arguments.what {
+        Some(What::Load { at }) => return sessions::serve_load(*at).await,
+        Some(What::Sessions(wanted)) => return sessions::measure(arguments.agent()?, wanted).await,
+        Some(What::Fleet(size)) => fleet::measure(size).await?,
+        None => {}
     }
-    agent_and_session(&arguments.agent).await
+    agent_and_session(arguments.agent()?).await
 }
 
 async fn agent_and_session(program: &Path) -> anyhow::Result<()> {

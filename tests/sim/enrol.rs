@@ -1,6 +1,12 @@
 //! `enrol`: each device makes its key and asks for its certificate, as the agent does.
 
-use std::{net::IpAddr, path::Path, sync::Arc, time::Instant};
+use std::{
+    net::IpAddr,
+    num::{NonZeroU16, NonZeroU32},
+    path::Path,
+    sync::Arc,
+    time::Instant,
+};
 
 use anyhow::{Context as _, bail, ensure};
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
@@ -137,7 +143,11 @@ fn settings(plan: &Enrol, ca_file: Option<&Path>) -> Config {
         local_page: config::LocalPage { listen: ([127, 0, 0, 1], 0).into(), lan: false },
         link: config::Link { first_retry_ms: 30_000 },
         report: config::Report { interval_s: 86_400 },
-        remote_access: config::RemoteAccess { enabled: false },
+        remote_access: config::RemoteAccess {
+            enabled: false,
+            streams: NonZeroU16::MIN,
+            opens_per_second: NonZeroU32::MIN,
+        },
         services: Vec::new(),
     }
 }

@@ -61,6 +61,12 @@ pub(super) const KEYS: &[Key] = &[
         Some("true"),
         "The device's own switch: false means no remote session, whatever the cloud says.",
     ),
+    Key::new("remote_access.streams", Some("64"), "Connections that one session may have open at once (1 to 1024)."),
+    Key::new(
+        "remote_access.opens_per_second",
+        Some("50"),
+        "Connections that one session may open a second; a technician's program that scans is held to it.",
+    ),
     Key::new(
         "services[].name",
         Some("\"panel-web\""),

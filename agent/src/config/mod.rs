@@ -6,7 +6,12 @@ mod read;
 pub use gatelodge_proto::settings::SettingsError;
 pub use read::{print_default, read};
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    net::SocketAddr,
+    num::{NonZeroU16, NonZeroU32},
+    path::PathBuf,
+    time::Duration,
+};
 
 use gatelodge_proto::{identity::MacAddress, payload::Service};
 use serde::Deserialize;
@@ -138,6 +143,10 @@ pub struct Report {
 pub struct RemoteAccess {
     /// The device's own switch: off means no session, whatever the cloud says.
     pub enabled: bool,
+    /// Streams of one session at once.
+    pub streams: NonZeroU16,
+    /// Streams that one session opens a second.
+    pub opens_per_second: NonZeroU32,
 }
 
 #[cfg(test)]

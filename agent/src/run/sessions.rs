@@ -16,7 +16,7 @@ use tokio::{
 
 use super::connected::Connected;
 use crate::{
-    session::{Control, Start},
+    session::{Control, Limits, Start},
     status::{Board, LiveSession},
 };
 
@@ -75,6 +75,10 @@ impl Connected<'_> {
             credentials: self.credentials.clone(),
             epoch: self.epoch(),
             services: self.agent.config.services.clone(),
+            limits: Limits {
+                streams: self.agent.config.remote_access.streams.get(),
+                opens_per_second: self.agent.config.remote_access.opens_per_second.get(),
+            },
             ca_file: self.agent.config.cloud.ca_file.clone(),
             clock_lacks_us: self.agent.clock.correction(),
         };

@@ -13,7 +13,6 @@ use gatelodge_proto::{
     session::{
         driver::{Handle, Incoming},
         inner_frame::{OpenError, Target},
-        mux::Settings,
         pump,
     },
 };
@@ -21,7 +20,7 @@ use tokio::{net::TcpStream, time::Instant};
 use tokio_util::task::TaskTracker;
 
 use super::{
-    Events,
+    Events, Limits,
     admit::Terms,
     target::{NoTarget, connect, resolve},
 };
@@ -33,6 +32,7 @@ const MOST: usize = 65_536;
 pub(super) struct Flows {
     shared: Arc<Shared>,
     running: TaskTracker,
+    limits: Limits,
     /// The audit knows a target by its flow's id: an id that came twice would hide the second target.
     seen: HashSet<FlowId>,
 }
@@ -46,9 +46,9 @@ struct Shared {
 }
 
 impl Flows {
-    pub(super) fn new(terms: Terms, handle: Handle, events: Events) -> Self {
+    pub(super) fn new(terms: Terms, handle: Handle, events: Events, limits: Limits) -> Self {
         let shared = Shared { terms, handle, events, pinned: Mutex::default() };
-        Self { shared: Arc::new(shared), running: TaskTracker::new(), seen: HashSet::new() }
+        Self { shared: Arc::new(shared), running: TaskTracker::new(), limits, seen: HashSet::new() }
     }
 
     /// Connects a target on a task of its own. A flow id is good once a session, and a place is free only when the task
@@ -57,7 +57,7 @@ impl Flows {
         let refused = if self.seen.contains(&wanted.open.flow) {
             tracing::warn!(flow = %wanted.open.flow, "a flow id came twice");
             OpenError::NotAllowed
-        } else if self.seen.len() >= MOST || self.running.len() >= Settings::DEVICE.max_streams {
+        } else if self.seen.len() >= MOST || self.running.len() >= usize::from(self.limits.streams) {
             OpenError::Limit
         } else {
             self.seen.insert(wanted.open.flow);

@@ -30,7 +30,6 @@ use gatelodge_proto::{
         driver::{Channel, Counters, Driver, Handle, Incoming},
         handshake,
         inner_frame::{Accept, InnerFrame},
-        mux::Settings,
     },
 };
 use tokio::{sync::mpsc, time::Instant};
@@ -42,7 +41,7 @@ use self::{
     admit::{Here, Terms, admit, signed},
     flows::Flows,
 };
-pub use order::{Control, Start};
+pub use order::{Control, Limits, Start};
 
 /// Longest time for the inner handshake.
 const HANDSHAKE_WITHIN: Duration = Duration::from_secs(15);
@@ -114,14 +113,14 @@ async fn live(
             return ending;
         }
     };
-    if let Err(ending) = accept(&mut channel, &terms, events).await {
+    if let Err(ending) = accept(&mut channel, &terms, start.limits, events).await {
         drop(channel);
         carrier.leave(ending.reason).await;
         return ending;
     }
-    let (driver, handle, outlets) = Driver::new(channel, Role::Device, Settings::DEVICE, carrier_end);
+    let (driver, handle, outlets) = Driver::new(channel, Role::Device, start.limits.settings(), carrier_end);
     let _ = counters.set(handle.counters().clone());
-    let mut flows = Flows::new(terms.clone(), handle.clone(), events.clone());
+    let mut flows = Flows::new(terms.clone(), handle.clone(), events.clone(), start.limits);
     let deadline = received + terms.lifetime;
     let ending = {
         let supervise = supervise(&handle, outlets.incoming, &mut flows, &terms, deadline, stops);
@@ -188,6 +187,7 @@ async fn meet<'a>(
 async fn accept(
     channel: &mut Channel<TlsStream<&mut Carrier<RelaySocket>>>,
     terms: &Terms,
+    limits: Limits,
     events: &Events,
 ) -> Result<(), Ending> {
     let joined = Happening::SessionJoined { session: terms.grant.session };
@@ -196,7 +196,7 @@ async fn accept(
     }
     let accept = Accept {
         version: gatelodge_proto::session::VERSION,
-        max_streams: u16::try_from(Settings::DEVICE.max_streams).unwrap_or(u16::MAX),
+        max_streams: limits.streams,
         seconds_left: u32::try_from(terms.lifetime.as_secs()).unwrap_or(u32::MAX),
         services: terms.services.iter().map(|service| service.name.clone()).collect(),
         networks: Vec::new(),

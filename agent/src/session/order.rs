@@ -7,7 +7,10 @@ use gatelodge_proto::{
     enrol::Credentials,
     grant::Grant,
     payload::{EndReason, Service, SessionOrder},
-    session::handshake::{HandshakeError, Identity, certificates},
+    session::{
+        handshake::{HandshakeError, Identity, certificates},
+        mux::Settings,
+    },
 };
 use serde::{Deserialize, Serialize};
 
@@ -27,10 +30,34 @@ pub struct Start {
     pub epoch: u64,
     /// The device's own allow-list.
     pub services: Vec<Service>,
+    /// What one session may cost.
+    pub limits: Limits,
     /// Roots for the cloud's HTTPS certificate; public ones when absent.
     pub ca_file: Option<PathBuf>,
     /// What the system's clock lacks, in microseconds.
     pub clock_lacks_us: i64,
+}
+
+/// What one session may cost, by the device's own settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Streams at once.
+    pub streams: u16,
+    /// Streams opened a second.
+    pub opens_per_second: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { streams: 64, opens_per_second: 50 }
+    }
+}
+
+impl Limits {
+    /// The mux that keeps to them.
+    pub(super) fn settings(self) -> Settings {
+        Settings { max_streams: usize::from(self.streams), opens_per_second: self.opens_per_second, ..Settings::DEVICE }
+    }
 }
 
 /// A later line.

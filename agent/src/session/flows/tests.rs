@@ -65,8 +65,9 @@ fn session(services: Vec<Service>, room: usize) -> Speaker {
     let (near, far) = duplex(64 * 1024);
     let (events, told) = mpsc::channel(room);
     let word = Arc::new(OnceLock::new());
-    let (driver, handle, mut outlets) = Driver::new(Channel::new(far), Role::Device, Settings::DEVICE, word);
-    let mut flows = Flows::new(terms(services), handle, events);
+    let (driver, handle, mut outlets) =
+        Driver::new(Channel::new(far), Role::Device, Limits::default().settings(), word);
+    let mut flows = Flows::new(terms(services), handle, events, Limits::default());
     tokio::spawn(driver.run());
     tokio::spawn(async move {
         while let Some(wanted) = outlets.incoming.recv().await {

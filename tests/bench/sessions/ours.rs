@@ -1,0 +1,74 @@
+//! A session of this product, on the programs as they are shipped: cloud, agent, technician, customer's consent and all.
+
+use std::{net::SocketAddr, path::Path, time::Duration};
+
+use anyhow::Context as _;
+use gatelodge_tests::{
+    agent::AgentSetup,
+    chaos::{Chaos, Faults, Setup},
+    cloud::{CloudSetup, TestCloud},
+    portal::Hands,
+    ports::free_port,
+    story::{self, Forward, Mails, Stage},
+    wait::wait_until,
+};
+
+use super::{processor, tunnel::Tunnel};
+
+/// The name of the far end among the device's services.
+const SERVICE: &str = "load";
+
+/// The product, with a device that a technician may reach.
+pub(super) struct Ours {
+    stage: Stage,
+    _folder: tempfile::TempDir,
+    _wire: Option<Chaos>,
+}
+
+impl Ours {
+    /// Plays the story up to a signed-in technician. With `delay`, both ends reach the relay over a wire that holds
+    /// every byte so long, each way.
+    pub(super) async fn open(agent: &Path, load: SocketAddr, delay: Option<Duration>) -> anyhow::Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let mut setup = AgentSetup { program: Some(agent.to_owned()), ..AgentSetup::default() }
+            .with_service(SERVICE, load)
+            .set("remote_access.opens_per_second", "1000000");
+        let (mut cloud, mut wire) = (CloudSetup::default(), None);
+        if let Some(delay) = delay {
+            let port = free_port()?;
+            cloud = cloud.set("device_url", &format!("\"https://localhost:{port}\""));
+            setup = setup.set("cloud.relay_url", &format!("\"wss://localhost:{port}\""));
+            wire = Some((port, delay));
+        }
+        let cloud = TestCloud::start(cloud).await?;
+        let wire = match wire {
+            None => None,
+            Some((port, delay)) => {
+                let to = cloud.addresses()?.https.to_string();
+                let faults = Faults { delay, ..Faults::default() };
+                Some(Chaos::start(Setup { listen: super::peers::local(port), faults, ..Setup::to(to) }).await?)
+            }
+        };
+        let mails = Mails::BuiltIn(Box::new(Hands::plain(&cloud.portal(), "en")?));
+        let mut stage = Stage::set(cloud, mails, folder.path().to_owned(), setup).await?;
+        story::play_until(&mut stage, 4, |_| {}).await?;
+        story::sign_in_technician(&mut stage).await?;
+        Ok(Self { stage, _folder: folder, _wire: wire })
+    }
+
+    /// A session to the far end.
+    pub(super) async fn session(&mut self) -> anyhow::Result<(Tunnel, u32)> {
+        let Forward { process, port, .. } = story::forward(&mut self.stage, SERVICE).await?;
+        let (cloud, agent) =
+            (self.stage.cloud.id().context("the cloud runs")?, self.stage.agent.id().context("the agent runs")?);
+        let at = super::peers::local(port);
+        wait_until("the session carries bytes", Duration::from_secs(30), async || {
+            Ok(super::load::round_trips(at, 1).await.ok())
+        })
+        .await
+        .with_context(|| format!("forward wrote:\n{}\nthe agent:\n{}", process.log(), self.stage.agent.log()))?;
+        let session = processor::descendants(agent).into_iter().next().context("the agent has no session process")?;
+        let roots = vec![cloud, agent, process.id()];
+        Ok((Tunnel { name: "session", at, roots, middle: Some(cloud), _held: Box::new(process) }, session))
+    }
+}
