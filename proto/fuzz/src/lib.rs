@@ -335,7 +335,7 @@ pub fn mux(data: &[u8]) -> bool {
                 Event::Opening { stream, .. } => {
                     mux.accept(stream, Duration::ZERO, String::new()).expect("it was just asked for");
                 }
-                Event::Data { stream, payload } => mux.consumed(stream, payload.len()),
+                Event::Data { stream, payload } => mux.consumed(stream, payload.len(), now),
                 Event::Finished { stream } => mux.finish(stream),
                 _ => {}
             }

@@ -283,7 +283,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
                 self.mux.finish(stream);
                 self.forget_if_over(stream);
             }
-            Asked::Consumed(stream, bytes) => self.mux.consumed(stream, bytes),
+            Asked::Consumed(stream, bytes) => self.mux.consumed(stream, bytes, Instant::now().into_std()),
         }
     }
 

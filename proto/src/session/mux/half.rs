@@ -1,5 +1,7 @@
 //! One direction of a stream: what may still be sent, what may still arrive.
 
+use std::time::{Duration, Instant};
+
 use super::{Impossible, MAX_WINDOW, Violation};
 
 /// Towards the peer.
@@ -8,9 +10,23 @@ pub(super) struct Outbound {
     finished: bool,
 }
 
+/// When and how far the window of a stream grows.
+#[derive(Clone, Copy)]
+pub(super) struct Growth {
+    /// A window whose half is consumed within this is too small for the way.
+    pub(super) within: Duration,
+    /// No window is wider.
+    pub(super) widest: u32,
+    /// What all streams together may still grow by.
+    pub(super) left: u32,
+}
+
 /// From the peer.
 pub(super) struct Inbound {
+    initial: u32,
     window: u32,
+    /// When credit was last returned.
+    returned_at: Option<Instant>,
     /// What the peer may still send.
     room: u32,
     /// What is in the real socket and not yet given back.
@@ -54,7 +70,7 @@ impl Outbound {
 
 impl Inbound {
     pub(super) const fn new(window: u32) -> Self {
-        Self { window, room: window, unreturned: 0, finished: false }
+        Self { initial: window, window, returned_at: None, room: window, unreturned: 0, finished: false }
     }
 
     pub(super) fn arrived(&mut self, bytes: usize) -> Result<(), Violation> {
@@ -66,9 +82,13 @@ impl Inbound {
         Ok(())
     }
 
-    /// Gives the credit to return, once it is worth a frame. The window's size may change here one day: what is
-    /// returned need not equal what was consumed.
-    pub(super) fn consumed(&mut self, bytes: usize) -> Option<u32> {
+    /// How much wider the window is than at first.
+    pub(super) const fn grown(&self) -> u32 {
+        self.window - self.initial
+    }
+
+    /// Gives the credit to return, once it is worth a frame; more than was consumed when the window grows.
+    pub(super) fn consumed(&mut self, bytes: usize, now: Instant, growth: Growth) -> Option<u32> {
         if self.finished {
             return None;
         }
@@ -77,7 +97,11 @@ impl Inbound {
         if self.unreturned < self.window / 2 {
             return None;
         }
-        let returned = std::mem::take(&mut self.unreturned);
+        let before = self.returned_at.replace(now);
+        let quick = before.is_some_and(|before| now.saturating_duration_since(before) <= growth.within);
+        let more = if quick { self.window.min(growth.widest.saturating_sub(self.window)).min(growth.left) } else { 0 };
+        self.window += more;
+        let returned = std::mem::take(&mut self.unreturned) + more;
         self.room += returned;
         Some(returned)
     }

@@ -19,7 +19,7 @@ use bytes::{Bytes, BytesMut};
 
 pub use self::event::{Event, Impossible, Violation};
 use self::{
-    half::{Inbound, Outbound},
+    half::{Growth, Inbound, Outbound},
     pace::{Liveness, Tokens},
     weight::weight,
 };
@@ -31,8 +31,12 @@ use super::{
 /// What bounds one end.
 #[derive(Debug, Clone, Copy)]
 pub struct Settings {
-    /// Bytes a stream may send before credit comes back.
+    /// Bytes a stream may send before credit comes back, at first.
     pub window: u32,
+    /// The same at most, for a stream that is read faster than the way is long.
+    pub widest: u32,
+    /// Bytes by which all streams together may grow.
+    pub growth: u32,
     /// Streams at once.
     pub max_streams: usize,
     /// Streams opened a second by the peer, and as a burst.
@@ -47,6 +51,8 @@ impl Settings {
     /// For a device: small windows, few streams.
     pub const DEVICE: Self = Self {
         window: 64 * 1024,
+        widest: 4 * 1024 * 1024,
+        growth: 8 * 1024 * 1024,
         max_streams: 64,
         opens_per_second: 50,
         ping_busy: Duration::from_secs(5),
@@ -54,7 +60,8 @@ impl Settings {
     };
 
     /// For the technician's computer.
-    pub const TECHNICIAN: Self = Self { window: 256 * 1024, max_streams: 256, ..Self::DEVICE };
+    pub const TECHNICIAN: Self =
+        Self { window: 256 * 1024, widest: MAX_WINDOW, growth: 2 * MAX_WINDOW, max_streams: 256, ..Self::DEVICE };
 }
 
 enum State {
@@ -64,6 +71,15 @@ enum State {
     Wanted { outbound: Outbound },
     /// Both directions are set up.
     Live { outbound: Outbound, inbound: Inbound },
+}
+
+impl State {
+    const fn grown(&self) -> u32 {
+        match self {
+            Self::Asked { inbound } | Self::Live { inbound, .. } => inbound.grown(),
+            Self::Wanted { .. } => 0,
+        }
+    }
 }
 
 /// One end's streams.
@@ -83,6 +99,8 @@ pub struct Mux {
 
 /// More frames than this wait for the carrier only when the peer stopped reading: the driver then stops reading it.
 const MAX_CONTROL: usize = 512;
+/// A way is never counted as shorter: on one machine the streams' owners take longer than the way.
+const SHORTEST_WAY: Duration = Duration::from_millis(1);
 /// The largest window any end may give.
 const MAX_WINDOW: u32 = 16 * 1024 * 1024;
 
@@ -190,9 +208,15 @@ impl Mux {
     }
 
     /// Bytes of this stream are in the real socket; the peer gets them back as credit.
-    pub fn consumed(&mut self, stream: StreamId, bytes: usize) {
+    pub fn consumed(&mut self, stream: StreamId, bytes: usize, now: Instant) {
+        let grown = self.streams.values().map(State::grown).sum();
+        let growth = Growth {
+            within: 2 * self.liveness.shortest().unwrap_or_default().max(SHORTEST_WAY),
+            widest: self.settings.widest,
+            left: self.settings.growth.saturating_sub(grown),
+        };
         if let Some(State::Live { inbound, .. } | State::Asked { inbound }) = self.streams.get_mut(&stream)
-            && let Some(bytes) = inbound.consumed(bytes)
+            && let Some(bytes) = inbound.consumed(bytes, now, growth)
         {
             self.queue(InnerFrame::Credit { stream, bytes });
         }

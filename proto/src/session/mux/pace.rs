@@ -34,6 +34,7 @@ pub(super) struct Liveness {
     sent: Option<(u64, Instant)>,
     count: u64,
     round_trip: Option<Duration>,
+    shortest: Option<Duration>,
 }
 
 /// A PING is due.
@@ -45,7 +46,7 @@ pub(super) struct Due {
 
 impl Liveness {
     pub(super) const fn new(now: Instant) -> Self {
-        Self { next_ping: now, unanswered: 0, sent: None, count: 0, round_trip: None }
+        Self { next_ping: now, unanswered: 0, sent: None, count: 0, round_trip: None, shortest: None }
     }
 
     /// Any frame is a sign of life.
@@ -69,13 +70,20 @@ impl Liveness {
         if let Some((sent, at)) = self.sent
             && sent == stamp
         {
-            self.round_trip = Some(now.saturating_duration_since(at));
+            let took = now.saturating_duration_since(at);
+            self.round_trip = Some(took);
+            self.shortest = Some(self.shortest.map_or(took, |shortest| shortest.min(took)));
             self.sent = None;
         }
     }
 
     pub(super) const fn next_ping(&self) -> Instant {
         self.next_ping
+    }
+
+    /// The way itself, without what waits on it.
+    pub(super) const fn shortest(&self) -> Option<Duration> {
+        self.shortest
     }
 
     pub(super) const fn round_trip(&self) -> Option<Duration> {

@@ -7,7 +7,8 @@ use proptest::{collection::vec, prelude::*};
 use super::{super::inner_frame::Class, super::inner_frame::Target, *};
 use crate::{FlowId, Random, Timestamp};
 
-const SMALL: Settings = Settings { window: 1000, max_streams: 4, opens_per_second: 1000, ..Settings::DEVICE };
+const SMALL: Settings =
+    Settings { window: 1000, widest: 3000, growth: 2500, max_streams: 4, opens_per_second: 1000, ..Settings::DEVICE };
 
 fn want() -> Open {
     Open {
@@ -108,6 +109,12 @@ impl Model {
         streams
     }
 
+    /// Bytes that this end has received and not consumed.
+    fn held(&self, end: usize) -> usize {
+        let towards = self.directions.iter().filter(|((_, from), _)| *from != end);
+        towards.map(|(_, direction)| direction.received.len() - direction.consumed).sum()
+    }
+
     fn drain(&mut self, pair: &mut Pair, end: usize) {
         for event in pair.events(end) {
             match event {
@@ -119,7 +126,8 @@ impl Model {
                 Event::Data { stream, payload } => {
                     let direction = self.directions.get_mut(&(stream, 1 - end)).unwrap();
                     direction.received.extend_from_slice(&payload);
-                    assert!(direction.received.len() - direction.consumed <= 1000, "beyond the window");
+                    assert!(direction.received.len() - direction.consumed <= 3000, "beyond the window");
+                    assert!(self.held(end) <= self.streams().len() * 1000 + 2500, "beyond what all may hold");
                 }
                 Event::Finished { stream } => {
                     self.directions.get_mut(&(stream, 1 - end)).unwrap().finished_receiving = true;
@@ -140,7 +148,7 @@ impl Model {
         let direction = self.directions.get_mut(&(stream, 1 - end)).unwrap();
         let bytes = most.min(direction.received.len() - direction.consumed);
         direction.consumed += bytes;
-        pair.ends[end].consumed(stream, bytes);
+        pair.ends[end].consumed(stream, bytes, pair.now);
     }
 }
 
@@ -237,13 +245,56 @@ fn a_sender_stops_at_the_window_and_goes_on_when_bytes_are_consumed() {
     assert_eq!(pair.ends[0].send(stream, vec![1; 1].into()), Err(Impossible::Full));
     pair.settle();
     assert_eq!(pair.ends[0].sendable(stream), 0, "arrival alone gives no credit");
-    pair.ends[1].consumed(stream, 499);
+    pair.ends[1].consumed(stream, 499, pair.now);
     pair.settle();
     assert_eq!(pair.ends[0].sendable(stream), 0, "less than half a window is not worth a frame");
-    pair.ends[1].consumed(stream, 1);
+    pair.ends[1].consumed(stream, 1, pair.now);
     pair.settle();
     assert_eq!(pair.ends[0].sendable(stream), 500);
     assert_eq!(pair.events(0), [Event::Credit { stream, bytes: 500 }]);
+}
+
+/// Sends and consumes half of the window after each pause; gives the most that could be sent at once.
+fn widest_window(pair: &mut Pair, stream: StreamId, pause: Duration) -> u32 {
+    let mut widest = 0;
+    for _ in 0..40 {
+        let window = pair.ends[0].sendable(stream);
+        for _ in 0..2 {
+            pair.ends[0].send(stream, vec![1; window as usize / 2].into()).unwrap();
+            pair.settle();
+            pair.now += pause;
+            pair.ends[1].consumed(stream, window as usize / 2, pair.now);
+            pair.settle();
+            widest = widest.max(pair.ends[0].sendable(stream));
+        }
+    }
+    widest
+}
+
+#[test]
+fn a_window_grows_while_it_is_too_small_for_the_way_and_to_its_bound() {
+    let way = Duration::from_millis(40);
+    for (pause, expected) in [(way, 3000), (3 * way, 1000)] {
+        let mut pair = Pair::new(SMALL);
+        let stream = pair.open();
+        pair.ends[1].handle_timeout(pair.now);
+        pair.ends[1].poll_transmit(&mut pair.wires[1], usize::MAX);
+        pair.now += way;
+        pair.settle();
+        assert_eq!(pair.ends[1].round_trip(), Some(way));
+        assert_eq!(widest_window(&mut pair, stream, pause), expected, "half a window each {pause:?}");
+    }
+}
+
+#[test]
+fn streams_share_what_windows_may_grow_by() {
+    let mut pair = Pair::new(SMALL);
+    let (one, other) = (pair.open(), pair.open());
+    assert_eq!(widest_window(&mut pair, one, Duration::ZERO), 3000);
+    assert_eq!(widest_window(&mut pair, other, Duration::ZERO), 1500, "2000 of 2500 are taken");
+    pair.ends[0].reset(one, ResetCode::Cancelled);
+    pair.settle();
+    assert_eq!(widest_window(&mut pair, other, Duration::ZERO), 3000, "what a stream had is free after it");
 }
 
 #[test]
