@@ -1,6 +1,6 @@
 //! The portal's JSON API as this program uses it. Knows no command and prints nothing.
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use gatelodge_proto::{
     SessionId,
@@ -93,6 +93,15 @@ impl Cloud {
             .build()
             .map_err(|error| CloudError::Unreachable { host, reason: innermost(&error) })?;
         Ok(Self { base, http, token })
+    }
+
+    /// The portal's own addresses, as this computer finds them now; none when it finds none.
+    pub async fn addresses(&self) -> Vec<IpAddr> {
+        let (Some(host), Some(port)) = (self.base.host_str(), self.base.port_or_known_default()) else {
+            return Vec::new();
+        };
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        tokio::net::lookup_host((host, port)).await.into_iter().flatten().map(|address| address.ip()).collect()
     }
 
     /// Begins a sign-in by browser (RFC 8628).

@@ -10,5 +10,6 @@ pub mod pick;
 mod sentences;
 pub mod signed_in;
 pub mod tls;
+pub mod vpn;
 
 pub use gatelodge_proto::clock;

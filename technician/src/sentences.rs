@@ -1,10 +1,11 @@
 //! Every sentence this program says to a person, in one place, so that another language is another file.
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use gatelodge_proto::{
     api::{DeviceView, Presence, SessionState},
-    payload::{Consent, EndReason, Life, ServiceName},
+    payload::{Consent, EndReason, Host, Life, Network, Service, ServiceName, Subnet},
+    session::inner_frame::Target,
 };
 
 pub(crate) const NOT_SIGNED_IN: &str = "you are not signed in";
@@ -20,6 +21,13 @@ pub(crate) const SIGN_IN_LATE: &str = "the code was not confirmed in time";
 pub(crate) const NEXT_LIST_DEVICES: &str = "gatelodge devices shows every device you may see";
 pub(crate) const NEXT_NAME_SERVICE: &str = "name one of the services above, like 8080:panel-web";
 pub(crate) const NEXT_OTHER_PORT: &str = "choose another local port, like 8081:panel-web, or leave it out";
+pub(crate) const NEXT_NAME_NETWORK: &str = "name one of the networks above with --network, or none for all of them";
+pub(crate) const TOO_MANY_RANGES: &str = "more than one range of the same kind of addresses is given";
+pub(crate) const NEXT_ONE_RANGE: &str = "give --range once for IPv4 and once for IPv6 at most";
+pub(crate) const NEXT_OTHER_RANGE: &str =
+    "give a larger free range with --range, like 10.128.0.0/9, or fewer networks with --network";
+pub(crate) const NEXT_TUN: &str = "see that /dev/net/tun is there and iproute2 is installed, then try again";
+pub(crate) const NAMES_IN_HOSTS: &str = "the names are in /etc/hosts until the session ends";
 pub(crate) const WAITING_FOR_CONSENT: &str = "the customer has not allowed this session yet";
 pub(crate) const NEXT_WAIT: &str = "wait here, or ask them to open the portal > Requests";
 pub(crate) const SESSION_REFUSED: &str = "the customer does not allow this session";
@@ -56,8 +64,47 @@ pub(crate) fn no_service(device: &str, wanted: &ServiceName) -> String {
     format!("{device} has no service `{wanted}`")
 }
 
+pub(crate) fn no_network(device: &str, wanted: &ServiceName) -> String {
+    format!("{device} has no network `{wanted}`")
+}
+
+pub(crate) fn mapped(network: &Network, here: Subnet) -> String {
+    format!("{} at the site ({}) is {here} here", network.subnet, network.name)
+}
+
+pub(crate) fn service_here(service: &Service, name: &str, here: IpAddr) -> String {
+    let Service { name: own, protocol, port, .. } = service;
+    format!("{own} is {name}, {}, {} port {port}", here, protocol.word())
+}
+
+pub(crate) fn real(address: IpAddr) -> String {
+    format!("{address} has its own number here too")
+}
+
+pub(crate) fn not_real(address: IpAddr, here: Option<IpAddr>) -> String {
+    match here {
+        Some(here) => format!("{address} is in use on this computer and means what it meant before; take {here}"),
+        None => format!("{address} is in use on this computer, or is no address of this site"),
+    }
+}
+
+pub(crate) fn no_names(why: &str) -> String {
+    format!("there are no names, only addresses: {why}")
+}
+
 pub(crate) fn offers(services: &[String]) -> String {
     if services.is_empty() { "it offers none".to_owned() } else { services.join(", ") }
+}
+
+pub(crate) fn target(target: &Target) -> String {
+    match target {
+        Target::Service(name) => name.to_string(),
+        Target::Address { protocol, host, port } => match host {
+            Host::Address(IpAddr::V6(address)) => format!("{} [{address}]:{port}", protocol.word()),
+            Host::Address(IpAddr::V4(_)) | Host::Name(_) => format!("{} {host}:{port}", protocol.word()),
+        },
+        Target::Echo { address } => format!("ping {address}"),
+    }
 }
 
 pub(crate) fn exposed(mode: u32) -> String {

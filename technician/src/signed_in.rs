@@ -59,6 +59,19 @@ impl Keep {
         Some(Self { folder: base.join("gatelodge") })
     }
 
+    /// The sign-in of whoever called sudo, when this user has none and they have.
+    #[must_use]
+    pub fn or_of_who_called_sudo(self) -> Self {
+        let theirs = std::env::var("SUDO_UID").ok().and_then(|user| {
+            let home = home_of(&fs::read_to_string("/etc/passwd").ok()?, &user)?;
+            Self::of_user(None, Some(home.into()))
+        });
+        match theirs {
+            Some(theirs) if !self.file().exists() && theirs.file().exists() => theirs,
+            Some(_) | None => self,
+        }
+    }
+
     /// The file.
     pub fn file(&self) -> PathBuf {
         self.folder.join("sign-in.json")
@@ -107,6 +120,12 @@ impl Keep {
             Err(error) => Err(unusable(&self.file(), &error)),
         }
     }
+}
+
+/// The home folder of a user id, in the form of passwd(5).
+fn home_of(passwd: &str, user: &str) -> Option<String> {
+    let fields = passwd.lines().map(|line| line.split(':').collect::<Vec<_>>());
+    fields.into_iter().find(|fields| fields.get(2) == Some(&user))?.get(5).map(|home| (*home).to_owned())
 }
 
 fn unusable(file: &Path, error: &dyn std::fmt::Display) -> Failure {
@@ -162,6 +181,13 @@ mod tests {
         let failure = keep.load().err().unwrap();
         assert_eq!(failure.exit, Exit::NotSignedIn);
         assert!(failure.what.contains("mode 644"), "{}", failure.what);
+    }
+
+    #[test]
+    fn sudo_finds_the_home_of_who_called_it() {
+        let passwd = "root:x:0:0:root:/root:/bin/bash\nmarc:x:1000:1000:Marc,,,:/home/marc:/bin/zsh\n";
+        assert_eq!(home_of(passwd, "1000").as_deref(), Some("/home/marc"));
+        assert_eq!(home_of(passwd, "1001"), None);
     }
 
     #[test]

@@ -2,12 +2,13 @@
 
 use clap::Args;
 use gatelodge_proto::api::DeviceView;
+use serde_json::json;
 use tokio::sync::mpsc;
 
 use super::{
     SignedIn,
-    live_line::LiveLine,
-    session::{self, Asking},
+    live_line::{LiveLine, Ready},
+    session::{self, Asking, Reach},
 };
 use crate::{
     forward::{self, Forward, Listener, bind},
@@ -32,14 +33,23 @@ pub(super) async fn forward(arguments: ForwardArguments, by: &SignedIn, output: 
     // Everything that can fail on this computer does so before a customer is asked.
     let listeners = open_ports(device, &arguments.forwards).await?;
     let services = arguments.forwards.into_iter().map(|forward| forward.service).collect();
-    session::hold(by, device, services, arguments.asking, output, async |ours, interrupted| {
-        let line = LiveLine::new(device, &listeners, ours.join.until, by.clock.clone(), output);
+    let reach = Reach { services, networks: Vec::new() };
+    session::hold(by, device, reach, arguments.asking, output, async |ours, interrupted| {
+        let line = LiveLine::new(device, ready(&listeners), ours.join.until, by.clock.clone(), output);
         let (updates, told) = mpsc::unbounded_channel();
         let running = forward::run(ours, listeners, interrupted.cancelled(), updates);
         let (ending, ()) = tokio::join!(running, line.follow(told));
         ending
     })
     .await
+}
+
+fn ready(listeners: &[Listener]) -> Ready {
+    let forwards: Vec<_> =
+        listeners.iter().map(|listener| json!({ "local": listener.local, "service": listener.service })).collect();
+    let lines = listeners.iter().map(|listener| format!("{}\t{}", listener.local, listener.service)).collect();
+    let event = [("forwards".to_owned(), forwards.into())].into_iter().collect();
+    Ready { lines, event, tells_failures: true }
 }
 
 async fn open_ports(device: &DeviceView, forwards: &[Forward]) -> Result<Vec<Listener>, Failure> {

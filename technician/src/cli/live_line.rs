@@ -8,12 +8,12 @@ use std::{
 
 use gatelodge_proto::{Timestamp, api::DeviceView, session::driver::Counters};
 use indicatif::{ProgressBar, ProgressStyle};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use crate::{
     clock::Clock,
-    forward::{Listener, Update},
+    forward::Update,
     output::{Exit, Failure, Output},
     sentences,
 };
@@ -62,10 +62,20 @@ fn bar() -> ProgressBar {
     bar
 }
 
+/// What is told once, when the session carries.
+pub(super) struct Ready {
+    /// For people, a line each.
+    pub(super) lines: Vec<String>,
+    /// For programs: more fields of the event `open`.
+    pub(super) event: serde_json::Map<String, Value>,
+    /// Whether a person reads of each flow that failed. Whoever dialled has learned it already.
+    pub(super) tells_failures: bool,
+}
+
 /// The line of a running session.
 pub(super) struct LiveLine {
     device: String,
-    forwards: Vec<(String, String)>,
+    ready: Ready,
     until: Timestamp,
     clock: Clock,
     output: Output,
@@ -73,17 +83,9 @@ pub(super) struct LiveLine {
 }
 
 impl LiveLine {
-    pub(super) fn new(
-        device: &DeviceView,
-        listeners: &[Listener],
-        until: Timestamp,
-        clock: Clock,
-        output: Output,
-    ) -> Self {
-        let forwards =
-            listeners.iter().map(|listener| (listener.local.to_string(), listener.service.to_string())).collect();
+    pub(super) fn new(device: &DeviceView, ready: Ready, until: Timestamp, clock: Clock, output: Output) -> Self {
         let bar = output.is_watched().then(bar);
-        let line = Self { device: device.name.clone(), forwards, until, clock, output, bar };
+        let line = Self { device: device.name.clone(), ready, until, clock, output, bar };
         line.set(format!("joining    {}", line.device));
         line
     }
@@ -115,16 +117,16 @@ impl LiveLine {
     fn joined(&mut self, seconds_left: u32) {
         // The device's count is the one that ends the session.
         self.until = self.until.min(self.clock.now() + Duration::from_secs(u64::from(seconds_left)));
-        for (local, service) in &self.forwards {
-            let words = format!("{local}\t{service}");
+        for words in &self.ready.lines {
             match &self.bar {
-                Some(bar) => bar.suspend(|| self.output.say(&words)),
-                None => self.output.say(&words),
+                Some(bar) => bar.suspend(|| self.output.say(words)),
+                None => self.output.say(words),
             }
         }
-        let forwards: Vec<_> =
-            self.forwards.iter().map(|(local, service)| json!({ "local": local, "service": service })).collect();
-        self.output.value(&json!({ "event": "open", "forwards": forwards, "until": self.until }));
+        let mut event = std::mem::take(&mut self.ready.event);
+        event.insert("event".to_owned(), "open".into());
+        event.insert("until".to_owned(), json!(self.until));
+        self.output.value(&event);
     }
 
     fn tick(&self, counters: &Counters, up: &mut u64, down: &mut u64) {
@@ -160,18 +162,21 @@ impl LiveLine {
                 self.output.value(&json!({ "event": "meeting" }));
             }
             Update::Joined { .. } => {}
-            Update::FlowOpened { service, flow } => {
-                self.output.value(&json!({ "event": "flow_opened", "flow": flow, "service": service }));
+            Update::FlowOpened { target, flow } => {
+                let target = sentences::target(&target);
+                self.output.value(&json!({ "event": "flow_opened", "flow": flow, "target": target }));
             }
-            Update::FlowFailed { service, flow, failure } => {
-                self.note(&format!("gatelodge: {service}: {failure}"));
-                let why = failure.to_string();
-                self.output.value(&json!({ "event": "flow_failed", "flow": flow, "service": service, "why": why }));
+            Update::FlowFailed { target, flow, failure } => {
+                let (target, why) = (sentences::target(&target), failure.to_string());
+                if self.ready.tells_failures {
+                    self.note(&format!("gatelodge: {target}: {why}"));
+                }
+                self.output.value(&json!({ "event": "flow_failed", "flow": flow, "target": target, "why": why }));
             }
-            Update::FlowClosed { service, flow, bytes_up, bytes_down } => self.output.value(&json!({
+            Update::FlowClosed { target, flow, bytes_up, bytes_down } => self.output.value(&json!({
                 "event": "flow_closed",
                 "flow": flow,
-                "service": service,
+                "target": sentences::target(&target),
                 "bytes_up": bytes_up,
                 "bytes_down": bytes_down,
             })),

@@ -7,6 +7,7 @@ mod session;
 mod sessions;
 mod sign_in;
 mod sign_out;
+mod vpn;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -62,6 +63,12 @@ enum Verb {
         after_help = EXIT_CODES
     )]
     Forward(forward::ForwardArguments),
+    /// Open a session and put the site's networks on this computer, for any program to connect to
+    #[command(
+        before_help = "Example: sudo gatelodge vpn villa-rosa --reason \"programming of the panel\"",
+        after_help = EXIT_CODES
+    )]
+    Vpn(vpn::VpnArguments),
 }
 
 /// Which portal, and whom to trust for it.
@@ -100,6 +107,10 @@ async fn dispatch(verb: Verb, output: Output) -> Result<(), Failure> {
         Verb::Devices => devices::devices(&signed_in(&keep)?, output).await,
         Verb::Sessions { live } => sessions::sessions(&signed_in(&keep)?, live, output).await,
         Verb::Forward(arguments) => Box::pin(forward::forward(arguments, &signed_in(&keep)?, output)).await,
+        Verb::Vpn(arguments) => {
+            let by = signed_in(&keep.or_of_who_called_sudo())?;
+            Box::pin(vpn::vpn(arguments, &by, output)).await
+        }
     }
 }
 

@@ -34,16 +34,23 @@ pub(super) struct Asking {
     minutes: u32,
 }
 
+/// What a session is asked for.
+pub(super) struct Reach {
+    pub(super) services: Vec<ServiceName>,
+    pub(super) networks: Vec<ServiceName>,
+}
+
 /// A session from the request to its end. `run` has the session once it may be joined, and the word that ends it.
 pub(super) async fn hold(
     by: &SignedIn,
     device: &DeviceView,
-    mut services: Vec<ServiceName>,
+    reach: Reach,
     asking: Asking,
     output: Output,
     run: impl AsyncFnOnce(Session, CancellationToken) -> Result<Ending, ForwardError>,
 ) -> Result<(), Failure> {
     let key = SessionKey::make().map_err(|error| broken(&error))?;
+    let Reach { mut services, networks } = reach;
     services.sort();
     services.dedup();
     let reason = match asking.reason {
@@ -55,7 +62,7 @@ pub(super) async fn hold(
     let request = SessionRequest {
         device: device.id,
         services,
-        networks: Vec::new(),
+        networks,
         reason,
         minutes: asking.minutes,
         csr: key.csr().map_err(|error| broken(&error))?,

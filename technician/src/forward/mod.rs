@@ -63,26 +63,26 @@ pub enum Update {
         /// What the session carries, for the live line.
         counters: Arc<Counters>,
     },
-    /// A connection to a local port reached its service.
+    /// A flow reached its target.
     FlowOpened {
-        /// The service.
-        service: ServiceName,
+        /// What was reached for.
+        target: Target,
         /// The device's side has the same id.
         flow: FlowId,
     },
-    /// A connection to a local port did not reach its service.
+    /// A flow did not reach its target.
     FlowFailed {
-        /// The service.
-        service: ServiceName,
+        /// What was reached for.
+        target: Target,
         /// The device's side has the same id.
         flow: FlowId,
         /// Why.
         failure: OpenFailure,
     },
-    /// A connection is over.
+    /// A flow is over.
     FlowClosed {
-        /// The service.
-        service: ServiceName,
+        /// What was reached for.
+        target: Target,
         /// The device's side has the same id.
         flow: FlowId,
         /// Bytes towards the technician.
@@ -261,20 +261,20 @@ impl Flows {
     }
 
     async fn carry(&self, tcp: TcpStream, service: ServiceName) {
-        let flow = self.id();
-        let target = Target::Service(service.clone());
-        let stream = match self.handle.open(Open { flow, target, class: Class::Interactive, credit: 0 }).await {
+        let (flow, target) = (self.id(), Target::Service(service));
+        let open = Open { flow, target: target.clone(), class: Class::Interactive, credit: 0 };
+        let stream = match self.handle.open(open).await {
             Ok(stream) => stream,
             Err(failure) => {
                 // A closed port looks closed here as well as there.
                 let _ = tcp.set_zero_linger();
-                let _ = self.updates.send(Update::FlowFailed { service, flow, failure });
+                let _ = self.updates.send(Update::FlowFailed { target, flow, failure });
                 return;
             }
         };
-        let _ = self.updates.send(Update::FlowOpened { service: service.clone(), flow });
+        let _ = self.updates.send(Update::FlowOpened { target: target.clone(), flow });
         let totals = pump(tcp, stream).await;
         let (bytes_up, bytes_down) = (totals.received, totals.sent);
-        let _ = self.updates.send(Update::FlowClosed { service, flow, bytes_up, bytes_down });
+        let _ = self.updates.send(Update::FlowClosed { target, flow, bytes_up, bytes_down });
     }
 }
