@@ -7,6 +7,7 @@ CREATE TABLE remote_session (
     installer_id {uuid} NOT NULL REFERENCES organisation (id),
     customer_id {uuid} NOT NULL REFERENCES organisation (id),
     services {json} NOT NULL,
+    networks {json} NOT NULL,
     reason TEXT,
     minutes INTEGER NOT NULL,
     csr TEXT NOT NULL,

@@ -312,7 +312,7 @@ impl Cast {
             epoch: 1,
             interfaces: Vec::new(),
             services: services.iter().map(service).collect(),
-            networks: Vec::new(),
+            networks: vec![payload::Network { name: "lan".parse()?, subnet: "192.168.1.0/24".parse()? }],
         };
         self.says(prop.id, Up::Report, report).await
     }
@@ -398,6 +398,18 @@ impl Cast {
         let mut rows = gatelodge_cloud::audit::read(&mut tx, organisation, Some(device), None, 100).await?;
         rows.reverse();
         Ok(rows.into_iter().map(|row| row.what).collect())
+    }
+
+    /// What was written down, under its stable word, where an organisation may read it.
+    pub(crate) async fn details(
+        &self,
+        organisation: OrganisationId,
+        device: DeviceId,
+        what: &str,
+    ) -> anyhow::Result<Vec<serde_json::Value>> {
+        let mut tx = self.kits().db.read().await?;
+        let rows = gatelodge_cloud::audit::read(&mut tx, organisation, Some(device), None, 100).await?;
+        Ok(rows.into_iter().filter(|row| row.what == what).map(|row| row.details.0).collect())
     }
 
     /// The kinds of jobs that wait.

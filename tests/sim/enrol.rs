@@ -149,5 +149,6 @@ fn settings(plan: &Enrol, ca_file: Option<&Path>) -> Config {
             opens_per_second: NonZeroU32::MIN,
         },
         services: Vec::new(),
+        networks: Vec::new(),
     }
 }

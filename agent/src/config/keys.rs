@@ -75,4 +75,19 @@ pub(super) const KEYS: &[Key] = &[
     Key::new("services[].protocol", Some("\"tcp\""), "`tcp` or `udp`."),
     Key::new("services[].host", Some("\"192.168.1.50\""), "Host or address as this device sees it."),
     Key::new("services[].port", Some("80"), "Its port."),
+    Key::new(
+        "services[].connections",
+        None,
+        "How many connections it takes at a time, like 1 for a panel that takes one only; further ones wait 10 s for their turn and are then refused. Without it any number.",
+    ),
+    Key::new(
+        "networks[].name",
+        Some("\"lan\""),
+        "A network that remote sessions may reach as a whole, when the customer allows it: every address in it but this device's own. The name people use.",
+    ),
+    Key::new(
+        "networks[].subnet",
+        Some("\"192.168.1.0/24\""),
+        "Its first address and prefix length, IPv4 or IPv6; at least /8 or /32, and neither loopback, link-local nor multicast.",
+    ),
 ];

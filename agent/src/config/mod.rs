@@ -13,7 +13,10 @@ use std::{
     time::Duration,
 };
 
-use gatelodge_proto::{identity::MacAddress, payload::Service};
+use gatelodge_proto::{
+    identity::MacAddress,
+    payload::{Network, Protocol, Service, ServiceName},
+};
 use serde::Deserialize;
 use url::Url;
 
@@ -45,7 +48,40 @@ pub struct Config {
     pub remote_access: RemoteAccess,
     /// What sessions may reach; also the device's own allow-list.
     #[serde(default)]
-    pub services: Vec<Service>,
+    pub services: Vec<OwnService>,
+    /// Networks that sessions may reach as a whole; also the device's own allow-list.
+    #[serde(default)]
+    pub networks: Vec<Network>,
+}
+
+impl Config {
+    /// The services as others know them.
+    pub fn offered(&self) -> Vec<Service> {
+        self.services.iter().map(OwnService::offered).collect()
+    }
+}
+
+/// Something reachable through this device, and how it is to be treated.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OwnService {
+    /// The name people use.
+    pub name: ServiceName,
+    /// How it is spoken to.
+    pub protocol: Protocol,
+    /// Host name or address as this device sees it.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// How many connections it takes at a time, all sessions together; as many as come when absent.
+    pub connections: Option<NonZeroU16>,
+}
+
+impl OwnService {
+    /// The service as others know it.
+    pub fn offered(&self) -> Service {
+        Service { name: self.name.clone(), protocol: self.protocol, host: self.host.clone(), port: self.port }
+    }
 }
 
 /// The vendor's cloud.

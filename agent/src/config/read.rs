@@ -1,10 +1,14 @@
 //! Reads the settings and checks what no single value shows.
 
-use std::path::Path;
+use std::{net::IpAddr, path::Path};
 
-use gatelodge_proto::settings::{self, SettingsError};
+use gatelodge_proto::{
+    payload::Subnet,
+    settings::{self, SettingsError},
+};
 
 use super::{Config, keys::KEYS};
+use crate::session::forbidden;
 
 /// `GATELODGE_AGENT__CLOUD__URL` sets `cloud.url`.
 const ENVIRONMENT: &str = "GATELODGE_AGENT";
@@ -35,7 +39,36 @@ pub fn read(
             config.local_page.listen
         )));
     }
+    for network in &config.networks {
+        let refused = |why| {
+            SettingsError::Value(format!(
+                "networks \"{}\" has the subnet {}, which {why}",
+                network.name, network.subnet
+            ))
+        };
+        unfit(network.subnet).map_or(Ok(()), |why| Err(refused(why)))?;
+    }
+    let mut names: Vec<_> = config.services.iter().map(|service| &service.name).collect();
+    names.extend(config.networks.iter().map(|network| &network.name));
+    names.sort();
+    if let Some([name, _]) = names.array_windows().find(|[one, next]| one == next) {
+        return Err(SettingsError::Value(format!(
+            "two services or networks are named \"{name}\"; give each its own name"
+        )));
+    }
     Ok(config)
+}
+
+/// Why no session may be offered this network as a whole.
+fn unfit(subnet: Subnet) -> Option<&'static str> {
+    let least = match subnet.first() {
+        IpAddr::V4(_) => 8,
+        IpAddr::V6(_) => 32,
+    };
+    if subnet.prefix() < least {
+        return Some("is more than a site has; write the site's own network, like 192.168.1.0/24 or fd00:1:2:3::/64");
+    }
+    forbidden(subnet.first()).map(|_| "holds addresses that no session may reach; write the site's own network")
 }
 
 /// The whole file with its comments.

@@ -79,6 +79,54 @@ fn services_and_dotted_keys_are_read() {
 }
 
 #[test]
+fn a_service_that_takes_few_connections_and_a_network_are_read() {
+    let config = read_text(
+        &format!(
+            "{CLOUD}[[services]]\nname = \"panel\"\nprotocol = \"udp\"\nhost = \"fd00::50\"\nport = 80\nconnections = 1\n\
+             [[networks]]\nname = \"lan\"\nsubnet = \"192.168.1.0/24\"\n[[networks]]\nname = \"lan-6\"\nsubnet = \"fd00::/64\"\n"
+        ),
+        &[],
+    )
+    .unwrap();
+    assert_eq!(config.services[0].connections.map(u16::from), Some(1));
+    assert_eq!(config.offered()[0].protocol, Protocol::Udp);
+    let subnets: Vec<_> = config.networks.iter().map(|network| network.subnet.to_string()).collect();
+    assert_eq!(subnets, ["192.168.1.0/24", "fd00::/64"]);
+}
+
+#[test]
+fn networks_that_are_no_sites_own_are_refused_in_words() {
+    for (subnet, words) in [
+        ("0.0.0.0/0", "is more than a site has"),
+        ("::/0", "is more than a site has"),
+        ("10.0.0.0/7", "is more than a site has"),
+        ("fd00::/16", "is more than a site has"),
+        ("127.0.0.0/8", "no session may reach"),
+        ("127.0.0.1/32", "no session may reach"),
+        ("::1/128", "no session may reach"),
+        ("169.254.0.0/16", "no session may reach"),
+        ("224.0.0.0/8", "no session may reach"),
+        ("255.255.255.255/32", "no session may reach"),
+        ("0.0.0.0/8", "no session may reach"),
+        ("fe80::/64", "no session may reach"),
+        ("ff02::/32", "no session may reach"),
+        ("64:ff9b::/96", "no session may reach"),
+        ("2002:c0a8::/32", "no session may reach"),
+        ("::ffff:192.168.1.0/120", "is not a network"),
+        ("192.168.1.50/24", "write 192.168.1.0/24"),
+        ("192.168.1.0", "is not a network"),
+        ("lan", "is not a network"),
+    ] {
+        let text = format!("{CLOUD}[[networks]]\nname = \"lan\"\nsubnet = \"{subnet}\"\n");
+        let refused = read_text(&text, &[]).unwrap_err();
+        assert!(refused.contains(words), "{subnet}: {refused}");
+    }
+    let twice = "[[networks]]\nname = \"lan\"\nsubnet = \"10.0.0.0/24\"\n";
+    let refused = read_text(&format!("{CLOUD}{twice}{twice}"), &[]).unwrap_err();
+    assert!(refused.contains("are named \"lan\""), "{refused}");
+}
+
+#[test]
 fn values_that_do_not_fit_are_refused_in_words() {
     for (text, words) in [
         ("[cloud]\nurl = \"http://cloud.example.com\"\n", "must start with https://"),

@@ -22,7 +22,7 @@ use std::path::Path;
 use gatelodge_proto::{
     Timestamp,
     identity::{IdCode, Label, MacAddress, SerialNumber},
-    payload::{Interface, Report, Service},
+    payload::{Interface, Network, Report, Service},
 };
 
 use crate::config;
@@ -138,7 +138,14 @@ impl Identity {
     }
 
     /// What this device reports, with what was read besides its identity.
-    pub fn report(&self, interfaces: Vec<Interface>, services: Vec<Service>, epoch: u64, now: Timestamp) -> Report {
+    pub fn report(
+        &self,
+        interfaces: Vec<Interface>,
+        services: Vec<Service>,
+        networks: Vec<Network>,
+        epoch: u64,
+        now: Timestamp,
+    ) -> Report {
         Report {
             id_code: self.id_code,
             mac: self.mac,
@@ -151,7 +158,7 @@ impl Identity {
             epoch,
             interfaces,
             services,
-            networks: Vec::new(),
+            networks,
         }
     }
 }

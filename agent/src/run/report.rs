@@ -20,7 +20,7 @@ pub(super) fn read(identity: &Identity, config: &Config, epoch: u64, now: Timest
         .filter(|interface| interface.physical || !interface.addresses.is_empty())
         .map(identity::NetworkInterface::reported)
         .collect();
-    identity.report(interfaces, config.services.clone(), epoch, now)
+    identity.report(interfaces, config.offered(), config.networks.clone(), epoch, now)
 }
 
 /// Decides which readings are sent.

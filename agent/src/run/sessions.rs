@@ -16,7 +16,7 @@ use tokio::{
 
 use super::connected::Connected;
 use crate::{
-    session::{Control, Limits, Start},
+    session::{Control, Limits, Places, Start},
     status::{Board, LiveSession},
 };
 
@@ -74,7 +74,9 @@ impl Connected<'_> {
             key: self.key.clone(),
             credentials: self.credentials.clone(),
             epoch: self.epoch(),
-            services: self.agent.config.services.clone(),
+            services: self.agent.config.offered(),
+            networks: self.agent.config.networks.clone(),
+            places: Places::of(&self.agent.config),
             limits: Limits {
                 streams: self.agent.config.remote_access.streams.get(),
                 opens_per_second: self.agent.config.remote_access.opens_per_second.get(),

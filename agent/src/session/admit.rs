@@ -6,7 +6,7 @@ use std::time::Duration;
 use gatelodge_proto::{
     DeviceId, Timestamp,
     grant::{Grant, InvalidGrant, SignedGrant},
-    payload::{EndReason, Service},
+    payload::{EndReason, Network, Service},
     session::inner_frame::Denial,
 };
 
@@ -19,6 +19,7 @@ pub(super) struct Here<'a> {
     pub(super) epoch: u64,
     pub(super) grant_key: &'a str,
     pub(super) services: &'a [Service],
+    pub(super) networks: &'a [Network],
 }
 
 impl<'a> Here<'a> {
@@ -28,6 +29,7 @@ impl<'a> Here<'a> {
             epoch: start.epoch,
             grant_key: &start.credentials.grant_key,
             services: &start.services,
+            networks: &start.networks,
         }
     }
 }
@@ -38,6 +40,8 @@ pub(super) struct Terms {
     pub(super) grant: Grant,
     /// The grant's services that the device lists word for word.
     pub(super) services: Vec<Service>,
+    /// The grant's networks that the device lists word for word.
+    pub(super) networks: Vec<Network>,
     /// From receipt to the end.
     pub(super) lifetime: Duration,
     pub(super) idle: Duration,
@@ -82,15 +86,17 @@ pub(super) fn admit(grant: &SignedGrant, here: &Here<'_>, now: Timestamp) -> Res
     let lifetime = lifetime(&grant, now)?;
     let services: Vec<Service> =
         grant.services.iter().filter(|service| here.services.contains(service)).cloned().collect();
-    if services.is_empty() {
+    let networks: Vec<Network> =
+        grant.networks.iter().filter(|network| here.networks.contains(network)).cloned().collect();
+    if services.is_empty() && networks.is_empty() {
         return Err(denied(
             Denial::Services,
             EndReason::DeviceServices,
-            "the device's own settings list none of the services that the session asks for",
+            "the device's own settings list nothing of what the session asks for",
         ));
     }
     let idle = Duration::from_secs(u64::from(grant.idle_s.max(1)));
-    Ok(Terms { grant, services, lifetime, idle })
+    Ok(Terms { grant, services, networks, lifetime, idle })
 }
 
 /// A device whose clock is behind counts the signed seconds; one whose clock is right ends on time, whatever came late.
@@ -159,6 +165,15 @@ mod tests {
         }
     }
 
+    /// The device's own.
+    fn networks() -> [Network; 2] {
+        [network("lan", "192.168.1.0/24"), network("bus", "10.0.0.0/24")]
+    }
+
+    fn network(name: &str, subnet: &str) -> Network {
+        Network { name: name.parse().unwrap(), subnet: subnet.parse().unwrap() }
+    }
+
     fn key() -> SigningKey {
         SigningKey::from_bytes(&[5; 32])
     }
@@ -166,7 +181,7 @@ mod tests {
     fn judge(grant: &Grant, own: &[Service], now: Timestamp) -> Result<Terms, Denied> {
         let text = GrantKey::of(&key()).to_string();
         let device = self::grant().device;
-        let here = Here { device, epoch: 3, grant_key: &text, services: own };
+        let here = Here { device, epoch: 3, grant_key: &text, services: own, networks: &networks() };
         admit(&SignedGrant::sign(grant, &key()), &here, now)
     }
 
@@ -188,6 +203,23 @@ mod tests {
     }
 
     #[test]
+    fn only_networks_that_both_lists_name_word_for_word_are_left_and_they_are_enough() {
+        let asked = |networks: &[(&str, &str)]| Grant {
+            services: Vec::new(),
+            networks: networks.iter().map(|(name, subnet)| network(name, subnet)).collect(),
+            ..grant()
+        };
+        let both = asked(&[("lan", "192.168.1.0/24"), ("bus", "10.0.0.0/8"), ("all", "0.0.0.0/0")]);
+        let terms = judge(&both, &[], FROM).unwrap();
+        assert_eq!((terms.services, terms.networks), (Vec::new(), vec![network("lan", "192.168.1.0/24")]));
+        for wider in
+            [("lan", "192.168.0.0/16"), ("lan", "192.168.1.0/25"), ("bus", "192.168.1.0/24"), ("all", "0.0.0.0/0")]
+        {
+            assert_eq!(code(&asked(&[wider]), &[], FROM), Denial::Services, "{wider:?}");
+        }
+    }
+
+    #[test]
     fn another_signer_device_or_ownership_is_denied() {
         let own = grant().services;
         let other = DeviceId::make(FROM, &Random::seeded(1));
@@ -196,7 +228,7 @@ mod tests {
         assert_eq!((sold.code, sold.end()), (Denial::Binding, EndReason::DeviceOwner));
         let forged = SignedGrant::sign(&grant(), &SigningKey::from_bytes(&[6; 32]));
         let text = GrantKey::of(&key()).to_string();
-        let here = Here { device: grant().device, epoch: 3, grant_key: &text, services: &own };
+        let here = Here { device: grant().device, epoch: 3, grant_key: &text, services: &own, networks: &[] };
         assert_eq!(admit(&forged, &here, FROM).unwrap_err().code, Denial::Grant);
     }
 

@@ -2,27 +2,33 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use gatelodge_proto::{
     FlowId,
-    payload::{FlowOutcome, Happening, Protocol, Service, ServiceName},
+    payload::{FlowOutcome, Happening, Host, HostName, Protocol, Service, ServiceName},
     session::{
+        FlowTotals,
         driver::{Handle, Incoming},
         inner_frame::{OpenError, Target},
         pump,
     },
 };
-use tokio::{net::TcpStream, time::Instant};
+use tokio::{
+    net::{TcpStream, UdpSocket},
+    time::Instant,
+};
 use tokio_util::task::TaskTracker;
 
 use super::{
     Events, Limits,
     admit::Terms,
-    target::{NoTarget, connect, resolve},
+    places::{NoPlace, Place, Places},
+    target::{self, connect, resolve},
+    udp,
 };
 
 /// Targets asked for in one session: far beyond what a technician's work takes, and a bound on what is remembered.
@@ -39,15 +45,47 @@ pub(super) struct Flows {
 
 struct Shared {
     terms: Terms,
+    places: Places,
     handle: Handle,
     events: Events,
     /// Addresses stay what they were at the first look, for the whole session; once one has answered, it alone.
-    pinned: Mutex<HashMap<ServiceName, Vec<SocketAddr>>>,
+    pinned: Mutex<HashMap<Pin, Vec<IpAddr>>>,
+}
+
+/// What was looked up.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Pin {
+    Service(ServiceName),
+    Name(HostName),
+}
+
+/// What a flow goes to, and what it holds while it does.
+enum Reached {
+    Tcp(TcpStream, Place),
+    Udp(UdpSocket, Place),
+}
+
+impl Reached {
+    fn local(&self) -> String {
+        let local = match self {
+            Self::Tcp(tcp, _) => tcp.local_addr(),
+            Self::Udp(socket, _) => socket.local_addr(),
+        };
+        local.map(|address| address.to_string()).unwrap_or_default()
+    }
+
+    fn peer(&self) -> Option<IpAddr> {
+        let peer = match self {
+            Self::Tcp(tcp, _) => tcp.peer_addr(),
+            Self::Udp(socket, _) => socket.peer_addr(),
+        };
+        peer.ok().map(|address| address.ip())
+    }
 }
 
 impl Flows {
-    pub(super) fn new(terms: Terms, handle: Handle, events: Events, limits: Limits) -> Self {
-        let shared = Shared { terms, handle, events, pinned: Mutex::default() };
+    pub(super) fn new(terms: Terms, places: Places, handle: Handle, events: Events, limits: Limits) -> Self {
+        let shared = Shared { terms, places, handle, events, pinned: Mutex::default() };
         Self { shared: Arc::new(shared), running: TaskTracker::new(), limits, seen: HashSet::new() }
     }
 
@@ -79,38 +117,100 @@ impl Shared {
     async fn serve(&self, mut wanted: Incoming) {
         let flow = wanted.open.flow;
         let begun = Instant::now();
-        let (service, target) = match &wanted.open.target {
-            Target::Service(name) => {
-                let service = self.terms.services.iter().find(|service| service.name == *name);
-                (service, service.map_or_else(|| format!("service {name}"), spelled))
-            }
-            Target::Address { protocol, host, port } => (None, format!("{} {host}:{port}", protocol.word())),
-            Target::Echo { address } => (None, format!("ping {address}")),
+        let asked = wanted.open.target.clone();
+        let reached = tokio::select! {
+            reached = self.reach(&asked) => reached,
+            () = wanted.given_up() => Err(OpenError::TimedOut),
         };
-        let connected = match service {
-            Some(service) if service.protocol == Protocol::Tcp => tokio::select! {
-                connected = self.connect(service) => connected,
-                () = wanted.given_up() => Err(OpenError::TimedOut),
-            },
-            Some(_) | None => Err(OpenError::NotAllowed),
-        };
-        let outcome = connected.as_ref().map_or_else(|error| outcome(*error), |_| FlowOutcome::Opened);
+        let outcome = reached.as_ref().map_or_else(|error| outcome(*error), |_| FlowOutcome::Opened);
         tracing::debug!(%flow, ?outcome, "a target was asked for");
+        let target = self.spelled(&asked, reached.as_ref().ok().and_then(Reached::peer));
         // The row is on its way before the first byte is; without it the target stays closed.
         let told = self.tell(Happening::FlowOpened { session: self.terms.grant.session, flow, target, outcome }).await;
-        match connected {
-            Ok(tcp) if told => self.carry(wanted, flow, tcp, begun).await,
+        match reached {
+            Ok(reached) if told => self.carry(wanted, flow, reached, begun).await,
             Ok(_) => self.handle.refuse(wanted.stream, OpenError::NotAllowed).await,
             Err(error) => self.handle.refuse(wanted.stream, error).await,
         }
     }
 
-    async fn carry(&self, wanted: Incoming, flow: FlowId, tcp: TcpStream, begun: Instant) {
-        let local = tcp.local_addr().map(|address| address.to_string()).unwrap_or_default();
-        let totals = match self.handle.accept(wanted.stream, begun.elapsed(), local).await {
-            Some(stream) => pump(tcp, stream).await,
-            // The technician changed their mind, or the session is over.
-            None => gatelodge_proto::session::FlowTotals::default(),
+    async fn reach(&self, target: &Target) -> Result<Reached, OpenError> {
+        match target {
+            Target::Service(name) => {
+                let service = self.service(name).ok_or(OpenError::NotAllowed)?;
+                let place = self.place(service).await?;
+                let pin = Pin::Service(name.clone());
+                let addresses = self.pinned_or(&pin, resolve(service)).await?;
+                self.dial(service.protocol, &addresses, service.port, Some(pin), place).await
+            }
+            Target::Address { protocol, host, port } => {
+                let found = target::resolve_in(&self.terms.networks, host);
+                let (pin, addresses) = match host {
+                    Host::Address(_) => (None, found.await?),
+                    Host::Name(name) => {
+                        let pin = Pin::Name(name.clone());
+                        (Some(pin.clone()), self.pinned_or(&pin, found).await?)
+                    }
+                };
+                // An address that became the device's own meanwhile is not the one that was looked up.
+                for address in &addresses {
+                    target::allow(&self.terms.networks, *address)?;
+                }
+                self.dial(*protocol, &addresses, *port, pin, Place::free()).await
+            }
+            Target::Echo { .. } => Err(OpenError::NotAllowed),
+        }
+    }
+
+    async fn dial(
+        &self,
+        protocol: Protocol,
+        addresses: &[IpAddr],
+        port: u16,
+        pin: Option<Pin>,
+        place: Place,
+    ) -> Result<Reached, OpenError> {
+        let addresses: Vec<_> = addresses.iter().map(|address| SocketAddr::new(*address, port)).collect();
+        let (reached, at) = match protocol {
+            Protocol::Tcp => {
+                let (tcp, at) = connect(&addresses).await?;
+                (Reached::Tcp(tcp, place), at)
+            }
+            Protocol::Udp => {
+                // Nobody answers a datagram's connect: the first address that there is a way to.
+                let mut failure = OpenError::NoSuchName;
+                let mut found = None;
+                for at in addresses {
+                    match udp::connect(at).await {
+                        Ok(socket) => {
+                            found = Some((socket, at));
+                            break;
+                        }
+                        Err(error) => failure = target::failure(&error),
+                    }
+                }
+                let (socket, at) = found.ok_or(failure)?;
+                (Reached::Udp(socket, place), at)
+            }
+        };
+        if let Some(pin) = pin {
+            self.pinned().insert(pin, vec![at.ip()]);
+        }
+        Ok(reached)
+    }
+
+    async fn carry(&self, wanted: Incoming, flow: FlowId, reached: Reached, begun: Instant) {
+        let (local, took) = (reached.local(), begun.elapsed());
+        // Without a stream the technician changed their mind, or the session is over.
+        let totals = match reached {
+            Reached::Tcp(tcp, _place) => match self.handle.accept(wanted.stream, took, local).await {
+                Some(stream) => pump(tcp, stream).await,
+                None => FlowTotals::default(),
+            },
+            Reached::Udp(socket, _place) => match self.handle.accept_datagrams(wanted.stream, took, local).await {
+                Some(datagrams) => udp::carry(socket, datagrams).await,
+                None => FlowTotals::default(),
+            },
         };
         let closed = Happening::FlowClosed {
             session: self.terms.grant.session,
@@ -122,39 +222,62 @@ impl Shared {
         self.tell(closed).await;
     }
 
-    async fn connect(&self, service: &Service) -> Result<TcpStream, OpenError> {
-        let (tcp, address) = connect(&self.addresses(service).await?).await?;
-        self.pinned().insert(service.name.clone(), vec![address]);
-        Ok(tcp)
+    fn service(&self, name: &ServiceName) -> Option<&Service> {
+        self.terms.services.iter().find(|service| service.name == *name)
     }
 
-    async fn addresses(&self, service: &Service) -> Result<Vec<SocketAddr>, OpenError> {
-        let pinned = self.pinned().get(&service.name).cloned();
+    async fn place(&self, service: &Service) -> Result<Place, OpenError> {
+        self.places.take(&service.name).await.map_err(|error| match error {
+            NoPlace::Taken(_) => {
+                tracing::info!(service = %service.name, %error, "a service is in use");
+                OpenError::Busy
+            }
+            NoPlace::Uncounted(ref source) => {
+                tracing::error!(service = %service.name, %source, "a service's connections cannot be counted");
+                OpenError::Limit
+            }
+        })
+    }
+
+    async fn pinned_or(
+        &self,
+        pin: &Pin,
+        look: impl Future<Output = Result<Vec<IpAddr>, target::NoTarget>>,
+    ) -> Result<Vec<IpAddr>, OpenError> {
+        let pinned = self.pinned().get(pin).cloned();
         if let Some(addresses) = pinned {
             return Ok(addresses);
         }
-        let addresses = resolve(service).await.map_err(|error| {
-            tracing::info!(service = %service.name, %error, "a service has no address to dial");
-            match error {
-                NoTarget::Forbidden(..) => OpenError::NotAllowed,
-                NoTarget::NoSuchName(_) => OpenError::NoSuchName,
-            }
-        })?;
+        let addresses = look.await.inspect_err(|error| tracing::info!(?pin, %error, "there is no address to dial"))?;
         // Two flows may have looked at once: the first answer holds for both.
-        Ok(self.pinned().entry(service.name.clone()).or_insert(addresses).clone())
+        Ok(self.pinned().entry(pin.clone()).or_insert(addresses).clone())
     }
 
-    fn pinned(&self) -> MutexGuard<'_, HashMap<ServiceName, Vec<SocketAddr>>> {
+    fn pinned(&self) -> MutexGuard<'_, HashMap<Pin, Vec<IpAddr>>> {
         self.pinned.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A target as both audit lists show it; a name with the address that was found for it.
+    fn spelled(&self, target: &Target, at: Option<IpAddr>) -> String {
+        match target {
+            Target::Service(name) => match self.service(name) {
+                Some(Service { protocol, host, port, .. }) => format!("{} {host}:{port}", protocol.word()),
+                None => format!("service {name}"),
+            },
+            Target::Address { protocol, host: Host::Address(address), port } => {
+                format!("{} {}", protocol.word(), SocketAddr::new(*address, *port))
+            }
+            Target::Address { protocol, host: host @ Host::Name(_), port } => match at {
+                Some(at) => format!("{} {host}:{port} ({at})", protocol.word()),
+                None => format!("{} {host}:{port}", protocol.word()),
+            },
+            Target::Echo { address } => format!("ping {address}"),
+        }
     }
 
     async fn tell(&self, what: Happening) -> bool {
         self.events.send(what).await.is_ok()
     }
-}
-
-fn spelled(service: &Service) -> String {
-    format!("{} {}:{}", service.protocol.word(), service.host, service.port)
 }
 
 const fn outcome(error: OpenError) -> FlowOutcome {

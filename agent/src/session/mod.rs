@@ -13,8 +13,10 @@
 mod admit;
 mod flows;
 mod order;
+mod places;
 pub mod process;
 mod target;
+mod udp;
 
 use std::{
     sync::{Arc, OnceLock, atomic::Ordering},
@@ -42,6 +44,8 @@ use self::{
     flows::Flows,
 };
 pub use order::{Control, Limits, Start};
+pub use places::Places;
+pub(crate) use target::forbidden;
 
 /// Longest time for the inner handshake.
 const HANDSHAKE_WITHIN: Duration = Duration::from_secs(15);
@@ -120,7 +124,7 @@ async fn live(
     }
     let (driver, handle, outlets) = Driver::new(channel, Role::Device, start.limits.settings(), carrier_end);
     let _ = counters.set(handle.counters().clone());
-    let mut flows = Flows::new(terms.clone(), handle.clone(), events.clone(), start.limits);
+    let mut flows = Flows::new(terms.clone(), start.places.clone(), handle.clone(), events.clone(), start.limits);
     let deadline = received + terms.lifetime;
     let ending = {
         let supervise = supervise(&handle, outlets.incoming, &mut flows, &terms, deadline, stops);
@@ -199,7 +203,7 @@ async fn accept(
         max_streams: limits.streams,
         seconds_left: u32::try_from(terms.lifetime.as_secs()).unwrap_or(u32::MAX),
         services: terms.services.iter().map(|service| service.name.clone()).collect(),
-        networks: Vec::new(),
+        networks: terms.networks.clone(),
     };
     channel.say(&InnerFrame::Accept(accept)).await.map_err(|error| Ending::because(EndReason::RelayLost, &error))
 }

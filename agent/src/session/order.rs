@@ -6,7 +6,7 @@ use gatelodge_proto::{
     Timestamp,
     enrol::Credentials,
     grant::Grant,
-    payload::{EndReason, Service, SessionOrder},
+    payload::{EndReason, Network, Service, SessionOrder},
     session::{
         handshake::{HandshakeError, Identity, certificates},
         mux::Settings,
@@ -14,7 +14,10 @@ use gatelodge_proto::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::admit::{Denied, Here, admit};
+use super::{
+    admit::{Denied, Here, admit},
+    places::Places,
+};
 use crate::state::PrivateKey;
 
 /// The first line of the process's input.
@@ -32,6 +35,12 @@ pub struct Start {
     pub services: Vec<Service>,
     /// What one session may cost.
     pub limits: Limits,
+    /// Its networks that may be reached as a whole.
+    #[serde(default)]
+    pub networks: Vec<Network>,
+    /// Which of its services take few connections.
+    #[serde(default)]
+    pub places: Places,
     /// Roots for the cloud's HTTPS certificate; public ones when absent.
     pub ca_file: Option<PathBuf>,
     /// What the system's clock lacks, in microseconds.

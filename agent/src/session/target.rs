@@ -1,6 +1,7 @@
-//! Where a session may go: the address of a service after name resolution, in one spelling, and never a forbidden one.
+//! Where a session may go: the address of a service, or a place in one of its networks, after name resolution, in one
+//! spelling, and never a forbidden one.
 //!
-//! Loopback is reached only when the device's own settings name it as the service's host.
+//! The device itself is reached only when its own settings name it as a service's host.
 
 use std::{
     io,
@@ -8,7 +9,10 @@ use std::{
     time::Duration,
 };
 
-use gatelodge_proto::{payload::Service, session::inner_frame::OpenError};
+use gatelodge_proto::{
+    payload::{Host, Network, Service},
+    session::inner_frame::OpenError,
+};
 use tokio::{
     net::TcpStream,
     time::{Instant, timeout_at},
@@ -17,29 +21,80 @@ use tokio::{
 /// Longest wait for a target's answer, over all its addresses.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 
-/// Why a service has no address to dial.
+/// Why there is no address to dial.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum NoTarget {
     /// No session may reach the address.
     #[error("{0} is {1}, which no session may reach")]
     Forbidden(IpAddr, &'static str),
+    /// No network of the session holds the address.
+    #[error("{0} is in none of the session's networks")]
+    Outside(IpAddr),
     /// The name has no address.
     #[error("the name has no address")]
     NoSuchName(#[source] io::Error),
 }
 
+impl From<NoTarget> for OpenError {
+    fn from(why: NoTarget) -> Self {
+        match why {
+            NoTarget::Forbidden(..) | NoTarget::Outside(_) => Self::NotAllowed,
+            NoTarget::NoSuchName(_) => Self::NoSuchName,
+        }
+    }
+}
+
 /// Resolves a service of the device's own list, once; the caller pins the answer for the session. Never empty.
-pub(super) async fn resolve(service: &Service) -> Result<Vec<SocketAddr>, NoTarget> {
-    let found: Vec<_> =
-        tokio::net::lookup_host((service.host.as_str(), service.port)).await.map_err(NoTarget::NoSuchName)?.collect();
+pub(super) async fn resolve(service: &Service) -> Result<Vec<IpAddr>, NoTarget> {
+    let found = tokio::net::lookup_host((service.host.as_str(), service.port)).await.map_err(NoTarget::NoSuchName)?;
+    let found: Vec<_> = found.map(|address| address.ip()).collect();
     if found.is_empty() {
         return Err(NoTarget::NoSuchName(io::ErrorKind::NotFound.into()));
     }
     // A name with one forbidden address is not trusted for its others: it may be rebound between two lookups.
     for address in &found {
-        check(address.ip(), names_loopback(&service.host)).map_err(|why| NoTarget::Forbidden(address.ip(), why))?;
+        check(*address, names_loopback(&service.host)).map_err(|why| NoTarget::Forbidden(*address, why))?;
     }
     Ok(found)
+}
+
+/// Resolves a place in the session's networks, once; the caller pins the answer for the session. Never empty. A name may
+/// have addresses elsewhere, which are not dialled.
+pub(super) async fn resolve_in(networks: &[Network], host: &Host) -> Result<Vec<IpAddr>, NoTarget> {
+    let found: Vec<IpAddr> = match host {
+        Host::Address(address) => vec![*address],
+        Host::Name(name) => {
+            let found = tokio::net::lookup_host((name.as_str(), 0)).await.map_err(NoTarget::NoSuchName)?;
+            found.map(|address| address.ip()).collect()
+        }
+    };
+    let mut inside = Vec::new();
+    for address in &found {
+        match allow(networks, *address) {
+            Ok(()) => inside.push(*address),
+            Err(NoTarget::Outside(_)) => {}
+            // As above: it is not trusted for its others.
+            Err(why @ (NoTarget::Forbidden(..) | NoTarget::NoSuchName(_))) => return Err(why),
+        }
+    }
+    match (inside.is_empty(), found.first()) {
+        (false, _) => Ok(inside),
+        (true, Some(outside)) => Err(NoTarget::Outside(*outside)),
+        (true, None) => Err(NoTarget::NoSuchName(io::ErrorKind::NotFound.into())),
+    }
+}
+
+/// Whether an address may be reached as a part of the session's networks.
+pub(super) fn allow(networks: &[Network], address: IpAddr) -> Result<(), NoTarget> {
+    forbidden(address).map_or(Ok(()), |why| Err(NoTarget::Forbidden(address, why)))?;
+    if !networks.iter().any(|network| network.subnet.contains(address)) {
+        return Err(NoTarget::Outside(address));
+    }
+    // Only an address of this machine can be bound.
+    match std::net::UdpSocket::bind((address, 0)) {
+        Ok(_) => Err(NoTarget::Forbidden(address, LOOPBACK)),
+        Err(_) => Ok(()),
+    }
 }
 
 /// Dials checked addresses in their order, each with its share of the time; gives the first that answers, or how the
@@ -51,15 +106,20 @@ pub(super) async fn connect(addresses: &[SocketAddr]) -> Result<(TcpStream, Sock
         let share = deadline.saturating_duration_since(Instant::now()) / u32::try_from(left).unwrap_or(u32::MAX);
         failure = match timeout_at(Instant::now() + share, TcpStream::connect(address)).await {
             Ok(Ok(tcp)) => return Ok((tcp, *address)),
-            Ok(Err(error)) => match error.kind() {
-                io::ErrorKind::ConnectionRefused => OpenError::Refused,
-                io::ErrorKind::TimedOut => OpenError::TimedOut,
-                _ => OpenError::Unreachable,
-            },
+            Ok(Err(error)) => self::failure(&error),
             Err(_) => OpenError::TimedOut,
         };
     }
     Err(failure)
+}
+
+/// How a connect failed.
+pub(super) fn failure(error: &io::Error) -> OpenError {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => OpenError::Refused,
+        io::ErrorKind::TimedOut => OpenError::TimedOut,
+        _ => OpenError::Unreachable,
+    }
 }
 
 /// Whether the settings name loopback itself, and not something that happens to resolve to it.
@@ -68,11 +128,7 @@ fn names_loopback(host: &str) -> bool {
 }
 
 fn check(address: IpAddr, loopback_declared: bool) -> Result<(), &'static str> {
-    let why = match address {
-        IpAddr::V4(address) => forbidden_ipv4(address),
-        IpAddr::V6(address) => forbidden_ipv6(address),
-    };
-    match why {
+    match forbidden(address) {
         Some(LOOPBACK) if loopback_declared => Ok(()),
         Some(why) => Err(why),
         None => Ok(()),
@@ -80,6 +136,15 @@ fn check(address: IpAddr, loopback_declared: bool) -> Result<(), &'static str> {
 }
 
 const LOOPBACK: &str = "the device itself";
+
+/// What keeps an address from every session, whatever the settings and the grant say, save loopback that the settings
+/// name as a service's host.
+pub(crate) fn forbidden(address: IpAddr) -> Option<&'static str> {
+    match address {
+        IpAddr::V4(address) => forbidden_ipv4(address),
+        IpAddr::V6(address) => forbidden_ipv6(address),
+    }
+}
 
 /// RFC 6890 and its registry.
 fn forbidden_ipv4(address: Ipv4Addr) -> Option<&'static str> {
@@ -199,7 +264,61 @@ mod tests {
         }
     }
 
-    async fn resolved(host: &str) -> Result<SocketAddr, NoTarget> {
+    fn networks(subnets: &[&str]) -> Vec<Network> {
+        let named = |subnet: &&str| Network { name: "lan".parse().unwrap(), subnet: subnet.parse().unwrap() };
+        subnets.iter().map(named).collect()
+    }
+
+    /// As wide as can be written, and wider than the settings take.
+    const ALL: [&str; 2] = ["0.0.0.0/0", "::/0"];
+
+    proptest! {
+        #[test]
+        fn in_whatever_network_a_forbidden_address_stays_forbidden(octets in any::<[u8; 4]>(), bits: u128) {
+            let plain = Ipv4Addr::from(octets);
+            let disguised = [
+                plain.to_ipv6_mapped(),
+                plain.to_ipv6_compatible(),
+                Ipv6Addr::from_bits(0x0064_ff9b << 96 | u128::from(plain.to_bits())),
+                Ipv6Addr::from_bits(0x2002 << 112 | u128::from(plain.to_bits()) << 80),
+                Ipv6Addr::from_bits(0x2001 << 112 | u128::from(plain.to_bits())),
+            ];
+            let lists = [networks(&ALL), networks(&["192.168.1.0/24"])];
+            for networks in &lists {
+                for address in disguised {
+                    prop_assert!(allow(networks, address.into()).is_err(), "{address}");
+                }
+                for address in [IpAddr::from(plain), Ipv6Addr::from_bits(bits).into()] {
+                    let fits = forbidden(address).is_none() && networks.iter().any(|network| network.subnet.contains(address));
+                    prop_assert!(fits || allow(networks, address).is_err(), "{address}");
+                }
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_place_is_in_the_sessions_networks_and_never_the_device_itself() {
+        let lan = networks(&["192.0.2.0/24", "2001:db8::/64"]);
+        let place = async |networks: &[Network], host: &str| resolve_in(networks, &host.parse().unwrap()).await;
+        for inside in ["192.0.2.50", "2001:db8::50"] {
+            assert_eq!(place(&lan, inside).await.unwrap(), [inside.parse::<IpAddr>().unwrap()]);
+        }
+        for outside in ["192.0.3.50", "2001:db8:0:1::50", "8.8.8.8"] {
+            assert!(matches!(place(&lan, outside).await, Err(NoTarget::Outside(_))), "{outside}");
+        }
+        for own in ["127.0.0.1", "::1", "localhost", "::ffff:192.0.2.50", "169.254.1.1", "255.255.255.255"] {
+            assert!(matches!(place(&networks(&ALL), own).await, Err(NoTarget::Forbidden(..))), "{own}");
+        }
+        // An address of this machine that is not loopback, when it has one.
+        let own = std::net::UdpSocket::bind("0.0.0.0:0").unwrap();
+        if own.connect("192.0.2.1:9").is_ok() {
+            let own = own.local_addr().unwrap().ip();
+            assert!(matches!(allow(&networks(&ALL), own), Err(NoTarget::Forbidden(..))), "{own}");
+        }
+        assert!(matches!(place(&lan, "panel.invalid").await, Err(NoTarget::NoSuchName(_))));
+    }
+
+    async fn resolved(host: &str) -> Result<IpAddr, NoTarget> {
         let service = Service { name: "panel".parse().unwrap(), protocol: Protocol::Tcp, host: host.into(), port: 80 };
         resolve(&service).await.map(|found| found[0])
     }
@@ -219,9 +338,9 @@ mod tests {
 
     #[tokio::test]
     async fn loopback_only_when_the_settings_name_it() {
-        assert_eq!(resolved("127.0.0.1").await.unwrap(), "127.0.0.1:80".parse().unwrap());
-        assert!(resolved("::1").await.unwrap().ip().is_loopback());
-        assert!(resolved("localhost").await.unwrap().ip().is_loopback());
+        assert_eq!(resolved("127.0.0.1").await.unwrap(), "127.0.0.1".parse::<IpAddr>().unwrap());
+        assert!(resolved("::1").await.unwrap().is_loopback());
+        assert!(resolved("localhost").await.unwrap().is_loopback());
         // Spellings that the system's resolver understands and a reader of the settings may not.
         for host in ["2130706433", "0x7f.1", "0177.0.0.1", "127.1", "::ffff:127.0.0.1", "0", "localhost."] {
             let refused = resolved(host).await;

@@ -26,7 +26,8 @@ impl Board {
             certificate_until: None,
             waiting_messages: 0,
             remote_access: config.remote_access.enabled,
-            services: config.services.clone(),
+            services: config.offered(),
+            networks: config.networks.clone(),
             sessions: Vec::new(),
             problem: None,
         };

@@ -3,7 +3,7 @@
 use gatelodge_proto::{
     DeviceId, SessionId, Timestamp,
     enrol::Wait,
-    payload::{DeviceState, Life, Service},
+    payload::{DeviceState, Life, Network, Service},
 };
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +35,9 @@ pub struct Status {
     pub remote_access: bool,
     /// What sessions may reach.
     pub services: Vec<Service>,
+    /// What sessions may reach as a whole.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub networks: Vec<Network>,
     /// Live sessions.
     pub sessions: Vec<LiveSession>,
     /// What is wrong right now, and what to do about it.

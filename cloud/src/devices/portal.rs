@@ -136,6 +136,7 @@ async fn device(
         agent_version: report.map(|report| report.agent_version.clone()),
         addresses: report.map(addresses).unwrap_or_default(),
         services: report.map(services).unwrap_or_default(),
+        networks: report.map(networks).unwrap_or_default(),
         reported_at: listed.device.reported_at,
         doubled: service::is_doubled(&mut tx, id).await?,
     };
@@ -164,6 +165,11 @@ fn services(report: &Report) -> Vec<String> {
         format!("{} ({} {}:{})", service.name, service.protocol.word(), service.host, service.port)
     };
     report.services.iter().map(one).collect()
+}
+
+/// The same of the networks.
+fn networks(report: &Report) -> Vec<String> {
+    report.networks.iter().map(|network| format!("{} ({})", network.name, network.subnet)).collect()
 }
 
 async fn ask_retire(

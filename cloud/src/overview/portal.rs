@@ -202,6 +202,11 @@ fn facts(view: RegistrationView, doubled: bool) -> DeviceFacts {
                 report.services.iter().map(service).collect()
             })
             .unwrap_or_default(),
+        networks: report
+            .map(|report| {
+                report.networks.iter().map(|network| format!("{} ({})", network.name, network.subnet)).collect()
+            })
+            .unwrap_or_default(),
         reported_at: view.reported_at,
         doubled,
         product: view.product,

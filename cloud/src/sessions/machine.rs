@@ -242,6 +242,7 @@ mod tests {
             installer: OrganisationId::make(START, &random),
             customer: OrganisationId::make(START, &random),
             services: Vec::new(),
+            networks: Vec::new(),
             reason: Some("yearly check".into()),
             minutes: 60,
             csr: String::new(),

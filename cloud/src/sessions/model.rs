@@ -5,7 +5,7 @@ use std::time::Duration;
 use gatelodge_proto::{
     DeviceId, FlowId, OrganisationId, RegistrationId, SessionId, Timestamp, UserId,
     api::{SessionState, SessionView},
-    payload::{Service, ServiceName},
+    payload::{Network, Service, ServiceName},
 };
 use sha2::{Digest, Sha256};
 
@@ -42,6 +42,8 @@ pub struct Ask {
     pub customer: OrganisationId,
     /// What is to be reached, as the device reported it at that moment.
     pub services: Vec<Service>,
+    /// What is to be reached as a whole, as the device reported it at that moment.
+    pub networks: Vec<Network>,
     /// Why, when the technician said so.
     pub reason: Option<String>,
     /// For how long.

@@ -41,10 +41,16 @@ pub(super) async fn record(
     audit::write(tx, kits.now(), &kits.random, entry).await
 }
 
-/// What was asked for, as details.
+/// What was asked for, as details. Whoever reads `services` reads there of whole networks too.
 pub(super) fn asked(ask: &Ask) -> Value {
-    let services: Vec<String> = names(&ask.services).iter().map(ToString::to_string).collect();
-    json!({ "services": services.join(", "), "reason": ask.reason, "minutes": ask.minutes })
+    let services = names(&ask.services).into_iter().map(String::from);
+    let networks = ask.networks.iter().map(|network| format!("{} {}", network.name, network.subnet));
+    let services: Vec<String> = services.chain(networks).collect();
+    let mut details = json!({ "services": services.join(", "), "reason": ask.reason, "minutes": ask.minutes });
+    if !ask.networks.is_empty() {
+        details["networks"] = json!(ask.networks);
+    }
+    details
 }
 
 /// How a session ended, as details.

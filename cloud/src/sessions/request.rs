@@ -5,7 +5,7 @@ use std::time::Duration;
 use gatelodge_proto::{
     DeviceId, SessionId,
     api::SessionRequest,
-    payload::{Service, ServiceName},
+    payload::{Network, Service, ServiceName},
 };
 
 use super::{
@@ -41,11 +41,19 @@ pub enum RequestRefusal {
     #[error("the customer has not confirmed this device yet: ask them to follow the link in the activation mail")]
     NotActive,
     /// Nothing to reach.
-    #[error("name at least one of the device's services")]
+    #[error("name at least one of the device's services or networks")]
     NoServices,
     /// The device does not report this service.
     #[error("the device has no service `{name}`; it has {known}")]
     UnknownService {
+        /// The name asked for.
+        name: ServiceName,
+        /// What there is.
+        known: String,
+    },
+    /// The device does not report this network.
+    #[error("the device has no network `{name}`; it has {known}")]
+    UnknownNetwork {
         /// The name asked for.
         name: ServiceName,
         /// What there is.
@@ -78,6 +86,7 @@ pub enum RequestRefusal {
 struct Wish {
     device: DeviceId,
     services: Vec<ServiceName>,
+    networks: Vec<ServiceName>,
     reason: Option<String>,
     minutes: u32,
     csr: Csr,
@@ -93,14 +102,19 @@ impl Wish {
         if request.minutes == 0 || request.minutes > most_minutes {
             return Err(RequestRefusal::Minutes(most_minutes));
         }
-        let mut services = request.services;
-        services.sort();
-        services.dedup();
-        if services.is_empty() {
+        let (services, networks) = (each_once(request.services), each_once(request.networks));
+        if services.is_empty() && networks.is_empty() {
             return Err(RequestRefusal::NoServices);
         }
-        Ok(Self { device: request.device, services, reason, minutes: request.minutes, csr: Csr::parse(&request.csr)? })
+        let csr = Csr::parse(&request.csr)?;
+        Ok(Self { device: request.device, services, networks, reason, minutes: request.minutes, csr })
     }
+}
+
+fn each_once(mut names: Vec<ServiceName>) -> Vec<ServiceName> {
+    names.sort();
+    names.dedup();
+    names
 }
 
 /// Asks for a session. The answer's state says what came of it: waiting, open or refused.
@@ -116,6 +130,7 @@ pub async fn request(
         store::hold_ground(&mut tx, member.organisation_id, wish.device).await?.ok_or(RequestRefusal::UnknownDevice)?;
     let customer = ground.customer.ok_or(RequestRefusal::NotActive)?;
     let services = named_services(&wish.services, &ground.services)?;
+    let networks = named_networks(&wish.networks, &ground.networks)?;
     if store::live_on_device(&mut tx, wish.device).await? >= LIVE_PER_DEVICE {
         return Err(RequestRefusal::Busy);
     }
@@ -130,6 +145,7 @@ pub async fn request(
         installer: member.organisation_id,
         customer,
         services,
+        networks,
         reason: wish.reason,
         minutes: wish.minutes,
         csr: wish.csr.pem().to_owned(),
@@ -156,14 +172,28 @@ pub async fn request(
 }
 
 fn named_services(wanted: &[ServiceName], reported: &[Service]) -> Result<Vec<Service>, RequestRefusal> {
-    wanted
-        .iter()
-        .map(|name| {
-            reported.iter().find(|service| service.name == *name).cloned().ok_or_else(|| {
-                let known: Vec<_> = reported.iter().map(|service| service.name.as_str()).collect();
-                let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-                RequestRefusal::UnknownService { name: name.clone(), known }
-            })
-        })
-        .collect()
+    let unknown = |name: &ServiceName| RequestRefusal::UnknownService {
+        name: name.clone(),
+        known: listed(reported.iter().map(|service| &service.name)),
+    };
+    let named = |name: &ServiceName| {
+        reported.iter().find(|service| service.name == *name).cloned().ok_or_else(|| unknown(name))
+    };
+    wanted.iter().map(named).collect()
+}
+
+fn named_networks(wanted: &[ServiceName], reported: &[Network]) -> Result<Vec<Network>, RequestRefusal> {
+    let unknown = |name: &ServiceName| RequestRefusal::UnknownNetwork {
+        name: name.clone(),
+        known: listed(reported.iter().map(|network| &network.name)),
+    };
+    let named = |name: &ServiceName| {
+        reported.iter().find(|network| network.name == *name).cloned().ok_or_else(|| unknown(name))
+    };
+    wanted.iter().map(named).collect()
+}
+
+fn listed<'a>(names: impl Iterator<Item = &'a ServiceName>) -> String {
+    let names: Vec<_> = names.map(ServiceName::as_str).collect();
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }

@@ -23,6 +23,7 @@ pub fn row(session: NamedSession, reader: &Member) -> SessionRow {
         technician: view.technician,
         organisation: view.organisation,
         services: view.services.iter().map(ToString::to_string).collect(),
+        networks: view.networks.iter().map(|network| network.subnet.to_string()).collect(),
         reason: view.reason,
         minutes: session.minutes,
         state: view.state,

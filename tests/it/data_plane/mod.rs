@@ -15,7 +15,7 @@ use std::{
 use axum::serve::ListenerExt as _;
 use futures_util::{FutureExt as _, future::BoxFuture};
 use gatelodge_agent::{
-    session::{Limits, Start, run as run_device},
+    session::{Limits, Places, Start, run as run_device},
     state::PrivateKey,
 };
 use gatelodge_cloud::{
@@ -182,6 +182,8 @@ impl Plane {
             },
             epoch: 2,
             services: change.own_services.unwrap_or_else(|| grant.services.clone()),
+            networks: grant.networks.clone(),
+            places: Places::default(),
             limits: Limits::default(),
             ca_file: None,
             clock_lacks_us: 0,

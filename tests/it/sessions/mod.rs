@@ -3,6 +3,7 @@
 mod carried;
 mod device;
 mod limits;
+mod networks;
 
 use std::sync::Arc;
 

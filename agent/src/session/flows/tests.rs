@@ -6,7 +6,7 @@ use bytes::BytesMut;
 use gatelodge_proto::{
     DeviceId, OrganisationId, Random, SessionId, Timestamp, UserId,
     grant::{Grant, Technician},
-    payload::Consent,
+    payload::{Consent, Network},
     session::{
         Role,
         driver::{Channel, Driver},
@@ -25,6 +25,10 @@ const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 
 fn service(name: &str, at: SocketAddr) -> Service {
     Service { name: name.parse().unwrap(), protocol: Protocol::Tcp, host: at.ip().to_string(), port: at.port() }
+}
+
+fn udp_service(name: &str, at: SocketAddr) -> Service {
+    Service { protocol: Protocol::Udp, ..service(name, at) }
 }
 
 fn terms(services: Vec<Service>) -> Terms {
@@ -50,7 +54,7 @@ fn terms(services: Vec<Service>) -> Terms {
         consent: Consent::Ask,
         reason: None,
     };
-    Terms { grant, services, lifetime: hour, idle: hour }
+    Terms { grant, services, networks: Vec::new(), lifetime: hour, idle: hour }
 }
 
 /// The technician's end of a session whose device is real.
@@ -62,12 +66,16 @@ struct Speaker {
 }
 
 fn session(services: Vec<Service>, room: usize) -> Speaker {
+    session_with(terms(services), Places::default(), room)
+}
+
+fn session_with(terms: Terms, places: Places, room: usize) -> Speaker {
     let (near, far) = duplex(64 * 1024);
     let (events, told) = mpsc::channel(room);
     let word = Arc::new(OnceLock::new());
     let (driver, handle, mut outlets) =
         Driver::new(Channel::new(far), Role::Device, Limits::default().settings(), word);
-    let mut flows = Flows::new(terms(services), handle, events, Limits::default());
+    let mut flows = Flows::new(terms, places, handle, events, Limits::default());
     tokio::spawn(driver.run());
     tokio::spawn(async move {
         while let Some(wanted) = outlets.incoming.recv().await {
@@ -86,10 +94,46 @@ impl Speaker {
         // A technician's streams are odd.
         let stream = self.next;
         self.next += 2;
-        let target = Target::Service(service.parse().unwrap());
+        self.open_target(stream, flow, Target::Service(service.parse().unwrap())).await;
+        stream
+    }
+
+    async fn open_target(&mut self, stream: StreamId, flow: FlowId, target: Target) {
         let open = Open { flow, target, class: Class::Interactive, credit: 1024 };
         self.say(InnerFrame::Open { stream, open }).await;
-        stream
+    }
+
+    /// The next datagram of the stream; `None` when it is over.
+    async fn datagram(&mut self, stream: StreamId) -> Option<Vec<u8>> {
+        loop {
+            match self.frame().await {
+                InnerFrame::Dgram { stream: about, payload } if about == stream => return Some(payload.into()),
+                InnerFrame::Rst { stream: about, .. } if about == stream => return None,
+                _ => {}
+            }
+        }
+    }
+
+    /// The next frame; meanwhile the device is told that somebody is there.
+    async fn frame(&mut self) -> InnerFrame {
+        loop {
+            match InnerFrame::take(&mut self.heard).unwrap() {
+                Some(InnerFrame::Ping { stamp }) => self.say(InnerFrame::Pong { stamp }).await,
+                Some(frame) => return frame,
+                None => assert_ne!(self.io.read_buf(&mut self.heard).await.unwrap(), 0, "the device goes on"),
+            }
+        }
+    }
+
+    /// Is there, and wants nothing.
+    async fn listen(&mut self) {
+        loop {
+            self.frame().await;
+        }
+    }
+
+    async fn send(&mut self, stream: StreamId, datagram: &'static [u8]) {
+        self.say(InnerFrame::Dgram { stream, payload: datagram.into() }).await;
     }
 
     async fn take_back(&mut self, stream: StreamId) {
@@ -99,14 +143,11 @@ impl Speaker {
     /// What the device answers to the stream's OPEN.
     async fn answer(&mut self, stream: StreamId) -> Result<(), OpenError> {
         loop {
-            while let Some(frame) = InnerFrame::take(&mut self.heard).unwrap() {
-                match frame {
-                    InnerFrame::OpenOk { stream: about, .. } if about == stream => return Ok(()),
-                    InnerFrame::OpenErr { stream: about, code } if about == stream => return Err(code),
-                    _ => {}
-                }
+            match self.frame().await {
+                InnerFrame::OpenOk { stream: about, .. } if about == stream => return Ok(()),
+                InnerFrame::OpenErr { stream: about, code } if about == stream => return Err(code),
+                _ => {}
             }
-            assert_ne!(self.io.read_buf(&mut self.heard).await.unwrap(), 0, "the device goes on");
         }
     }
 
@@ -174,4 +215,117 @@ async fn a_place_is_free_when_its_flow_has_said_what_became_of_it() {
     }
     let last = technician.open(flow(1000), "unknown").await;
     assert_eq!(technician.answer(last).await, Err(OpenError::Limit), "nobody takes its events");
+}
+
+#[tokio::test]
+async fn datagrams_go_both_ways_each_flow_by_a_socket_of_its_own() {
+    for host in ["127.0.0.1:0", "[::1]:0"] {
+        let target = UdpSocket::bind(host).await.unwrap();
+        let mut technician = session(vec![udp_service("bus", target.local_addr().unwrap())], 16);
+        let [first, second] = [technician.open(flow(1), "bus").await, technician.open(flow(2), "bus").await];
+        technician.answer(first).await.unwrap();
+        technician.answer(second).await.unwrap();
+        let mut heard = [0; 64];
+        let mut from = Vec::new();
+        for (stream, word) in [(first, b"one".as_slice()), (second, b"two")] {
+            technician.send(stream, word).await;
+            let (length, peer) = target.recv_from(&mut heard).await.unwrap();
+            assert_eq!(&heard[..length], word);
+            from.push(peer);
+        }
+        assert_ne!(from[0], from[1]);
+        // An empty datagram is one too.
+        for (peer, stream, word) in [(from[1], second, b"to two".as_slice()), (from[0], first, b"")] {
+            target.send_to(word, peer).await.unwrap();
+            assert_eq!(technician.datagram(stream).await.as_deref(), Some(word));
+        }
+        // A stranger's datagram is not the target's.
+        let stranger = UdpSocket::bind(host).await.unwrap();
+        stranger.send_to(b"stranger", from[0]).await.unwrap();
+        target.send_to(b"target", from[0]).await.unwrap();
+        assert_eq!(technician.datagram(first).await.as_deref(), Some(b"target".as_slice()));
+    }
+}
+
+#[tokio::test]
+async fn a_flow_of_datagrams_ends_with_a_port_where_nobody_listens() {
+    let closed = UdpSocket::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let mut technician = session(vec![udp_service("bus", closed)], 16);
+    let stream = technician.open(flow(1), "bus").await;
+    technician.answer(stream).await.unwrap();
+    technician.send(stream, b"anybody?").await;
+    assert_eq!(technician.datagram(stream).await, None);
+    let closed = loop {
+        if let Happening::FlowClosed { flow, bytes_down, .. } = technician.events.recv().await.unwrap() {
+            break (flow, bytes_down);
+        }
+    };
+    assert_eq!(closed, (flow(1), 8));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flow_of_datagrams_ends_when_nobody_speaks() {
+    let target = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let mut technician = session(vec![udp_service("bus", target.local_addr().unwrap())], 16);
+    let stream = technician.open(flow(1), "bus").await;
+    technician.answer(stream).await.unwrap();
+    let _ = tokio::time::timeout(udp::IDLE / 2, technician.listen()).await;
+    technician.send(stream, b"still here").await;
+    target.recv(&mut [0; 64]).await.unwrap();
+    let spoke = Instant::now();
+    assert_eq!(technician.datagram(stream).await, None);
+    assert!((udp::IDLE * 3 / 4..udp::IDLE * 2).contains(&spoke.elapsed()), "{:?}", spoke.elapsed());
+}
+
+#[tokio::test]
+async fn a_place_in_no_network_of_the_session_is_refused_and_noted() {
+    let listening = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listening.local_addr().unwrap().port();
+    let mut terms = terms(Vec::new());
+    terms.networks = vec![Network { name: "lan".parse().unwrap(), subnet: "192.0.2.0/24".parse().unwrap() }];
+    let mut technician = session_with(terms, Places::default(), 16);
+    let places = [
+        (Protocol::Tcp, "127.0.0.1", "tcp 127.0.0.1:"),
+        (Protocol::Udp, "::1", "udp [::1]:"),
+        (Protocol::Tcp, "localhost", "tcp localhost:"),
+        (Protocol::Tcp, "::ffff:192.0.2.1", "tcp [::ffff:192.0.2.1]:"),
+        (Protocol::Tcp, "198.51.100.1", "tcp 198.51.100.1:"),
+    ];
+    for (number, (protocol, host, spelled)) in (1..).zip(places) {
+        let stream = number * 2 - 1;
+        let target = Target::Address { protocol, host: host.parse().unwrap(), port };
+        technician.open_target(stream, flow(u64::from(number)), target).await;
+        assert_eq!(technician.answer(stream).await, Err(OpenError::NotAllowed), "{host}");
+        let (_, target, outcome) = technician.opened().await;
+        assert_eq!((target, outcome), (format!("{spelled}{port}"), FlowOutcome::NotAllowed));
+    }
+    let reached = tokio::select! {
+        biased;
+        _ = listening.accept() => true,
+        () = std::future::ready(()) => false,
+    };
+    assert!(!reached);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panel_that_takes_one_connection_has_one_and_the_next_is_told() {
+    let panel = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let places = Places::one("panel", folder.path());
+    let services = vec![service("panel", panel.local_addr().unwrap())];
+    // Two sessions of one device.
+    let mut first = session_with(terms(services.clone()), places.clone(), 16);
+    let mut second = session_with(terms(services), places, 16);
+    let stream = first.open(flow(1), "panel").await;
+    first.answer(stream).await.unwrap();
+    let refused = second.open(flow(2), "panel").await;
+    let answer = tokio::select! {
+        answer = second.answer(refused) => answer,
+        () = first.listen() => unreachable!(),
+    };
+    assert_eq!(answer, Err(OpenError::Busy));
+    assert_eq!(second.opened().await.2, FlowOutcome::Busy);
+    let waits = second.open(flow(3), "panel").await;
+    first.take_back(stream).await;
+    second.answer(waits).await.unwrap();
 }

@@ -45,6 +45,8 @@ pub struct SessionAsked {
     pub reason: Option<String>,
     /// To which services.
     pub services: Vec<String>,
+    /// To which networks as a whole, like `192.168.1.0/24`.
+    pub networks: Vec<String>,
     /// For how long.
     pub length: Duration,
 }
@@ -128,10 +130,16 @@ impl Mail {
                 .with("minutes", minutes)
         };
         let mut what = vec![who("mail-session-what")];
-        let mut facts = vec![
-            ("column-device", format!("{} ({})", device.name, device.product)),
-            ("column-services", session.services.join(", ")),
-        ];
+        what.extend(
+            session.networks.iter().map(|network| Phrase::new("session-network-asked").with("network", network)),
+        );
+        let mut facts = vec![("column-device", format!("{} ({})", device.name, device.product))];
+        if !session.services.is_empty() {
+            facts.push(("column-services", session.services.join(", ")));
+        }
+        if !session.networks.is_empty() {
+            facts.push(("column-networks", session.networks.join(", ")));
+        }
         match &session.reason {
             Some(reason) => facts.insert(0, ("mail-session-reason", reason.clone())),
             None => what.push(Phrase::new("session-no-reason")),

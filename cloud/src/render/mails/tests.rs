@@ -20,6 +20,7 @@ pub(in crate::render) fn samples() -> Vec<(&'static str, Mail)> {
         organisation: "Petit Alarmes <SARL>".into(),
         reason: Some("yearly check".into()),
         services: vec!["panel-web".into(), "panel-bus".into()],
+        networks: Vec::new(),
         length: Duration::from_secs(3_600),
     };
     let day = Duration::from_secs(86_400);
@@ -35,7 +36,16 @@ pub(in crate::render) fn samples() -> Vec<(&'static str, Mail)> {
         ("session_request", Mail::session_request("Rosa Blanc", &device, &session, URL)),
         (
             "session_request_bare",
-            Mail::session_request("Rosa Blanc", &device, &SessionAsked { reason: None, ..session }, URL),
+            Mail::session_request("Rosa Blanc", &device, &SessionAsked { reason: None, ..session.clone() }, URL),
+        ),
+        (
+            "session_request_network",
+            Mail::session_request(
+                "Rosa Blanc",
+                &device,
+                &SessionAsked { services: Vec::new(), networks: vec!["192.168.1.0/24".into()], ..session },
+                URL,
+            ),
         ),
         ("doubled", Mail::doubled("Marc Petit", &device, URL)),
         ("released_customer", Mail::released_customer("Rosa Blanc", &device, URL)),

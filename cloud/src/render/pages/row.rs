@@ -103,6 +103,8 @@ pub struct DeviceFacts {
     pub addresses: Vec<String>,
     /// What sessions may reach: `panel-web (tcp 192.168.1.50:80)`.
     pub services: Vec<String>,
+    /// What sessions may reach as a whole: `lan (192.168.1.0/24)`.
+    pub networks: Vec<String>,
     /// When it last reported.
     pub reported_at: Option<Timestamp>,
     /// Whether two machines seem to hold its key.
@@ -173,6 +175,8 @@ pub struct SessionRow {
     pub organisation: String,
     /// To which services.
     pub services: Vec<String>,
+    /// To which networks as a whole: `192.168.1.0/24`.
+    pub networks: Vec<String>,
     /// Why, when the technician said so.
     pub reason: Option<String>,
     /// For how long.

@@ -3,7 +3,7 @@
 use gatelodge_proto::{
     DeviceId, OrganisationId, RegistrationId, SessionId, Timestamp, UserId,
     api::SessionView,
-    payload::{Consent, EndReason, Report, Service},
+    payload::{Consent, EndReason, Network, Report, Service},
 };
 use sqlx::types::Json;
 use uuid::Uuid;
@@ -24,6 +24,7 @@ pub(in crate::sessions) struct Ground {
     pub(in crate::sessions) customer: Option<OrganisationId>,
     pub(in crate::sessions) consent: Consent,
     pub(in crate::sessions) services: Vec<Service>,
+    pub(in crate::sessions) networks: Vec<Network>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -76,12 +77,15 @@ async fn ground_by(
     .bind(device.uuid())
     .fetch_optional(c))?;
     row.map(|row| {
+        let (services, networks) =
+            row.report.map(|Json(report)| (report.services, report.networks)).unwrap_or_default();
         Ok(Ground {
             registration: RegistrationId::from_uuid(row.id),
             epoch: u64::try_from(row.epoch).map_err(DbError::corrupt)?,
             customer: row.customer_id.map(OrganisationId::from_uuid),
             consent: word(&row.consent, Consent::from_word, "consent")?,
-            services: row.report.map(|report| report.0.services).unwrap_or_default(),
+            services,
+            networks,
         })
     })
     .transpose()
@@ -107,6 +111,7 @@ struct NamedRow {
     organisation: String,
     customer_id: Uuid,
     services: Json<Vec<Service>>,
+    networks: Json<Vec<Network>>,
     reason: Option<String>,
     minutes: i32,
     state: String,
@@ -132,7 +137,7 @@ impl TryFrom<NamedRow> for NamedSession {
                 technician: row.technician,
                 organisation: row.organisation,
                 services: names(&row.services.0),
-                networks: Vec::new(),
+                networks: row.networks.0,
                 reason: row.reason,
                 state: state(&row.state)?,
                 requested_at: row.requested_at.into(),
@@ -157,8 +162,8 @@ macro_rules! session {
     ($condition:literal) => {
         concat!(
             "SELECT s.id, s.device_id, r.web_address AS device_name, s.technician_id, u.name AS technician, \
-             s.installer_id, o.name AS organisation, s.customer_id, s.services, s.reason, s.minutes, s.state, \
-             s.requested_at, s.decided_at, s.decided_by, s.opened_at, s.until, s.ended_at, s.end_reason, s.bytes_up, s.bytes_down \
+             s.installer_id, o.name AS organisation, s.customer_id, s.services, s.networks, s.reason, s.minutes, \
+             s.state, s.requested_at, s.decided_at, s.decided_by, s.opened_at, s.until, s.ended_at, s.end_reason, s.bytes_up, s.bytes_down \
              FROM remote_session s JOIN registration r ON r.id = s.registration_id \
              JOIN user_account u ON u.id = s.technician_id JOIN organisation o ON o.id = s.installer_id WHERE ",
             $condition

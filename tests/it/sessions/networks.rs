@@ -1,0 +1,63 @@
+//! A whole network is asked for by its name, granted as the device reports it, and named to everybody in plain words.
+
+use gatelodge_cloud::sessions::{
+    decide, join,
+    request::{self, RequestRefusal},
+    service, show,
+};
+use gatelodge_proto::{
+    api::SessionRequest,
+    payload::{Consent, Order},
+};
+
+use super::wish;
+use crate::cast::{self, Prop};
+
+fn whole(prop: Prop, name: &str) -> SessionRequest {
+    SessionRequest { services: Vec::new(), networks: vec![name.parse().unwrap()], ..wish(prop) }
+}
+
+#[tokio::test]
+async fn a_network_is_granted_as_reported_and_named_in_both_audits() -> anyhow::Result<()> {
+    for cast in cast::on_each().await? {
+        let kits = cast.kits();
+        let marc = cast.installer("marc@example.com").await?;
+        let (prop, rosa) = cast.active(&marc, "villa-rosa", "rosa@example.com", Consent::Ask).await?;
+        let asked = request::request(kits, &marc, whole(prop, "lan")).await?.view;
+        let waiting = service::one(kits, rosa.member(), asked.id).await?.unwrap();
+        assert_eq!(waiting.view.networks[0].subnet.to_string(), "192.168.1.0/24");
+        assert_eq!(show::row(waiting, rosa.member()).networks, ["192.168.1.0/24"]);
+        decide::approve(kits, &rosa, asked.id).await?;
+        let grant = join::join(kits, &marc, asked.id).await?.grant.verify(&kits.pki.grant_public_key())?;
+        assert_eq!((grant.services, grant.networks), (Vec::new(), asked.networks));
+        let orders = cast.orders(prop.id).await?;
+        assert!(orders.iter().any(|order| matches!(order, Order::OpenSession(_))), "the device is called");
+        for organisation in [marc.member().organisation_id, rosa.member().organisation_id] {
+            for what in ["session_requested", "session_allowed"] {
+                let details = cast.details(organisation, prop.id, what).await?;
+                assert_eq!(details[0]["services"], "lan 192.168.1.0/24", "{what}");
+                assert_eq!(details[0]["networks"][0]["subnet"], "192.168.1.0/24", "{what}");
+            }
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_network_that_the_device_does_not_report_is_refused_in_words() -> anyhow::Result<()> {
+    for cast in cast::on_each().await? {
+        let marc = cast.installer("marc@example.com").await?;
+        let (prop, _) = cast.active(&marc, "villa-rosa", "rosa@example.com", Consent::Ask).await?;
+        let refused = request::request(cast.kits(), &marc, whole(prop, "bus")).await.unwrap_err();
+        assert!(matches!(refused, RequestRefusal::UnknownNetwork { .. }), "{refused:?}");
+        assert_eq!(refused.to_string(), "the device has no network `bus`; it has lan");
+        // A service's name is no network's, nor the other way round.
+        let refused = request::request(cast.kits(), &marc, whole(prop, "panel-web")).await.unwrap_err();
+        assert!(matches!(refused, RequestRefusal::UnknownNetwork { .. }), "{refused:?}");
+        let crossed = SessionRequest { services: vec!["lan".parse()?], ..wish(prop) };
+        let refused = request::request(cast.kits(), &marc, crossed).await.unwrap_err();
+        assert!(matches!(refused, RequestRefusal::UnknownService { .. }), "{refused:?}");
+        assert_eq!(cast.count("SELECT count(*) FROM remote_session").await?, 0);
+    }
+    Ok(())
+}
