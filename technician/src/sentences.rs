@@ -8,6 +8,8 @@ use gatelodge_proto::{
     session::inner_frame::Target,
 };
 
+use crate::forward::Wanted;
+
 pub(crate) const NOT_SIGNED_IN: &str = "you are not signed in";
 pub(crate) const NEXT_SIGN_IN: &str = "gatelodge sign-in https://the-address-of-your-portal";
 pub(crate) const NEXT_SIGN_IN_AGAIN: &str = "gatelodge sign-in";
@@ -21,6 +23,9 @@ pub(crate) const SIGN_IN_LATE: &str = "the code was not confirmed in time";
 pub(crate) const NEXT_LIST_DEVICES: &str = "gatelodge devices shows every device you may see";
 pub(crate) const NEXT_NAME_SERVICE: &str = "name one of the services above, like 8080:panel-web";
 pub(crate) const NEXT_OTHER_PORT: &str = "choose another local port, like 8081:panel-web, or leave it out";
+pub(crate) const NEXT_WHICH_NETWORK: &str = "name one of the networks above with --network";
+pub(crate) const NEXT_OFFER_NETWORK: &str =
+    "have a network offered: [[networks]] in the settings of the device's agent";
 pub(crate) const NEXT_NAME_NETWORK: &str = "name one of the networks above with --network, or none for all of them";
 pub(crate) const TOO_MANY_RANGES: &str = "more than one range of the same kind of addresses is given";
 pub(crate) const NEXT_ONE_RANGE: &str = "give --range once for IPv4 and once for IPv6 at most";
@@ -62,6 +67,14 @@ pub(crate) fn several_devices(wanted: &str) -> String {
 
 pub(crate) fn no_service(device: &str, wanted: &ServiceName) -> String {
     format!("{device} has no service `{wanted}`")
+}
+
+pub(crate) fn in_no_network(device: &str, wanted: &Wanted) -> String {
+    format!("{wanted} is in no network of {device}")
+}
+
+pub(crate) fn which_network(device: &str, wanted: &Wanted) -> String {
+    format!("say in which network of {device} {wanted} is")
 }
 
 pub(crate) fn no_network(device: &str, wanted: &ServiceName) -> String {

@@ -116,12 +116,9 @@ mod tests {
         assert_eq!(refused.to_string(), "it takes 2 connections at a time, and all are in use");
         assert!((PATIENCE..PATIENCE + LOOK * 2).contains(&begun.elapsed()), "{:?}", begun.elapsed());
 
-        let leaves = async {
-            tokio::time::sleep(Duration::from_secs(5)).await;
-            drop(first);
-        };
-        let (taken, ()) = tokio::join!(there.take(&service), leaves);
-        taken.unwrap();
+        assert!(tokio::time::timeout(PATIENCE / 2, there.take(&service)).await.is_err(), "it waits");
+        drop(first);
+        there.take(&service).await.unwrap();
         drop(second);
         here.take(&"other".parse().unwrap()).await.unwrap();
     }

@@ -1,7 +1,11 @@
-//! `forward`: opens local ports and carries each connection to them to a service of the device.
+//! `forward`: opens local ports and carries each connection to them to a service of the device, or to a place in one of
+//! its networks.
 
 use clap::Args;
-use gatelodge_proto::api::DeviceView;
+use gatelodge_proto::{
+    api::DeviceView,
+    payload::{Host, Network, ServiceName},
+};
 use serde_json::json;
 use tokio::sync::mpsc;
 
@@ -11,7 +15,7 @@ use super::{
     session::{self, Asking, Reach},
 };
 use crate::{
-    forward::{self, Forward, Listener, bind},
+    forward::{self, Forward, Listener, Wanted, bind},
     output::{Exit, Failure, Output},
     pick, sentences,
 };
@@ -20,9 +24,14 @@ use crate::{
 pub(super) struct ForwardArguments {
     /// The device: its name, web address or ID code
     device: String,
-    /// What to reach: a service, or a local port or address:port with it, like 8080:panel-web
-    #[arg(required = true, value_name = "[LOCAL:]SERVICE")]
+    /// What to reach, as many as wanted: a service (panel-web), a place in a network of the device (192.168.1.50:80, and
+    /// with /udp for datagrams), each after a local port or address:port where it shall be open (8080:panel-web); or
+    /// socks5:1080 for a SOCKS 5 port to the whole network
+    #[arg(required = true, value_name = "[LOCAL:]SERVICE|HOST:PORT")]
     forwards: Vec<Forward>,
+    /// Which network a name or SOCKS 5 is for, when the device has several; the customer is asked for it as a whole
+    #[arg(long = "network", value_name = "NAME")]
+    networks: Vec<ServiceName>,
     #[command(flatten)]
     asking: Asking,
 }
@@ -31,9 +40,8 @@ pub(super) async fn forward(arguments: ForwardArguments, by: &SignedIn, output: 
     let devices = by.cloud.devices().await?;
     let device = pick::device(&devices, &arguments.device)?;
     // Everything that can fail on this computer does so before a customer is asked.
+    let reach = reach(device, &arguments.forwards, arguments.networks)?;
     let listeners = open_ports(device, &arguments.forwards).await?;
-    let services = arguments.forwards.into_iter().map(|forward| forward.service).collect();
-    let reach = Reach { services, networks: Vec::new() };
     session::hold(by, device, reach, arguments.asking, output, async |ours, interrupted| {
         let line = LiveLine::new(device, ready(&listeners), ours.join.until, by.clock.clone(), output);
         let (updates, told) = mpsc::unbounded_channel();
@@ -44,10 +52,64 @@ pub(super) async fn forward(arguments: ForwardArguments, by: &SignedIn, output: 
     .await
 }
 
+/// What the customer is to be asked for: the services, and the smallest network that each address is in. A name's
+/// address is the device's to find, and a SOCKS 5 port's places are not known yet: these take the networks that are
+/// named, else the only one there is.
+fn reach(device: &DeviceView, forwards: &[Forward], named: Vec<ServiceName>) -> Result<Reach, Failure> {
+    for name in &named {
+        if !device.networks.iter().any(|network| network.name == *name) {
+            return Err(no_network(device, sentences::no_network(&device.name, name)));
+        }
+    }
+    let mut reach = Reach { services: Vec::new(), networks: named };
+    for forward in forwards {
+        match &forward.wanted {
+            Wanted::Service(name) if device.services.iter().any(|service| service.name == *name) => {
+                reach.services.push(name.clone());
+            }
+            Wanted::Service(name) => {
+                let names: Vec<_> = device.services.iter().map(|service| service.name.to_string()).collect();
+                let what = sentences::no_service(&device.name, name);
+                let failure = Failure::new(Exit::Usage, what, sentences::NEXT_NAME_SERVICE);
+                return Err(failure.about("services", sentences::offers(&names)));
+            }
+            Wanted::Place { host: Host::Address(address), .. } => {
+                let holding = device.networks.iter().filter(|network| network.subnet.contains(*address));
+                let smallest = holding.max_by_key(|network| network.subnet.prefix());
+                let network = smallest
+                    .ok_or_else(|| no_network(device, sentences::in_no_network(&device.name, &forward.wanted)))?;
+                reach.networks.push(network.name.clone());
+            }
+            Wanted::Place { host: Host::Name(_), .. } | Wanted::Socks5 => {
+                if let [only] = &device.networks[..] {
+                    reach.networks.push(only.name.clone());
+                } else if reach.networks.is_empty() {
+                    return Err(no_network(device, sentences::which_network(&device.name, &forward.wanted)));
+                }
+            }
+        }
+    }
+    reach.networks.sort();
+    reach.networks.dedup();
+    Ok(reach)
+}
+
+fn no_network(device: &DeviceView, what: String) -> Failure {
+    let named = |network: &Network| format!("{} ({})", network.name, network.subnet);
+    let known: Vec<_> = device.networks.iter().map(named).collect();
+    let next = if known.is_empty() { sentences::NEXT_OFFER_NETWORK } else { sentences::NEXT_WHICH_NETWORK };
+    Failure::new(Exit::Usage, what, next).about("networks", sentences::offers(&known))
+}
+
 fn ready(listeners: &[Listener]) -> Ready {
-    let forwards: Vec<_> =
-        listeners.iter().map(|listener| json!({ "local": listener.local, "service": listener.service })).collect();
-    let lines = listeners.iter().map(|listener| format!("{}\t{}", listener.local, listener.service)).collect();
+    let forward = |listener: &Listener| match &listener.wanted {
+        Wanted::Service(name) => json!({ "local": listener.local, "service": name }),
+        wanted @ (Wanted::Place { .. } | Wanted::Socks5) => {
+            json!({ "local": listener.local, "target": wanted.to_string() })
+        }
+    };
+    let forwards: Vec<_> = listeners.iter().map(forward).collect();
+    let lines = listeners.iter().map(|listener| format!("{}\t{}", listener.local, listener.wanted)).collect();
     let event = [("forwards".to_owned(), forwards.into())].into_iter().collect();
     Ready { lines, event, tells_failures: true }
 }
@@ -55,15 +117,82 @@ fn ready(listeners: &[Listener]) -> Ready {
 async fn open_ports(device: &DeviceView, forwards: &[Forward]) -> Result<Vec<Listener>, Failure> {
     let mut listeners = Vec::with_capacity(forwards.len());
     for forward in forwards {
-        if !device.services.iter().any(|service| service.name == forward.service) {
-            let names: Vec<_> = device.services.iter().map(|service| service.name.to_string()).collect();
-            let what = sentences::no_service(&device.name, &forward.service);
-            let failure = Failure::new(Exit::Usage, what, sentences::NEXT_NAME_SERVICE);
-            return Err(failure.about("services", sentences::offers(&names)));
-        }
         let listener = bind(forward, &device.services).await;
         listeners
             .push(listener.map_err(|error| Failure::new(Exit::Failed, error.to_string(), sentences::NEXT_OTHER_PORT))?);
     }
     Ok(listeners)
+}
+
+#[cfg(test)]
+mod tests {
+    use gatelodge_proto::{
+        DeviceId, Random, Timestamp,
+        api::Presence,
+        identity::IdCode,
+        payload::{Life, Protocol, Service},
+    };
+
+    use super::*;
+
+    fn device(networks: &[(&str, &str)]) -> DeviceView {
+        let random = Random::seeded(1);
+        let network =
+            |(name, subnet): &(&str, &str)| Network { name: name.parse().unwrap(), subnet: subnet.parse().unwrap() };
+        DeviceView {
+            id: DeviceId::make(Timestamp::from_seconds(1), &random),
+            id_code: IdCode::make(&random),
+            name: "villa-rosa".into(),
+            product: "Alarm server".into(),
+            life: Life::Active,
+            presence: Presence { online: true, since: None },
+            web_address: None,
+            customer: None,
+            consent: None,
+            services: vec![Service {
+                name: "panel-web".parse().unwrap(),
+                protocol: Protocol::Tcp,
+                host: "192.168.1.50".into(),
+                port: 80,
+            }],
+            networks: networks.iter().map(network).collect(),
+        }
+    }
+
+    fn asked(networks: &[(&str, &str)], forwards: &[&str], named: &[&str]) -> Result<Vec<String>, String> {
+        let forwards: Vec<Forward> = forwards.iter().map(|text| text.parse().unwrap()).collect();
+        let named = named.iter().map(|name| name.parse().unwrap()).collect();
+        match reach(&device(networks), &forwards, named) {
+            Ok(reach) => Ok(reach.services.iter().chain(&reach.networks).map(ToString::to_string).collect()),
+            Err(failure) => Err(failure.lines()),
+        }
+    }
+
+    #[test]
+    fn the_customer_is_asked_for_no_more_than_what_is_needed() {
+        let two = [("all", "192.168.0.0/16"), ("lan", "192.168.1.0/24")];
+        let all = |forwards: &[&str], named: &[&str]| asked(&two, forwards, named).unwrap();
+        assert_eq!(all(&["panel-web"], &[]), ["panel-web"]);
+        assert_eq!(all(&["192.168.1.50:80", "8080:192.168.1.51:80", "panel-web"], &[]), ["panel-web", "lan"]);
+        assert_eq!(all(&["192.168.2.50:80/udp"], &[]), ["all"]);
+        assert_eq!(all(&["panel.local:80", "socks5:1080"], &["lan"]), ["lan"]);
+        assert_eq!(asked(&two[1..], &["socks5:1080", "panel:80"], &[]).unwrap(), ["lan"]);
+    }
+
+    #[test]
+    fn what_no_network_covers_is_said_with_the_networks_there_are() {
+        let two = [("bus", "10.0.0.0/24"), ("lan", "192.168.1.0/24")];
+        for (networks, forward, named, words) in [
+            (&two[..], "192.168.2.50:80", &[][..], "tcp 192.168.2.50:80 is in no network of villa-rosa"),
+            (&two[..], "panel.local:80", &[][..], "say in which network of villa-rosa tcp panel.local:80 is"),
+            (&two[..], "socks5:1080", &[][..], "say in which network of villa-rosa socks5 is"),
+            (&two[..], "panel-web", &["wan"][..], "villa-rosa has no network `wan`"),
+            (&[][..], "socks5:1080", &[][..], "say in which network of villa-rosa socks5 is"),
+        ] {
+            let refused = asked(networks, &[forward], named).unwrap_err();
+            assert!(refused.contains(words), "{refused}");
+            let known = if networks.is_empty() { "it offers none" } else { "bus (10.0.0.0/24), lan (192.168.1.0/24)" };
+            assert!(refused.contains(known), "{refused}");
+        }
+    }
 }

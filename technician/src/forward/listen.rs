@@ -1,67 +1,115 @@
 //! Local ports, bound before the customer is asked: a port that is taken is found out first.
 
 use std::{
-    io,
+    fmt, io,
     net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
     time::Duration,
 };
 
-use gatelodge_proto::payload::{Service, ServiceName};
-use tokio::net::{TcpListener, TcpStream};
+use gatelodge_proto::{
+    payload::{Host, Protocol, Service},
+    session::inner_frame::Target,
+};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
 
-use super::Forward;
+use super::{Forward, Wanted};
 
-/// An open local port and the service behind it.
+/// An open local port and what is behind it.
 #[derive(Debug)]
 pub struct Listener {
-    /// The service.
-    pub service: ServiceName,
+    /// What is behind it.
+    pub wanted: Wanted,
     /// Where it is open.
     pub local: SocketAddr,
-    tcp: TcpListener,
+    pub(super) socket: Socket,
+}
+
+#[derive(Debug)]
+pub(super) enum Socket {
+    /// Each connection is a flow to the target.
+    Tcp(TcpListener, Target),
+    /// Each program that sends has a flow to the target.
+    Udp(Arc<UdpSocket>, Target),
+    /// Each connection says where to.
+    Socks5(TcpListener),
 }
 
 /// A local port cannot be opened.
 #[derive(Debug, thiserror::Error)]
-#[error("{local} cannot be opened for {service}: {source}")]
+#[error("{local} cannot be opened for {wanted}: {source}")]
 pub struct BindError {
     /// Where.
     pub local: SocketAddr,
     /// For what.
-    pub service: ServiceName,
+    pub wanted: Wanted,
     /// Why.
     pub source: io::Error,
 }
 
-/// Opens a local port. Without a wish, the service's own port when it can be had, else any.
-pub async fn bind(forward: &Forward, services: &[Service]) -> Result<Listener, BindError> {
-    let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let own = services
-        .iter()
-        .find(|service| service.name == forward.service)
-        .map_or(any, |service| SocketAddr::from((Ipv4Addr::LOCALHOST, service.port)));
-    let wished = forward.local.unwrap_or(own);
-    let bound = match TcpListener::bind(wished).await {
-        Err(_) if forward.local.is_none() => TcpListener::bind(any).await,
-        bound => bound,
-    };
-    let failed = |source| BindError { local: wished, service: forward.service.clone(), source };
-    let tcp = bound.map_err(failed)?;
-    let local = tcp.local_addr().map_err(failed)?;
-    Ok(Listener { service: forward.service.clone(), local, tcp })
+impl fmt::Display for Wanted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Service(name) => name.fmt(f),
+            Self::Place { protocol, host: Host::Address(address), port } => {
+                write!(f, "{} {}", protocol.word(), SocketAddr::new(*address, *port))
+            }
+            Self::Place { protocol, host: Host::Name(name), port } => {
+                write!(f, "{} {}:{port}", protocol.word(), name.as_str())
+            }
+            Self::Socks5 => f.write_str("socks5"),
+        }
+    }
 }
 
-impl Listener {
-    /// The next connection. What goes wrong with one is no reason to stop taking others.
-    pub(super) async fn accept(&self) -> TcpStream {
-        loop {
-            match self.tcp.accept().await {
-                Ok((tcp, _)) => return tcp,
-                Err(error) => {
-                    tracing::warn!(%error, local = %self.local, "a connection could not be taken");
-                    // Mostly out of file descriptors; asking again at once would only burn.
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                }
+/// Opens a local port. Without a wish, the target's own port when it can be had, else any.
+pub async fn bind(forward: &Forward, services: &[Service]) -> Result<Listener, BindError> {
+    let wanted = &forward.wanted;
+    let (protocol, own) = match wanted {
+        Wanted::Service(name) => services
+            .iter()
+            .find(|service| service.name == *name)
+            .map_or((Protocol::Tcp, 0), |service| (service.protocol, service.port)),
+        Wanted::Place { protocol, port, .. } => (*protocol, *port),
+        Wanted::Socks5 => (Protocol::Tcp, 0),
+    };
+    let wished = forward.local.unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, own)));
+    let bound = match open(wanted, protocol, wished).await {
+        Err(_) if forward.local.is_none() => open(wanted, protocol, (Ipv4Addr::LOCALHOST, 0).into()).await,
+        bound => bound,
+    };
+    let failed = |source| BindError { local: wished, wanted: wanted.clone(), source };
+    let socket = bound.map_err(failed)?;
+    let local = match &socket {
+        Socket::Tcp(tcp, _) | Socket::Socks5(tcp) => tcp.local_addr(),
+        Socket::Udp(udp, _) => udp.local_addr(),
+    };
+    Ok(Listener { wanted: wanted.clone(), local: local.map_err(failed)?, socket })
+}
+
+async fn open(wanted: &Wanted, protocol: Protocol, at: SocketAddr) -> io::Result<Socket> {
+    let target = match wanted {
+        Wanted::Service(name) => Target::Service(name.clone()),
+        Wanted::Place { protocol, host, port } => {
+            Target::Address { protocol: *protocol, host: host.clone(), port: *port }
+        }
+        Wanted::Socks5 => return Ok(Socket::Socks5(TcpListener::bind(at).await?)),
+    };
+    Ok(match protocol {
+        Protocol::Tcp => Socket::Tcp(TcpListener::bind(at).await?, target),
+        Protocol::Udp => Socket::Udp(UdpSocket::bind(at).await?.into(), target),
+    })
+}
+
+/// The next connection. What goes wrong with one is no reason to stop taking others.
+pub(super) async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
+    loop {
+        match listener.accept().await {
+            Ok(accepted) => return accepted,
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be taken");
+                // Mostly out of file descriptors; asking again at once would only burn.
+                tokio::time::sleep(Duration::from_millis(100)).await;
             }
         }
     }
@@ -76,16 +124,21 @@ mod tests {
         let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let service = Service {
             name: "panel".parse().unwrap(),
-            protocol: gatelodge_proto::payload::Protocol::Tcp,
+            protocol: Protocol::Tcp,
             host: "192.168.1.50".into(),
             port: taken.local_addr().unwrap().port(),
         };
-        let name = service.name.clone();
-        let wished = Forward { local: Some(taken.local_addr().unwrap()), service: name.clone() };
+        let wanted = Wanted::Service(service.name.clone());
+        let wished = Forward { local: Some(taken.local_addr().unwrap()), wanted: wanted.clone() };
         let refused = bind(&wished, &[]).await.unwrap_err();
         assert_eq!(refused.local, taken.local_addr().unwrap());
-        let unwished = bind(&Forward { local: None, service: name }, &[service]).await.unwrap();
+        let unwished =
+            bind(&Forward { local: None, wanted: wanted.clone() }, std::slice::from_ref(&service)).await.unwrap();
         assert!(unwished.local.ip().is_loopback());
         assert_ne!(unwished.local, taken.local_addr().unwrap());
+        // The same number is another port in UDP.
+        let udp = Service { protocol: Protocol::Udp, ..service };
+        let unwished = bind(&Forward { local: None, wanted }, &[udp]).await.unwrap();
+        assert_eq!(unwished.local.port(), taken.local_addr().unwrap().port());
     }
 }

@@ -2,8 +2,11 @@
 //! connection to a local port to one of the device's services, or does other work of the same session ([`run_with`]).
 //! Binds local addresses only; decides nothing.
 
+mod fan;
 mod key;
 mod listen;
+mod serve;
+mod socks5;
 mod spec;
 
 use std::{sync::Arc, time::Duration};
@@ -11,24 +14,23 @@ use std::{sync::Arc, time::Duration};
 use gatelodge_proto::{
     FlowId, Random,
     api::Join,
-    payload::{EndReason, ServiceName},
+    payload::{EndReason, Network, ServiceName},
     session::{
         Ending, Role, VERSION,
         carrier::{Carrier, DialError, JoinError, RelaySocket, dial},
         driver::{Channel, Counters, Driver, Handle, Notice, OpenFailure, Unaccepted},
         handshake::{self, Identity},
-        inner_frame::{Accept, Class, Open, Target, Warrant},
+        inner_frame::{Accept, Target, Warrant},
         mux::Settings,
-        pump,
     },
 };
-use tokio::{net::TcpStream, sync::mpsc};
+use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 
 pub use self::{
     key::{KeyError, SessionKey},
     listen::{BindError, Listener, bind},
-    spec::{Forward, InvalidForward},
+    spec::{Forward, InvalidForward, Wanted},
 };
 use crate::{clock::Clock, tls::provider};
 
@@ -185,6 +187,7 @@ pub async fn run_with(
     let running = TaskTracker::new();
     let flows = Flows {
         handle: handle.clone(),
+        networks: accept.networks.into(),
         updates: updates.clone(),
         clock: session.clock,
         random: session.random.clone(),
@@ -235,6 +238,8 @@ async fn tell(mut notices: mpsc::UnboundedReceiver<Notice>, updates: &mpsc::Unbo
 #[derive(Clone)]
 pub struct Flows {
     pub(crate) handle: Handle,
+    /// What may be reached as a whole.
+    networks: Arc<[Network]>,
     pub(crate) updates: mpsc::UnboundedSender<Update>,
     clock: Clock,
     random: Random,
@@ -246,35 +251,5 @@ impl Flows {
     /// An id for one more flow.
     pub(crate) fn id(&self) -> FlowId {
         FlowId::make(self.clock.now(), &self.random)
-    }
-
-    /// Takes connections until the session ends.
-    async fn serve(&self, listeners: &[Listener]) {
-        let each = listeners.iter().map(|listener| async {
-            loop {
-                let tcp = listener.accept().await;
-                let (flows, service) = (self.clone(), listener.service.clone());
-                self.running.spawn(async move { flows.carry(tcp, service).await });
-            }
-        });
-        futures_util::future::join_all(each).await;
-    }
-
-    async fn carry(&self, tcp: TcpStream, service: ServiceName) {
-        let (flow, target) = (self.id(), Target::Service(service));
-        let open = Open { flow, target: target.clone(), class: Class::Interactive, credit: 0 };
-        let stream = match self.handle.open(open).await {
-            Ok(stream) => stream,
-            Err(failure) => {
-                // A closed port looks closed here as well as there.
-                let _ = tcp.set_zero_linger();
-                let _ = self.updates.send(Update::FlowFailed { target, flow, failure });
-                return;
-            }
-        };
-        let _ = self.updates.send(Update::FlowOpened { target: target.clone(), flow });
-        let totals = pump(tcp, stream).await;
-        let (bytes_up, bytes_down) = (totals.received, totals.sent);
-        let _ = self.updates.send(Update::FlowClosed { target, flow, bytes_up, bytes_down });
     }
 }

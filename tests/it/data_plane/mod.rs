@@ -3,6 +3,7 @@
 
 mod bytes;
 mod endings;
+mod places;
 mod refusals;
 mod tap;
 
@@ -31,7 +32,7 @@ use gatelodge_proto::{
     payload::{Consent, EndReason, Happening, Protocol, Service, SessionOrder},
     session::{Ending, Role, relay_frame::RelayError},
 };
-use gatelodge_technician::forward::{self, Forward, ForwardError, Session, SessionKey, Update};
+use gatelodge_technician::forward::{self, Forward, ForwardError, Session, SessionKey, Update, Wanted};
 use gatelodge_tests::wait::wait_until;
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -205,8 +206,12 @@ impl Plane {
         let mut listeners = Vec::new();
         for service in &grant.services {
             let local = Some("127.0.0.1:0".parse().unwrap());
-            let forward = Forward { local, service: service.name.clone() };
-            listeners.push(forward::bind(&forward, &[]).await.unwrap());
+            let forward = Forward { local, wanted: Wanted::Service(service.name.clone()) };
+            listeners.push(forward::bind(&forward, std::slice::from_ref(service)).await.unwrap());
+        }
+        if !grant.networks.is_empty() {
+            let socks = Forward { local: Some("127.0.0.1:0".parse().unwrap()), wanted: Wanted::Socks5 };
+            listeners.push(forward::bind(&socks, &[]).await.unwrap());
         }
         let ports = listeners.iter().map(|listener| listener.local).collect();
         let session = Session {
