@@ -25,7 +25,10 @@ CREATE TABLE remote_session (
     ended_at {ts},
     end_reason TEXT,
     bytes_up BIGINT NOT NULL,
-    bytes_down BIGINT NOT NULL
+    bytes_down BIGINT NOT NULL,
+    -- when both ends first were there, and how often an end has come again since
+    paired_at {ts},
+    rejoins BIGINT NOT NULL DEFAULT 0
 );
 CREATE INDEX remote_session_device ON remote_session (device_id, id);
 CREATE INDEX remote_session_customer ON remote_session (customer_id, id);
@@ -38,6 +41,14 @@ CREATE TABLE join_ticket (
     role TEXT NOT NULL,
     expires_at {ts} NOT NULL,
     used_at {ts}
+);
+
+-- with what each end of a session comes again: the hash of a secret that only the end has
+CREATE TABLE join_pledge (
+    session_id {uuid} NOT NULL REFERENCES remote_session (id),
+    role TEXT NOT NULL,
+    hash {bytes} NOT NULL UNIQUE,
+    PRIMARY KEY (session_id, role)
 );
 
 -- a flow's id is its technician's choice: it names a target within its session and nowhere else

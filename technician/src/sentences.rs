@@ -38,6 +38,7 @@ pub(crate) const NEXT_WAIT: &str = "wait here, or ask them to open the portal > 
 pub(crate) const SESSION_REFUSED: &str = "the customer does not allow this session";
 pub(crate) const NEXT_AGREE: &str = "agree with them on the phone, then ask again";
 pub(crate) const WHY: &str = "Why do you need the session? The customer reads it (Enter for no reason): ";
+pub(crate) const AWAY: &str = "connection lost, trying again; what is open goes on when it is back";
 pub(crate) const ENDING: &str = "ending the session";
 pub(crate) const SIGNED_OUT: &str = "Signed out. The sign-in on this computer is gone.";
 pub(crate) const WAS_SIGNED_OUT: &str = "You were not signed in.";
@@ -141,6 +142,14 @@ pub(crate) fn left(seconds: u64) -> String {
         0..=119 => format!("{seconds} s left"),
         _ => format!("{} min left", seconds / 60),
     }
+}
+
+pub(crate) fn away(since: Duration) -> String {
+    format!("connection lost, trying again ({} s)", since.as_secs())
+}
+
+pub(crate) fn back(after: Duration) -> String {
+    format!("the connection is back after {} s", after.as_secs())
 }
 
 pub(crate) fn ends_soon(seconds: u32) -> String {

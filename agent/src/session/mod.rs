@@ -24,14 +24,15 @@ use std::{
 };
 
 use gatelodge_proto::{
-    Timestamp,
+    Random, Timestamp,
     payload::{EndReason, Happening},
     session::{
         Ending, Role,
-        carrier::{Carrier, RelaySocket, dial},
+        carrier::{RelaySocket, dial},
         driver::{Channel, Counters, Driver, Handle, Incoming},
         handshake,
         inner_frame::{Accept, InnerFrame},
+        line::{DEVICE_KEEPS, Joining, Line, Redial},
     },
 };
 use tokio::{sync::mpsc, time::Instant};
@@ -60,13 +61,19 @@ pub type Events = mpsc::Sender<Happening>;
 
 /// Carries out an order from joining to the end. `stops` ends it. The last event is `session_ended`, except for a grant
 /// that the vendor's cloud did not sign: no session has that end.
-pub async fn run(start: Start, now: Timestamp, mut stops: mpsc::Receiver<EndReason>, events: Events) -> Ending {
+pub async fn run(
+    start: Start,
+    now: Timestamp,
+    random: Random,
+    mut stops: mpsc::Receiver<EndReason>,
+    events: Events,
+) -> Ending {
     let session = match signed(&start.order.grant, &start.credentials.grant_key) {
         Ok(grant) => grant.session,
         Err(denied) => return Ending::because(denied.end(), &denied),
     };
     let counters = OnceLock::new();
-    let ending = live(start, now, &mut stops, &events, &counters).await;
+    let ending = live(start, now, random, &mut stops, &events, &counters).await;
     if let Some(detail) = &ending.detail {
         tracing::info!(%session, detail, reason = ending.reason.word(), "the session is over");
     }
@@ -83,6 +90,7 @@ fn carried(counters: Option<&Arc<Counters>>) -> (u64, u64) {
 async fn live(
     start: Start,
     now: Timestamp,
+    random: Random,
     stops: &mut mpsc::Receiver<EndReason>,
     events: &Events,
     counters: &OnceLock<Arc<Counters>>,
@@ -94,35 +102,35 @@ async fn live(
         Ok(terms) => terms,
         Err(denied) => return Ending::because(denied.end(), &denied),
     };
-    let join = join(&start, &terms);
-    let mut carrier = tokio::select! {
+    let join = join(&start, &terms, random);
+    let mut line = tokio::select! {
         joined = join => match joined {
-            Ok(carrier) => carrier,
+            Ok(line) => line,
             Err(ending) => return ending,
         },
         reason = stopped(stops) => return Ending::plain(reason),
         () = tokio::time::sleep_until(received + terms.lifetime) => return Ending::plain(EndReason::Expired),
     };
-    let carrier_end = carrier.end();
+    let view = line.view();
     let met = tokio::select! {
-        met = meet(&mut carrier, &start, &here, terms, now) => met,
+        met = meet(&mut line, &start, &here, terms, now) => met,
         reason = stopped(stops) => Err(Ending::plain(reason)),
     };
     let (mut channel, terms) = match met {
         Ok(met) => met,
         Err(ending) => {
             // The relay's word comes first: a handshake also breaks when the session is revoked meanwhile.
-            let ending = carrier_end.get().map_or(ending, |end| end.ending(Role::Device));
-            carrier.leave(ending.reason).await;
+            let ending = view.end().map_or(ending, |end| end.ending(Role::Device));
+            line.leave(ending.reason).await;
             return ending;
         }
     };
     if let Err(ending) = accept(&mut channel, &terms, start.limits, events).await {
         drop(channel);
-        carrier.leave(ending.reason).await;
+        line.leave(ending.reason).await;
         return ending;
     }
-    let (driver, handle, outlets) = Driver::new(channel, Role::Device, start.limits.settings(), carrier_end);
+    let (driver, handle, outlets) = Driver::new(channel, Role::Device, start.limits.settings(), view);
     let _ = counters.set(handle.counters().clone());
     let mut flows = Flows::new(terms.clone(), start.places.clone(), handle.clone(), events.clone(), start.limits);
     let deadline = received + terms.lifetime;
@@ -134,7 +142,7 @@ async fn live(
         }
     };
     flows.wind_up().await;
-    carrier.leave(ending.reason).await;
+    line.leave(ending.reason).await;
     ending
 }
 
@@ -143,20 +151,26 @@ async fn stopped(stops: &mut mpsc::Receiver<EndReason>) -> EndReason {
     stops.recv().await.unwrap_or(EndReason::Device)
 }
 
-async fn join(start: &Start, terms: &Terms) -> Result<Carrier<RelaySocket>, Ending> {
+async fn join(start: &Start, terms: &Terms, random: Random) -> Result<Line<RelaySocket>, Ending> {
     let tls = crate::cloud::https_tls(start.ca_file.as_deref(), &Clock::corrected_by(start.clock_lacks_us))
         .map_err(|error| Ending::because(EndReason::RelayLost, &error))?;
-    let socket =
-        dial(&start.order.relay, Arc::new(tls)).await.map_err(|error| Ending::because(EndReason::RelayLost, &error))?;
+    let (relay, tls) = (start.order.relay.clone(), Arc::new(tls));
+    let socket = dial(&relay, tls.clone()).await.map_err(|error| Ending::because(EndReason::RelayLost, &error))?;
     tracing::debug!(session = %terms.grant.session, "joining the relay");
-    Carrier::join(socket, Role::Device, start.order.ticket.clone()).await.map_err(|error| error.ending())
+    let redial: Redial<RelaySocket> = Box::new(move || {
+        let (relay, tls) = (relay.clone(), tls.clone());
+        Box::pin(async move { dial(&relay, tls).await })
+    });
+    let ticket = start.order.ticket.clone();
+    let joining = Joining { role: Role::Device, ticket, keeps: DEVICE_KEEPS, redial, random };
+    Line::join(socket, joining).await.map_err(|error| error.ending())
 }
 
-type Met<'a> = (Channel<TlsStream<&'a mut Carrier<RelaySocket>>>, Terms);
+type Met<'a> = (Channel<TlsStream<&'a mut Line<RelaySocket>>>, Terms);
 
 /// Inner TLS, then the grant that the technician shows.
 async fn meet<'a>(
-    carrier: &'a mut Carrier<RelaySocket>,
+    line: &'a mut Line<RelaySocket>,
     start: &Start,
     here: &Here<'_>,
     ordered: Terms,
@@ -170,7 +184,7 @@ async fn meet<'a>(
         crate::cloud::provider(),
     )
     .map_err(|error| refused(&error))?;
-    let tls = tokio::time::timeout(HANDSHAKE_WITHIN, handshake::accept(carrier, config))
+    let tls = tokio::time::timeout(HANDSHAKE_WITHIN, handshake::accept(line, config))
         .await
         .map_err(|_| refused(&"the technician's side did not finish the handshake"))?
         .map_err(|error| refused(&error))?;
@@ -189,7 +203,7 @@ async fn meet<'a>(
 
 /// Tells the cloud, then the technician.
 async fn accept(
-    channel: &mut Channel<TlsStream<&mut Carrier<RelaySocket>>>,
+    channel: &mut Channel<TlsStream<&mut Line<RelaySocket>>>,
     terms: &Terms,
     limits: Limits,
     events: &Events,

@@ -2,7 +2,10 @@
 
 use std::{io, process::ExitCode};
 
-use gatelodge_proto::payload::{EndReason, Happening};
+use gatelodge_proto::{
+    Random,
+    payload::{EndReason, Happening},
+};
 use tokio::{
     io::{AsyncBufRead, AsyncBufReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader},
     signal::unix::{SignalKind, signal},
@@ -58,7 +61,7 @@ pub async fn serve(
     // No more than one on its way to the output: a target is opened when its row has left, not when it is in a queue.
     let (events, happened) = mpsc::channel(1);
     clock.correct(start.clock_lacks_us);
-    let session = run(start, clock.now(), stops, events);
+    let session = run(start, clock.now(), Random::system(), stops, events);
     let listen = async {
         let reason = tokio::select! {
             reason = stop_line(&mut input) => reason,

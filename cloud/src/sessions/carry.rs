@@ -1,5 +1,5 @@
 //! What the relay asks and tells about the sessions it carries. A relay holds no right of its own: it admits by
-//! ticket, writes before the first byte, renews the lease of what it carries, and lets go of whatever is over.
+//! ticket, and whoever was here before by what they pledged with it; it writes before the first byte, renews the lease of what it carries, and lets go of whatever is over.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -16,30 +16,49 @@ use tokio_util::sync::CancellationToken;
 use super::{
     end::finish,
     machine::Found,
-    model::{LEASE, LEASE_RENEWAL, Side, Ticket, Traffic},
+    model::{LEASE, LEASE_RENEWAL, Pledge, Side, Ticket, Traffic},
     record::record,
-    relay::{Admission, Admitted, Carried, Relay, Report, Unrecorded},
+    relay::{Admission, Admitted, Carried, Entry, Refusal, Relay, Report, Unrecorded},
     store,
 };
-use crate::{audit::Actor, db::DbError, kits::Kits};
+use crate::{
+    audit::Actor,
+    db::{DbError, Tx},
+    kits::Kits,
+};
 
 /// How often a relay looks whether what it carries still stands.
 const LOOK: Duration = Duration::from_secs(1);
+/// How long it carries on without an answer.
+const DOUBT: Duration = Duration::from_secs(30);
 
 /// The relay's way to the rows.
 #[derive(Debug, Clone)]
 pub struct Rows(pub Kits);
 
 impl Admission for Rows {
-    fn admit(&self, ticket: String, role: Role) -> BoxFuture<'_, Result<Admitted, RelayError>> {
+    fn admit(&self, entry: Entry, role: Role) -> BoxFuture<'_, Result<Admitted, Refusal>> {
         Box::pin(async move {
-            let Ok(ticket) = ticket.parse::<Ticket>() else { return Err(RelayError::Ticket) };
-            admit(&self.0, &ticket, role.into()).await.map_err(|refusal| match refusal {
-                NotAdmitted::Ticket => RelayError::Ticket,
-                NotAdmitted::Over => RelayError::Over,
-                NotAdmitted::Database(error) => {
-                    tracing::warn!(error = &error as &dyn std::error::Error, "a join ticket could not be looked up");
-                    RelayError::Unavailable
+            let (kits, side) = (&self.0, role.into());
+            let again = matches!(entry, Entry::Again { .. });
+            let admitted = match entry {
+                Entry::First { ticket, pledge } => {
+                    let ticket = ticket.parse::<Ticket>().map_err(|_| RelayError::Ticket)?;
+                    let pledge = pledge.map(Pledge::of_hash);
+                    admit(kits, &ticket, side, pledge).await
+                }
+                Entry::Again { secret } => {
+                    let pledge = Pledge::of_secret(&secret).map_err(|_| RelayError::Ticket)?;
+                    admit_again(kits, &pledge, side).await
+                }
+            };
+            admitted.map_err(|refusal| match (refusal, again) {
+                (NotAdmitted::Unknown, _) => RelayError::Ticket.into(),
+                (NotAdmitted::Over(_), false) => RelayError::Over.into(),
+                (NotAdmitted::Over(reason), true) => Refusal::Ended(reason),
+                (NotAdmitted::Database(error), _) => {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "who joins could not be looked up");
+                    RelayError::Unavailable.into()
                 }
             })
         })
@@ -70,42 +89,65 @@ impl From<Carried> for Traffic {
     }
 }
 
-/// Why a ticket opens nothing.
+/// Why nobody is let in.
 #[derive(Debug, thiserror::Error)]
 pub enum NotAdmitted {
-    /// Unknown, used, too old, or for the other end.
+    /// The ticket or the secret is unknown, used, too old, or the other end's.
     #[error("the join ticket is unknown, used or too old")]
-    Ticket,
-    /// The session is not open.
-    #[error("the session is over")]
-    Over,
+    Unknown,
+    /// The session is not open any more.
+    #[error("the session is over ({})", .0.word())]
+    Over(EndReason),
     /// The database failed: nobody is admitted.
     #[error("the cloud could not look the ticket up")]
     Database(#[from] DbError),
 }
 
-/// Uses a ticket up and says for which session.
-pub async fn admit(kits: &Kits, ticket: &Ticket, side: Side) -> Result<Admitted, NotAdmitted> {
-    let now = kits.now();
+/// Uses a ticket up and says for which session, and keeps the pledge with which this end will come again.
+pub async fn admit(kits: &Kits, ticket: &Ticket, side: Side, pledge: Option<Pledge>) -> Result<Admitted, NotAdmitted> {
     let mut tx = kits.db.write().await?;
-    let taken = store::take_ticket(&mut tx, now, ticket).await?;
-    let admitted = match taken {
+    let admitted = match store::take_ticket(&mut tx, kits.now(), ticket).await? {
         Some((session, known)) if known == side => {
-            let found = store::hold(&mut tx, session).await?;
-            let open = found.and_then(|found| found.open().ok()).filter(|open| open.lapsed(now).is_none());
-            match open {
-                Some(open) => {
-                    store::renew_lease(&mut tx, session, now, now + LEASE).await?;
-                    Ok(Admitted { session, lifetime: open.state.until.since(now) })
-                }
-                None => Err(NotAdmitted::Over),
+            let admitted = enter(&mut tx, kits, session).await?;
+            if let (Ok(_), Some(pledge)) = (admitted, pledge) {
+                store::keep_pledge(&mut tx, session, side, &pledge).await?;
             }
+            admitted.map_err(NotAdmitted::Over)
         }
-        Some(_) | None => Err(NotAdmitted::Ticket),
+        Some(_) | None => Err(NotAdmitted::Unknown),
     };
     // A ticket that was shown is used up, whatever it opened.
     tx.commit().await?;
     admitted
+}
+
+/// Lets an end in again by what it pledged, while its session is open. It is the same session: no new audit row.
+pub async fn admit_again(kits: &Kits, pledge: &Pledge, side: Side) -> Result<Admitted, NotAdmitted> {
+    let mut tx = kits.db.write().await?;
+    let known = store::pledged(&mut tx, pledge).await?.filter(|(_, known)| *known == side);
+    let (session, _) = known.ok_or(NotAdmitted::Unknown)?;
+    let admitted = enter(&mut tx, kits, session).await?.map_err(NotAdmitted::Over)?;
+    store::count_rejoin(&mut tx, session).await?;
+    tx.commit().await?;
+    tracing::info!(%session, side = side.word(), "an end has come again");
+    Ok(admitted)
+}
+
+/// Takes up an open session, or says why it is over.
+async fn enter(tx: &mut Tx, kits: &Kits, session: SessionId) -> Result<Result<Admitted, EndReason>, DbError> {
+    let now = kits.now();
+    let open = match store::hold(tx, session).await? {
+        Some(Found::Open(open)) => open,
+        Some(Found::Ended(ended)) => return Ok(Err(ended.state.reason)),
+        Some(Found::Waiting(_) | Found::Refused(_)) | None => return Ok(Err(EndReason::Revoked)),
+    };
+    if let Some(reason) = open.lapsed(now) {
+        return Ok(Err(reason));
+    }
+    store::renew_lease(tx, session, now, now + LEASE).await?;
+    let Traffic { up, down } = store::bytes(tx, session).await?;
+    let lifetime = open.state.until.since(now);
+    Ok(Ok(Admitted { session, lifetime, carried: Carried { up, down } }))
 }
 
 async fn take_in(kits: &Kits, report: Report) -> Result<(), DbError> {
@@ -121,13 +163,16 @@ async fn take_in(kits: &Kits, report: Report) -> Result<(), DbError> {
     }
 }
 
-/// Both ends are here: written before the first byte. An error means that no byte may flow.
+/// Both ends are here: written before the first byte, and looked at before any byte of another pairing. An error means
+/// that no byte may flow.
 async fn begun(kits: &Kits, id: SessionId) -> Result<(), DbError> {
     let mut tx = kits.db.write().await?;
     let Some(Found::Open(open)) = store::hold(&mut tx, id).await? else {
         return Err(DbError::Corrupt(format!("session {id} is not open")));
     };
-    record(&mut tx, kits, &open.ask, Actor::Cloud, "session_opened", json!({})).await?;
+    if store::pair(&mut tx, id, kits.now()).await? {
+        record(&mut tx, kits, &open.ask, Actor::Cloud, "session_opened", json!({})).await?;
+    }
     tx.commit().await
 }
 
@@ -218,7 +263,7 @@ impl Idleness {
 }
 
 /// Keeps a relay to the rows until told to stop: what is over there ends here within a second or two, and what the
-/// rows cannot be asked about for longer than a lease ends on doubt.
+/// rows cannot be asked about for half a minute ends on doubt.
 pub async fn keep(kits: Kits, relay: Relay, stop: CancellationToken) {
     let mut looks = tokio::time::interval(LOOK);
     looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -241,7 +286,7 @@ pub async fn keep(kits: Kits, relay: Relay, stop: CancellationToken) {
                     relay.revoke(id, reason);
                 }
             }
-            Err(error) if now.duration_since(answered_at) < LEASE => {
+            Err(error) if now.duration_since(answered_at) < DOUBT => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "sessions are carried on a lease");
             }
             Err(error) => {

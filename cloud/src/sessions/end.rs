@@ -128,19 +128,6 @@ pub async fn sweep_beside(kits: &Kits, carried: &BTreeSet<SessionId>) -> Result<
     Ok(count)
 }
 
-/// Ends every session that was open when this cloud stopped: nobody carries it any more. Call once at the start, before
-/// the relay listens, on a cloud of one node; of several nodes the leases do it.
-pub async fn recover(kits: &Kits) -> Result<usize, DbError> {
-    let mut tx = kits.db.read().await?;
-    let open = store::open_ids(&mut tx).await?;
-    drop(tx);
-    let mut count = 0;
-    for id in open {
-        count += usize::from(end_one(kits, id, |_| Some(EndReason::RelayLost)).await?);
-    }
-    Ok(count)
-}
-
 async fn end_one(kits: &Kits, id: SessionId, reason: impl Fn(&Found) -> Option<EndReason>) -> Result<bool, DbError> {
     let mut tx = kits.db.write_on_reserve().await?;
     let Some(found) = store::hold(&mut tx, id).await? else { return Ok(false) };

@@ -14,8 +14,8 @@ pub const TICKET_LIFE: Duration = Duration::from_secs(30);
 /// How long an allowed session waits for its first join.
 pub const JOIN_PATIENCE: Duration = Duration::from_secs(10 * 60);
 /// How long an open session lives without a word from the relay that carries it. The relay speaks every
-/// [`LEASE_RENEWAL`]; a node that is gone loses its sessions after this.
-pub const LEASE: Duration = Duration::from_secs(30);
+/// [`LEASE_RENEWAL`]; the ends seek another relay for 90 s, and a session that none has taken up by then is over.
+pub const LEASE: Duration = Duration::from_secs(100);
 /// How often a relay renews the lease of what it carries.
 pub const LEASE_RENEWAL: Duration = Duration::from_secs(5);
 /// The longest reason a technician may give, in characters.
@@ -87,9 +87,36 @@ impl Side {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Ticket([u8; 16]);
 
+/// What an end shows to come again: 256 bits in hex. Only its hash is kept, which the end gives with its ticket.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Pledge([u8; 32]);
+
+impl Pledge {
+    /// From the hash that an end gives.
+    pub const fn of_hash(hash: [u8; 32]) -> Self {
+        Self(hash)
+    }
+
+    /// From the secret that it shows later.
+    pub fn of_secret(text: &str) -> Result<Self, InvalidTicket> {
+        unhex::<32>(text).map(|secret| Self(Sha256::digest(secret).into()))
+    }
+
+    /// What the database keeps.
+    pub fn hash(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Pledge {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Pledge(hidden)")
+    }
+}
+
 /// The text is no join ticket.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("a join ticket has 32 hexadecimal digits")]
+#[error("a join ticket has 32 hexadecimal digits, a secret to join again 64")]
 pub struct InvalidTicket;
 
 impl Ticket {
@@ -112,16 +139,20 @@ impl Ticket {
 impl std::str::FromStr for Ticket {
     type Err = InvalidTicket;
     fn from_str(text: &str) -> Result<Self, InvalidTicket> {
-        let mut bytes = [0; 16];
-        if text.len() != 32 || !text.is_ascii() {
-            return Err(InvalidTicket);
-        }
-        for (place, byte) in bytes.iter_mut().enumerate() {
-            let digits = text.get(place * 2..place * 2 + 2).ok_or(InvalidTicket)?;
-            *byte = u8::from_str_radix(digits, 16).map_err(|_| InvalidTicket)?;
-        }
-        Ok(Self(bytes))
+        unhex(text).map(Self)
     }
+}
+
+fn unhex<const N: usize>(text: &str) -> Result<[u8; N], InvalidTicket> {
+    let mut bytes = [0; N];
+    if text.len() != N * 2 || !text.is_ascii() {
+        return Err(InvalidTicket);
+    }
+    for (place, byte) in bytes.iter_mut().enumerate() {
+        let digits = text.get(place * 2..place * 2 + 2).ok_or(InvalidTicket)?;
+        *byte = u8::from_str_radix(digits, 16).map_err(|_| InvalidTicket)?;
+    }
+    Ok(bytes)
 }
 
 impl std::fmt::Debug for Ticket {
@@ -209,5 +240,13 @@ mod tests {
         for bad in ["", "ab", &"zz".repeat(16), &"é".repeat(16), &"ab".repeat(17)] {
             assert_eq!(bad.parse::<Ticket>(), Err(InvalidTicket), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_secret_is_known_by_its_hash_alone() {
+        let pledge = Pledge::of_secret(&"ab".repeat(32)).unwrap();
+        assert_eq!(pledge, Pledge::of_hash(Sha256::digest([0xab; 32]).into()));
+        assert_eq!(format!("{pledge:?}"), "Pledge(hidden)");
+        assert_eq!(Pledge::of_secret(&"ab".repeat(16)), Err(InvalidTicket), "no ticket is one");
     }
 }

@@ -111,8 +111,8 @@ pub async fn open_kits(config: Config, clock: Clock, random: Random) -> Result<K
     Ok(Kits { config, clock, random, db, pki, mailer, endpoint, jobs, limits: Limits::default() })
 }
 
-/// A node that stops gives live sessions so long to be told and written down.
-const SESSIONS_END_WITHIN: Duration = Duration::from_secs(5);
+/// A node that stops gives the ends of live sessions so long to be told, and what they carry to be written down.
+const SESSIONS_LEAVE_WITHIN: Duration = Duration::from_secs(5);
 
 /// A running cloud.
 pub struct Node {
@@ -145,8 +145,6 @@ impl Node {
         };
 
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-        // What was open when this node stopped is carried by nobody: it ends before anybody can join again.
-        sessions::end::recover(&kits).await?;
         let relay = Relay::new(Settings::default(), kits.random.clone(), sessions::carry::Rows(kits.clone()));
         tasks.spawn(sessions::carry::keep(kits.clone(), relay.clone(), stop.clone()));
         tasks.spawn(sessions::end::watch(kits.clone(), relay.clone(), stop.clone()));
@@ -172,10 +170,10 @@ impl Node {
         &self.kits
     }
 
-    /// Takes nothing new, ends live sessions, finishes what is under way, and closes the database.
+    /// Takes nothing new, lets go of live sessions, finishes what is under way, and closes the database.
     pub async fn stop(self) {
         self.stop.cancel();
-        self.relay.close(EndReason::RelayLost, SESSIONS_END_WITHIN).await;
+        self.relay.close(EndReason::RelayLost, SESSIONS_LEAVE_WITHIN).await;
         self.tasks.close();
         self.tasks.wait().await;
         self.kits.endpoint.stop().await;

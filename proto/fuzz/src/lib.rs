@@ -278,7 +278,7 @@ pub fn relay_frame(data: &[u8]) -> bool {
     match (&frame, passing) {
         (Some(RelayFrame::Data { payload, .. }), Passing::Data(length)) => assert_eq!(payload.len(), length),
         (Some(RelayFrame::Data { .. }), _) => panic!("DATA is not passed on: {passing:?}"),
-        (Some(RelayFrame::Ack { .. }), passing) => assert_eq!(passing, Passing::Ack),
+        (Some(RelayFrame::Ack { .. } | RelayFrame::Sync { .. }), passing) => assert_eq!(passing, Passing::Word),
         (_, Passing::No) => {}
         (other, passing) => panic!("{other:?} is passed on as {passing:?}"),
     }

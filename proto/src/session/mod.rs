@@ -9,6 +9,7 @@ mod datagrams;
 pub mod driver;
 pub mod handshake;
 pub mod inner_frame;
+pub mod line;
 pub mod mux;
 mod pipe;
 mod pump;
@@ -24,7 +25,7 @@ pub use wire::FrameError;
 use crate::payload::EndReason;
 
 /// The version of the frames in this module, said in HELLO.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 
 /// Which end of a session somebody is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

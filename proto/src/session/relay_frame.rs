@@ -1,7 +1,7 @@
 //! Frames between one end of a session and the relay: one per web socket binary message.
 //!
-//! `u8 type, u8 flags (0)`, then the fields. DATA and ACK pass through the relay untouched, so `seq` and `next` are
-//! counted between the two ends: they are byte offsets into one direction's ciphertext.
+//! `u8 type, u8 flags (0)`, then the fields. DATA, ACK and SYNC pass through the relay untouched, so `seq` and `next`
+//! are counted between the two ends: they are byte offsets into one direction's ciphertext, and outlive a carrier.
 
 use bytes::{BufMut, Bytes, BytesMut};
 
@@ -13,6 +13,8 @@ use crate::payload::EndReason;
 
 /// The largest relay frame, header included.
 pub const MAX_BYTES: usize = 64 * 1024;
+/// From this version on ends name their pairings, pledge a secret and join again.
+pub const RESUMES: u16 = 2;
 /// Bytes before the payload of a DATA frame.
 pub const DATA_HEADER: usize = 10;
 /// The largest payload of a DATA frame.
@@ -29,10 +31,12 @@ pub enum RelayFrame {
     Hello(Hello),
     /// The relay took the ticket.
     Welcome(Welcome),
-    /// The other end is here too; DATA may flow.
+    /// The other end is here too; DATA may flow. Said anew whenever a carrier of either end was replaced.
     PeerUp {
         /// Its frame version.
         version: u16,
+        /// Random name of this pairing, the same for both ends; 0 with an end of version 1, which is paired once.
+        epoch: u64,
     },
     /// The other end is gone.
     PeerDown {
@@ -51,6 +55,13 @@ pub enum RelayFrame {
     /// Everything before `next` has arrived.
     Ack {
         /// Offset of the next byte that is expected.
+        next: u64,
+    },
+    /// First word of an end to the other in each pairing: what arrived before it belongs to an earlier one.
+    Sync {
+        /// Of this pairing.
+        epoch: u64,
+        /// Offset of the next byte that is expected: DATA goes on from there.
         next: u64,
     },
     /// The relay is about to stop; move within the time.
@@ -98,10 +109,12 @@ pub struct Hello {
     pub role: Role,
     /// Which carrier of the session; 0 for the first.
     pub carrier: u8,
-    /// One-use join ticket.
+    /// One-use join ticket; with `resume` the secret that was pledged.
     pub ticket: String,
     /// Set when this carrier replaces a lost one: offset of the next byte that is expected.
     pub resume: Option<u64>,
+    /// SHA-256 of the secret that this end shows when it joins again. None before version 2.
+    pub pledge: Option<[u8; 32]>,
 }
 
 impl std::fmt::Debug for Hello {
@@ -184,6 +197,7 @@ mod kind {
     pub(super) const PING: u8 = 10;
     pub(super) const PONG: u8 = 11;
     pub(super) const ERROR: u8 = 12;
+    pub(super) const SYNC: u8 = 13;
 }
 
 /// What the relay must know of a frame that it may pass on as it is.
@@ -191,8 +205,8 @@ mod kind {
 pub enum Passing {
     /// DATA with this many bytes of payload.
     Data(usize),
-    /// ACK.
-    Ack,
+    /// ACK or SYNC.
+    Word,
     /// Everything else is between the end and the relay.
     No,
 }
@@ -202,7 +216,7 @@ impl Passing {
     pub fn of(message: &[u8]) -> Self {
         match message.first() {
             Some(&kind::DATA) if message.len() >= DATA_HEADER => Self::Data(message.len() - DATA_HEADER),
-            Some(&kind::ACK) if message.len() >= DATA_HEADER => Self::Ack,
+            Some(&kind::ACK | &kind::SYNC) if message.len() >= DATA_HEADER => Self::Word,
             _ => Self::No,
         }
     }
@@ -225,16 +239,7 @@ impl RelayFrame {
         let kind = fields.u8()?;
         let _flags = fields.u8()?;
         Ok(Some(match kind {
-            kind::HELLO => Self::Hello(Hello {
-                version: fields.u16()?,
-                role: wire::role(fields.u8()?)?,
-                carrier: fields.u8()?,
-                ticket: fields.text(MAX_TICKET, "ticket")?,
-                resume: match fields.u8()? {
-                    0 => None,
-                    _ => Some(fields.u64()?),
-                },
-            }),
+            kind::HELLO => Self::Hello(hello(&mut fields)?),
             kind::WELCOME => Self::Welcome(Welcome {
                 slot: fields.u32()?,
                 max_frame: fields.u32()?,
@@ -242,10 +247,14 @@ impl RelayFrame {
                 wait_s: fields.u32()?,
                 alternates: alternates(&mut fields)?,
             }),
-            kind::PEER_UP => Self::PeerUp { version: fields.u16()? },
+            kind::PEER_UP => {
+                let version = fields.u16()?;
+                Self::PeerUp { version, epoch: if version >= RESUMES { fields.u64()? } else { 0 } }
+            }
             kind::PEER_DOWN => Self::PeerDown { loss: loss(fields.u8()?)?, retry_ms: fields.u32()? },
             kind::DATA => Self::Data { seq: fields.u64()?, payload: fields.rest() },
             kind::ACK => Self::Ack { next: fields.u64()? },
+            kind::SYNC => Self::Sync { epoch: fields.u64()?, next: fields.u64()? },
             kind::GO_AWAY => Self::GoAway { drain_ms: fields.u32()?, alternates: alternates(&mut fields)? },
             kind::REVOKE => Self::Revoke { reason: wire::reason(fields.u8()?)? },
             kind::RATE => Self::Rate { bytes_per_s: fields.u64()? },
@@ -275,6 +284,10 @@ impl RelayFrame {
                 if let Some(next) = hello.resume {
                     out.put_u64(next);
                 }
+                if hello.version >= RESUMES {
+                    out.put_u8(u8::from(hello.pledge.is_some()));
+                    out.put_slice(hello.pledge.as_ref().map_or(&[], |pledge| pledge.as_slice()));
+                }
             }
             Self::Welcome(welcome) => {
                 head(kind::WELCOME);
@@ -284,9 +297,12 @@ impl RelayFrame {
                 out.put_u32(welcome.wait_s);
                 put_alternates(&mut out, &welcome.alternates);
             }
-            Self::PeerUp { version } => {
+            Self::PeerUp { version, epoch } => {
                 head(kind::PEER_UP);
                 out.put_u16(*version);
+                if *version >= RESUMES {
+                    out.put_u64(*epoch);
+                }
             }
             Self::PeerDown { loss, retry_ms } => {
                 head(kind::PEER_DOWN);
@@ -300,6 +316,11 @@ impl RelayFrame {
             }
             Self::Ack { next } => {
                 head(kind::ACK);
+                out.put_u64(*next);
+            }
+            Self::Sync { epoch, next } => {
+                head(kind::SYNC);
+                out.put_u64(*epoch);
                 out.put_u64(*next);
             }
             Self::GoAway { drain_ms, alternates } => {
@@ -333,6 +354,20 @@ impl RelayFrame {
     }
 }
 
+fn hello(fields: &mut Fields) -> Result<Hello, FrameError> {
+    let version = fields.u16()?;
+    let hello = Hello {
+        version,
+        role: wire::role(fields.u8()?)?,
+        carrier: fields.u8()?,
+        ticket: fields.text(MAX_TICKET, "ticket")?,
+        resume: if fields.u8()? == 0 { None } else { Some(fields.u64()?) },
+        pledge: None,
+    };
+    let pledged = version >= RESUMES && fields.u8()? != 0;
+    Ok(if pledged { Hello { pledge: Some(fields.array()?), ..hello } } else { hello })
+}
+
 fn alternates(fields: &mut Fields) -> Result<Vec<String>, FrameError> {
     let count = usize::from(fields.u8()?);
     if count > MAX_ALTERNATES {
@@ -364,13 +399,14 @@ mod tests {
         let role = prop_oneof![Just(Role::Technician), Just(Role::Device)];
         let losses = prop_oneof![Just(PeerLoss::Lost), Just(PeerLoss::Left)];
         prop_oneof![
-            (any::<u16>(), role, any::<u8>(), "\\PC{0,40}", any::<Option<u64>>()).prop_map(
-                |(version, role, carrier, ticket, resume)| RelayFrame::Hello(Hello {
+            (0u16..4, role, any::<u8>(), "\\PC{0,40}", any::<Option<u64>>(), any::<Option<[u8; 32]>>()).prop_map(
+                |(version, role, carrier, ticket, resume, pledge)| RelayFrame::Hello(Hello {
                     version,
                     role,
                     carrier,
                     ticket,
-                    resume
+                    resume,
+                    pledge: pledge.filter(|_| version >= RESUMES),
                 })
             ),
             (any::<u32>(), any::<u32>(), any::<u32>(), any::<u32>(), addresses()).prop_map(
@@ -382,7 +418,11 @@ mod tests {
                     alternates
                 })
             ),
-            any::<u16>().prop_map(|version| RelayFrame::PeerUp { version }),
+            (0u16..4, any::<u64>()).prop_map(|(version, epoch)| RelayFrame::PeerUp {
+                version,
+                epoch: if version >= RESUMES { epoch } else { 0 },
+            }),
+            (any::<u64>(), any::<u64>()).prop_map(|(epoch, next)| RelayFrame::Sync { epoch, next }),
             (losses, any::<u32>()).prop_map(|(loss, retry_ms)| RelayFrame::PeerDown { loss, retry_ms }),
             (any::<u64>(), vec(any::<u8>(), 0..2000))
                 .prop_map(|(seq, payload)| RelayFrame::Data { seq, payload: payload.into() }),
@@ -427,7 +467,9 @@ mod tests {
     fn golden_bytes() {
         let addresses = || vec!["wss://b.example/relay/v1".to_owned()];
         let ticket = "00112233445566778899aabbccddeeff".to_owned();
-        let hello = |resume| Hello { version: 1, role: Role::Device, carrier: 0, ticket: ticket.clone(), resume };
+        let hello =
+            |resume| Hello { version: 1, role: Role::Device, carrier: 0, ticket: ticket.clone(), resume, pledge: None };
+        let pledging = |resume| Hello { version: 2, pledge: Some([0xab; 32]), ..hello(resume) };
         let frames = [
             ("hello", RelayFrame::Hello(hello(None))),
             ("hello_resume", RelayFrame::Hello(hello(Some(4096)))),
@@ -441,7 +483,7 @@ mod tests {
                     alternates: addresses(),
                 }),
             ),
-            ("peer_up", RelayFrame::PeerUp { version: 1 }),
+            ("peer_up", RelayFrame::PeerUp { version: 1, epoch: 0 }),
             ("peer_down", RelayFrame::PeerDown { loss: PeerLoss::Left, retry_ms: 0 }),
             ("data", RelayFrame::Data { seq: 0x0102_0304, payload: Bytes::from_static(b"ciphertext") }),
             ("ack", RelayFrame::Ack { next: 65536 }),
@@ -451,6 +493,10 @@ mod tests {
             ("ping", RelayFrame::Ping { stamp: 9 }),
             ("pong", RelayFrame::Pong { stamp: 9 }),
             ("error", RelayFrame::Error { code: RelayError::Ticket, retry_ms: 0 }),
+            ("hello_2", RelayFrame::Hello(pledging(None))),
+            ("hello_2_resume", RelayFrame::Hello(Hello { pledge: None, ..pledging(Some(4096)) })),
+            ("peer_up_2", RelayFrame::PeerUp { version: 2, epoch: 0x0102_0304_0506_0708 }),
+            ("sync", RelayFrame::Sync { epoch: 0x0102_0304_0506_0708, next: 65536 }),
         ];
         wire::golden("relay_frames.hex", &frames.map(|(name, frame)| (name, frame.encode())));
     }
@@ -464,13 +510,15 @@ mod tests {
         let full = RelayFrame::Data { seq: 0, payload: vec![0; MAX_DATA].into() };
         assert_eq!(full.encode().len(), MAX_BYTES);
         assert_eq!(Passing::of(&full.encode()), Passing::Data(MAX_DATA));
-        assert_eq!(Passing::of(&RelayFrame::Ack { next: 1 }.encode()), Passing::Ack);
+        assert_eq!(Passing::of(&RelayFrame::Ack { next: 1 }.encode()), Passing::Word);
+        assert_eq!(Passing::of(&RelayFrame::Sync { epoch: 1, next: 1 }.encode()), Passing::Word);
         assert_eq!(Passing::of(&RelayFrame::Ping { stamp: 1 }.encode()), Passing::No);
     }
 
     #[test]
     fn a_ticket_is_not_in_the_debug_text() {
-        let hello = Hello { version: 1, role: Role::Device, carrier: 0, ticket: "s3cret".into(), resume: None };
+        let hello =
+            Hello { version: 1, role: Role::Device, carrier: 0, ticket: "s3cret".into(), resume: None, pledge: None };
         assert!(!format!("{:?}", RelayFrame::Hello(hello)).contains("s3cret"));
     }
 }

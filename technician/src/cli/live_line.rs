@@ -6,10 +6,14 @@ use std::{
     time::Duration,
 };
 
-use gatelodge_proto::{Timestamp, api::DeviceView, session::driver::Counters};
+use gatelodge_proto::{
+    Timestamp,
+    api::DeviceView,
+    session::{driver::Counters, line::LineState},
+};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::Instant};
 
 use crate::{
     clock::Clock,
@@ -80,12 +84,14 @@ pub(super) struct LiveLine {
     clock: Clock,
     output: Output,
     bar: Option<ProgressBar>,
+    /// Since when the way to the device is lost.
+    away: Option<Instant>,
 }
 
 impl LiveLine {
     pub(super) fn new(device: &DeviceView, ready: Ready, until: Timestamp, clock: Clock, output: Output) -> Self {
         let bar = output.is_watched().then(bar);
-        let line = Self { device: device.name.clone(), ready, until, clock, output, bar };
+        let line = Self { device: device.name.clone(), ready, until, clock, output, bar, away: None };
         line.set(format!("joining    {}", line.device));
         line
     }
@@ -144,6 +150,10 @@ impl LiveLine {
                 "seconds_left": left,
             }));
         }
+        if let Some(since) = self.away {
+            self.set(format!("lost       {}   {}", self.device, sentences::away(since.elapsed())));
+            return;
+        }
         self.set(format!(
             "open       {}   from {}   to {}   {}.{} ms   {}",
             self.device,
@@ -155,7 +165,7 @@ impl LiveLine {
         ));
     }
 
-    fn tell(&self, update: Update) {
+    fn tell(&mut self, update: Update) {
         match update {
             Update::Meeting => {
                 self.set(format!("meeting    {}", self.device));
@@ -180,6 +190,19 @@ impl LiveLine {
                 "bytes_up": bytes_up,
                 "bytes_down": bytes_down,
             })),
+            Update::Line(LineState::Away { since }) => {
+                self.away = Some(since);
+                self.output.value(&json!({ "event": "away" }));
+                if self.bar.is_none() {
+                    self.note(&format!("gatelodge: {}", sentences::AWAY));
+                }
+            }
+            Update::Line(LineState::Up { .. }) => {
+                if let Some(since) = self.away.take() {
+                    self.output.value(&json!({ "event": "back", "away_ms": since.elapsed().as_millis() }));
+                    self.note(&format!("gatelodge: {}", sentences::back(since.elapsed())));
+                }
+            }
             Update::ExpiryWarn(seconds) => {
                 self.note(&format!("gatelodge: {}", sentences::ends_soon(seconds)));
                 self.output.value(&json!({ "event": "ends_soon", "seconds_left": seconds }));

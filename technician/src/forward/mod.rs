@@ -17,10 +17,11 @@ use gatelodge_proto::{
     payload::{EndReason, Network, ServiceName},
     session::{
         Ending, Role, VERSION,
-        carrier::{Carrier, DialError, JoinError, RelaySocket, dial},
+        carrier::{DialError, JoinError, RelaySocket, dial},
         driver::{Channel, Counters, Driver, Handle, Notice, OpenFailure, Unaccepted},
         handshake::{self, Identity},
         inner_frame::{Accept, Target, Warrant},
+        line::{Joining, Line, LineState, LineView, Redial, TECHNICIAN_KEEPS},
         mux::Settings,
     },
 };
@@ -47,7 +48,7 @@ pub struct Session {
     pub tls: Arc<rustls::ClientConfig>,
     /// For flow ids.
     pub clock: Clock,
-    /// For flow ids.
+    /// For flow ids, and for the secret by which the session is joined again.
     pub random: Random,
 }
 
@@ -94,6 +95,8 @@ pub enum Update {
     },
     /// The session ends in so many seconds.
     ExpiryWarn(u32),
+    /// The way to the device is lost, or there again.
+    Line(LineState),
 }
 
 /// The session did not come up.
@@ -154,14 +157,14 @@ pub async fn run_with(
         dialled = dial(&session.join.relay, session.tls.clone()) => dialled?,
         () = &mut stop => return Ok(Ending::plain(EndReason::Technician)),
     };
-    let mut carrier = tokio::select! {
-        joined = Carrier::join(socket, Role::Technician, session.join.ticket.clone()) => joined?,
+    let mut line = tokio::select! {
+        joined = Line::join(socket, joining(&session)) => joined?,
         () = &mut stop => return Ok(Ending::plain(EndReason::Technician)),
     };
     let _ = updates.send(Update::Meeting);
-    let carrier_end = carrier.end();
+    let view = line.view();
     let met = tokio::select! {
-        met = meet(&mut carrier, &session) => met,
+        met = meet(&mut line, &session) => met,
         () = &mut stop => Err(ForwardError::Ended(Ending::plain(EndReason::Technician))),
     };
     let (channel, accept) = match met {
@@ -169,16 +172,16 @@ pub async fn run_with(
         Err(error) => {
             // A handshake also breaks when the session is revoked meanwhile; then the relay's word explains it. What the
             // device itself says is authentic and stands.
-            let error = match (error, carrier_end.get()) {
+            let error = match (error, view.end()) {
                 (ForwardError::Unaccepted(denied @ Unaccepted::Denied { .. }), _) => ForwardError::Unaccepted(denied),
                 (_, Some(end)) => ForwardError::Ended(end.ending(Role::Technician)),
                 (error, None) => error,
             };
-            carrier.leave(error.reason()).await;
+            line.leave(error.reason()).await;
             return Err(error);
         }
     };
-    let (driver, handle, outlets) = Driver::new(channel, Role::Technician, Settings::TECHNICIAN, carrier_end);
+    let (driver, handle, outlets) = Driver::new(channel, Role::Technician, Settings::TECHNICIAN, view.clone());
     let _ = updates.send(Update::Joined {
         services: accept.services,
         seconds_left: accept.seconds_left,
@@ -194,7 +197,7 @@ pub async fn run_with(
         running: running.clone(),
     };
     let supervise = async {
-        tokio::join!(work(flows), tell(outlets.notices, &updates), async {
+        tokio::join!(work(flows), tell(outlets.notices, &updates), show(view, &updates), async {
             (&mut stop).await;
             handle.end(Ending::plain(EndReason::Technician)).await;
         })
@@ -205,17 +208,27 @@ pub async fn run_with(
     };
     running.close();
     let _ = tokio::time::timeout(Duration::from_secs(1), running.wait()).await;
-    carrier.leave(ending.reason).await;
+    line.leave(ending.reason).await;
     Ok(ending)
 }
 
-type Met<'a> = (Channel<tokio_rustls::TlsStream<&'a mut Carrier<RelaySocket>>>, Accept);
+fn joining(session: &Session) -> Joining<RelaySocket> {
+    let (relay, tls) = (session.join.relay.clone(), session.tls.clone());
+    let redial: Redial<RelaySocket> = Box::new(move || {
+        let (relay, tls) = (relay.clone(), tls.clone());
+        Box::pin(async move { dial(&relay, tls).await })
+    });
+    let (ticket, random) = (session.join.ticket.clone(), session.random.clone());
+    Joining { role: Role::Technician, ticket, keeps: TECHNICIAN_KEEPS, redial, random }
+}
 
-async fn meet<'a>(carrier: &'a mut Carrier<RelaySocket>, session: &Session) -> Result<Met<'a>, ForwardError> {
+type Met<'a> = (Channel<tokio_rustls::TlsStream<&'a mut Line<RelaySocket>>>, Accept);
+
+async fn meet<'a>(line: &'a mut Line<RelaySocket>, session: &Session) -> Result<Met<'a>, ForwardError> {
     let join = &session.join;
     let identity = Identity { chain: handshake::certificates(&join.chain)?, key: session.key.der() };
     let config = handshake::technician_side(identity, &join.device_ca, join.device, provider())?;
-    let tls = tokio::time::timeout(HANDSHAKE_WITHIN, handshake::connect(carrier, config))
+    let tls = tokio::time::timeout(HANDSHAKE_WITHIN, handshake::connect(line, config))
         .await
         .map_err(|late| ForwardError::Handshake(late.into()))?
         .map_err(ForwardError::Handshake)?;
@@ -230,6 +243,14 @@ async fn meet<'a>(carrier: &'a mut Carrier<RelaySocket>, session: &Session) -> R
 async fn tell(mut notices: mpsc::UnboundedReceiver<Notice>, updates: &mpsc::UnboundedSender<Update>) {
     while let Some(Notice::ExpiryWarn(seconds)) = notices.recv().await {
         let _ = updates.send(Update::ExpiryWarn(seconds));
+    }
+    std::future::pending::<()>().await;
+}
+
+/// Passes on when the way to the device is lost and when it is there again.
+async fn show(mut view: LineView, updates: &mpsc::UnboundedSender<Update>) {
+    while let Some(state) = view.changed().await {
+        let _ = updates.send(Update::Line(state));
     }
     std::future::pending::<()>().await;
 }

@@ -123,13 +123,13 @@ async fn the_tap_would_see_words_that_are_not_encrypted() {
     let mut legs = Vec::new();
     for (role, ticket) in [(Role::Technician, super::TICKETS[0]), (Role::Device, super::TICKETS[1])] {
         let mut leg = dial(&format!("ws://{}{RELAY_PATH}", plane.tap.address), tls.clone()).await.unwrap();
-        let hello = Hello { version: VERSION, role, carrier: 0, ticket: ticket.into(), resume: None };
+        let hello = Hello { version: VERSION, role, carrier: 0, ticket: ticket.into(), resume: None, pledge: None };
         leg.send(RelayFrame::Hello(hello).encode()).await.unwrap();
         legs.push(leg);
     }
     for leg in &mut legs {
-        let up = RelayFrame::PeerUp { version: VERSION }.encode();
-        while leg.next().await.unwrap().unwrap() != up {}
+        let up = |message| matches!(RelayFrame::decode(message).unwrap(), Some(RelayFrame::PeerUp { .. }));
+        while !up(leg.next().await.unwrap().unwrap()) {}
     }
     let payload = Bytes::from_static(b"plain words");
     legs[0].send(RelayFrame::Data { seq: 0, payload }.encode()).await.unwrap();

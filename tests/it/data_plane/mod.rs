@@ -22,7 +22,7 @@ use gatelodge_agent::{
 use gatelodge_cloud::{
     clock::Clock,
     pki::{Csr, Names, Pki},
-    sessions::relay::{Admission, Admitted, Relay, Report, Settings, Unrecorded},
+    sessions::relay::{Admission, Admitted, Carried, Entry, Refusal, Relay, Report, Settings, Unrecorded},
 };
 use gatelodge_proto::{
     DeviceId, OrganisationId, Random, SessionId, Timestamp, UserId,
@@ -34,6 +34,7 @@ use gatelodge_proto::{
 };
 use gatelodge_technician::forward::{self, Forward, ForwardError, Session, SessionKey, Update, Wanted};
 use gatelodge_tests::wait::wait_until;
+use sha2::{Digest as _, Sha256};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::mpsc,
@@ -50,17 +51,34 @@ const TICKETS: [&str; 2] = ["00000000000000000000000000000001", "000000000000000
 #[derive(Clone)]
 struct Book {
     session: SessionId,
+    pledges: Arc<Mutex<Vec<[u8; 32]>>>,
     reports: Arc<Mutex<Vec<Report>>>,
 }
 
 impl Admission for Book {
-    fn admit(&self, ticket: String, role: Role) -> BoxFuture<'_, Result<Admitted, RelayError>> {
+    fn admit(&self, entry: Entry, role: Role) -> BoxFuture<'_, Result<Admitted, Refusal>> {
         let expected = match role {
             Role::Technician => TICKETS[0],
             Role::Device => TICKETS[1],
         };
-        let admitted = Admitted { session: self.session, lifetime: Duration::from_secs(3600) };
-        async move { if ticket == expected { Ok(admitted) } else { Err(RelayError::Ticket) } }.boxed()
+        let known = match entry {
+            Entry::First { ticket, pledge } => {
+                self.pledges.lock().unwrap().extend(pledge);
+                ticket == expected
+            }
+            Entry::Again { secret } => {
+                let secret: Vec<u8> =
+                    (0..64).step_by(2).map(|at| u8::from_str_radix(&secret[at..at + 2], 16).unwrap()).collect();
+                self.pledges
+                    .lock()
+                    .unwrap()
+                    .iter()
+                    .any(|pledge| pledge.as_slice() == Sha256::digest(&secret).as_slice())
+            }
+        };
+        let (lifetime, carried) = (Duration::from_secs(3600), Carried::default());
+        let admitted = Admitted { session: self.session, lifetime, carried };
+        async move { if known { Ok(admitted) } else { Err(RelayError::Ticket.into()) } }.boxed()
     }
 
     fn report(&self, report: Report) -> BoxFuture<'_, Result<(), Unrecorded>> {
@@ -116,7 +134,7 @@ impl Plane {
         let (keys, random) = (tempfile::tempdir().unwrap(), Random::system());
         let names = Names { server: vec!["localhost".into()], node: "a".into() };
         let pki = Pki::open(keys.path(), &Clock::system(), &random, &names).unwrap();
-        let book = Book { session: SessionId::make(now(), &random), reports: Arc::default() };
+        let book = Book { pledges: Arc::default(), session: SessionId::make(now(), &random), reports: Arc::default() };
         let relay = Relay::new(Settings::default(), random.clone(), book.clone());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let tap = Tap::before(listener.local_addr().unwrap()).await;
@@ -227,7 +245,7 @@ impl Plane {
         let stop_technician = CancellationToken::new();
         let stop = stop_technician.clone().cancelled_owned();
         let technician = tokio::spawn(forward::run(session, listeners, stop, told));
-        let device = tokio::spawn(run_device(start, now() - change.behind, stops, happened));
+        let device = tokio::spawn(run_device(start, now() - change.behind, Random::system(), stops, happened));
         (Arc::new(self), Live { technician, device, updates, events, stop_device, stop_technician, ports })
     }
 

@@ -103,17 +103,3 @@ async fn targets_wait_while_a_device_cannot_tell_of_them_and_no_row_is_lost() ->
     .await?;
     Ok(())
 }
-
-#[tokio::test]
-async fn a_cloud_that_is_stopped_has_ended_its_sessions() -> anyhow::Result<()> {
-    let cloud = TestCloud::start(CloudSetup::default()).await?;
-    let folder = tempfile::tempdir()?;
-    let (mut stage, mut forward) = open(cloud, folder.path()).await?;
-    stage.cloud.stop().await?;
-    let ends: Vec<(String, Option<String>)> =
-        sqlx::query_as("SELECT state, end_reason FROM remote_session").fetch_all(&database(&stage).await?).await?;
-    assert_eq!(ends, [("ended".to_owned(), Some("relay_lost".to_owned()))]);
-    let status = forward.process.wait(SOON).await?;
-    assert!(status.code().is_some_and(|code| code != 0), "{status}: {}", forward.process.log());
-    Ok(())
-}

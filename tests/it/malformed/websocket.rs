@@ -49,7 +49,8 @@ const PING: u8 = 0x89;
 const CLOSE: u8 = 0x88;
 
 fn hello(version: u16, ticket: &str) -> Vec<u8> {
-    let hello = Hello { version, role: Role::Technician, carrier: 0, ticket: ticket.into(), resume: None };
+    let hello =
+        Hello { version, role: Role::Technician, carrier: 0, ticket: ticket.into(), resume: None, pledge: None };
     RelayFrame::Hello(hello).encode().to_vec()
 }
 

@@ -1,7 +1,4 @@
 //! Flows between a real driver and a technician who speaks frame by frame, as no honest program does.
-
-use std::sync::OnceLock;
-
 use bytes::BytesMut;
 use gatelodge_proto::{
     DeviceId, OrganisationId, Random, SessionId, Timestamp, UserId,
@@ -11,6 +8,7 @@ use gatelodge_proto::{
         Role,
         driver::{Channel, Driver},
         inner_frame::{Class, InnerFrame, Open, ResetCode, StreamId},
+        line::LineView,
     },
 };
 use tokio::{
@@ -72,9 +70,9 @@ fn session(services: Vec<Service>, room: usize) -> Speaker {
 fn session_with(terms: Terms, places: Places, room: usize) -> Speaker {
     let (near, far) = duplex(64 * 1024);
     let (events, told) = mpsc::channel(room);
-    let word = Arc::new(OnceLock::new());
+    let line = LineView::of_a_stream();
     let (driver, handle, mut outlets) =
-        Driver::new(Channel::new(far), Role::Device, Limits::default().settings(), word);
+        Driver::new(Channel::new(far), Role::Device, Limits::default().settings(), line);
     let mut flows = Flows::new(terms, places, handle, events, Limits::default());
     tokio::spawn(driver.run());
     tokio::spawn(async move {

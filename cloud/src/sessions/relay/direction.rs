@@ -34,12 +34,10 @@ pub(super) struct Held {
     _room: OwnedSemaphorePermit,
 }
 
-/// An empty direction, and its count of payload bytes.
-pub(super) fn direction() -> (Inlet, Outlet, Arc<AtomicU64>) {
+/// An empty direction, which adds its bytes of payload to `carried`.
+pub(super) fn direction(carried: Arc<AtomicU64>) -> (Inlet, Outlet) {
     let (queue, queued) = mpsc::unbounded_channel();
-    let carried = Arc::new(AtomicU64::new(0));
-    let room = Arc::new(Semaphore::new(QUEUE));
-    (Inlet { queue, room, carried: carried.clone() }, Outlet(queued), carried)
+    (Inlet { queue, room: Arc::new(Semaphore::new(QUEUE)), carried }, Outlet(queued))
 }
 
 impl Inlet {
@@ -70,7 +68,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_direction_takes_no_more_than_its_queue_until_somebody_reads() {
-        let (inlet, mut outlet, carried) = direction();
+        let carried = Arc::default();
+        let (inlet, mut outlet) = direction(Arc::clone(&carried));
         let mut held = 0;
         let frame = Bytes::from(vec![0; QUEUE / 4]);
         while tokio::time::timeout(std::time::Duration::from_millis(50), inlet.put(frame.clone(), 1)).await.is_ok() {
@@ -84,7 +83,7 @@ mod tests {
 
     #[tokio::test]
     async fn frames_without_bytes_are_counted_too() {
-        let (inlet, _outlet, _) = direction();
+        let (inlet, _outlet) = direction(Arc::default());
         let mut frames = 0;
         let empty = Bytes::from_static(&[5, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
         while tokio::time::timeout(std::time::Duration::from_millis(50), inlet.put(empty.clone(), 0)).await.is_ok() {

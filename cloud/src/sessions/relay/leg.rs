@@ -1,4 +1,4 @@
-//! One connection: its HELLO, its wait for the other end, its reader and writer, its farewell.
+//! One connection: its HELLO, its reader and writer, its farewell.
 
 use std::{
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
@@ -21,13 +21,15 @@ use gatelodge_proto::{
 };
 use tokio::{
     sync::{OwnedSemaphorePermit, watch},
-    time::{Instant, sleep_until, timeout},
+    time::{Instant, MissedTickBehavior, interval, sleep_until, timeout},
 };
 
 use super::{
-    Relay, Report, Settings,
-    direction::{BUFFER, Inlet, Outlet},
-    room::{Cause, Phase, Place},
+    Entry, Refusal, Relay, Report, Settings,
+    cause::{Cause, believable},
+    direction::{BUFFER, Held, Outlet},
+    keeper::keep,
+    room::{Guest, Parting, Phase, Place},
 };
 
 /// Longest farewell: a leg that does not read is dropped.
@@ -67,24 +69,36 @@ impl Vitals {
     }
 }
 
+/// Who has come in.
+struct Entered {
+    role: Role,
+    session: SessionId,
+    lifetime: Duration,
+    again: bool,
+    place: Place,
+}
+
 /// `place` is held until the leg has shown a good ticket.
 pub(super) async fn serve(relay: Relay, place: OwnedSemaphorePermit, socket: WebSocket) {
     let (mut sink, mut source) = socket.split();
     let entered = tokio::select! {
         entered = enter(&relay, &mut source) => entered,
-        () = relay.0.closing.cancelled() => Err(Some(RelayError::Unavailable)),
+        () = relay.0.closing.cancelled() => Err(Some(RelayError::Unavailable.into())),
     };
     drop(place);
     match entered {
-        Ok((role, session, lifetime, place)) => {
-            tracing::debug!(%session, role = role.word(), "a leg has joined the relay");
-            let deadline = Instant::now() + lifetime;
-            stay(&relay, role, session, deadline, place, (sink, source)).await;
+        Ok(mut entered) => {
+            tracing::debug!(session = %entered.session, role = entered.role.word(), "a leg has joined the relay");
+            if let Some(presence) = entered.place.opened.take() {
+                let kept = keep(relay.clone(), entered.session, entered.place.room, presence);
+                relay.0.under_way.spawn(kept);
+            }
+            stay(&relay, entered, (sink, source)).await;
         }
-        Err(Some(code)) => {
-            tracing::debug!(%code, "a leg was refused");
+        Err(Some(refusal)) => {
+            tracing::debug!(%refusal, "a leg was refused");
             let _ = timeout(FAREWELL, async {
-                send(&mut sink, &RelayFrame::Error { code, retry_ms: 0 }).await?;
+                send(&mut sink, &refusal.frame()).await?;
                 sink.close().await
             })
             .await;
@@ -93,21 +107,28 @@ pub(super) async fn serve(relay: Relay, place: OwnedSemaphorePermit, socket: Web
     }
 }
 
-async fn enter(relay: &Relay, source: &mut Source) -> Result<(Role, SessionId, Duration, Place), Option<RelayError>> {
+async fn enter(relay: &Relay, source: &mut Source) -> Result<Entered, Option<Refusal>> {
     let settings = &relay.0.settings;
     let Ok(hello) = timeout(settings.hello_within, hello(source)).await else { return Err(None) };
-    let hello = hello?;
-    if hello.version != VERSION {
-        return Err(Some(RelayError::Version));
+    let hello = hello.map_err(|code| code.map(Refusal::from))?;
+    let Hello { version, role, ticket, resume, pledge, .. } = hello;
+    if !(1..=VERSION).contains(&version) {
+        return Err(Some(RelayError::Version.into()));
     }
-    let admitted = relay.0.admission.admit(hello.ticket, hello.role).await.map_err(Some)?;
-    let place = relay.0.rooms.join(admitted.session, hello.role, settings.max_sessions).map_err(Some)?;
-    // Whoever closes the relay ends what is in its rooms, and may have looked just before.
+    let again = resume.is_some();
+    let entry = if again { Entry::Again { secret: ticket } } else { Entry::First { ticket, pledge } };
+    let admitted = relay.0.admission.admit(entry, role).await.map_err(Some)?;
+    let session = admitted.session;
+    let guest = Guest { session, role, version, again, carried: admitted.carried };
+    let place = relay.0.rooms.join(guest, settings.max_sessions).map_err(|code| Some(code.into()))?;
+    // Whoever closes the relay lets go of what is in its rooms, and may have looked just before.
     if relay.0.closing.is_cancelled() {
-        relay.end(admitted.session, Some(place.room), Cause::Word(EndReason::RelayLost));
-        return Err(Some(RelayError::Unavailable));
+        if !relay.let_go(session) {
+            relay.revoke(session, EndReason::RelayLost);
+        }
+        return Err(Some(RelayError::Unavailable.into()));
     }
-    Ok((hello.role, admitted.session, admitted.lifetime, place))
+    Ok(Entered { role, session, lifetime: admitted.lifetime, again, place })
 }
 
 async fn hello(source: &mut Source) -> Result<Hello, Option<RelayError>> {
@@ -125,131 +146,123 @@ async fn hello(source: &mut Source) -> Result<Hello, Option<RelayError>> {
     }
 }
 
-/// From WELCOME to the end of the session.
-async fn stay(
-    relay: &Relay,
-    role: Role,
-    session: SessionId,
-    deadline: Instant,
-    place: Place,
-    (mut sink, mut source): (Sink, Source),
-) {
+/// From WELCOME to the end of the leg.
+async fn stay(relay: &Relay, entered: Entered, (mut sink, mut source): (Sink, Source)) {
+    let Entered { role, session, lifetime, again, place: Place { room, leg, phase, .. } } = entered;
     let settings = relay.0.settings;
-    let Place { room, inlet, mut outlet, phase, second } = place;
-    relay.tell(Report::Joined { session, role }).await;
+    let deadline = Instant::now() + lifetime;
+    relay.tell(Report::Joined { session, role, again }).await;
     let vitals = Vitals::new();
-    let mut over = phase.clone();
-    let cause = tokio::select! {
-        cause = read(role, &mut source, &inlet, &phase, &vitals) => cause,
-        cause = write(relay, role, &mut sink, &mut outlet, phase.clone(), &vitals) => cause,
-        cause = watch_over(&settings, role, phase.clone(), &vitals) => cause,
-        cause = clerk(relay, session, second) => cause,
-        () = sleep_until(deadline) => Cause::Word(EndReason::Expired),
+    let (mut gone, mut outlet) = (phase.clone(), None);
+    let parting = tokio::select! {
+        parting = read(role, &mut source, phase.clone(), &vitals) => Some(parting),
+        parting = write(relay, &mut sink, &mut outlet, phase.clone(), &vitals) => Some(parting),
+        parting = silence(&settings, &vitals) => Some(parting),
+        () = sleep_until(deadline) => Some(Parting::Ends(Cause::Word(EndReason::Expired))),
         // The sender goes away only after it has said so.
-        _ = over.wait_for(|phase| matches!(phase, Phase::Over(_))) => Cause::Gone(role, PeerLoss::Left),
+        _ = gone.wait_for(Phase::is_last) => None,
     };
-    relay.end(session, Some(room), cause);
-    // Whoever ended the session first, and for whatever reason: that is what this end hears.
-    let Phase::Over(cause) = *phase.borrow() else { return };
-    let _ = timeout(FAREWELL, farewell(role, cause, &mut sink, &mut outlet)).await;
-    tracing::debug!(%session, role = role.word(), reason = cause.reason().word(), "a leg has left the relay");
+    match parting {
+        Some(Parting::Away) if relay.0.rooms.depart(session, role, leg) => {}
+        Some(Parting::Away) => drop(relay.end(session, Some(room), Cause::Gone(role, PeerLoss::Lost))),
+        Some(Parting::Ends(cause)) => drop(relay.end(session, Some(room), cause)),
+        None => {}
+    }
+    let last = phase.borrow().clone();
+    let _ = timeout(FAREWELL, farewell(role, &last, &mut sink, &mut outlet)).await;
+    tracing::debug!(%session, role = role.word(), "a leg has left the relay");
 }
 
-async fn farewell(role: Role, cause: Cause, sink: &mut Sink, outlet: &mut Outlet) -> Result<(), axum::Error> {
-    if cause.is_orderly() {
-        while let Some(held) = outlet.take_now() {
-            sink.send(Message::Binary(held.frame)).await?;
+/// Whoever ended the session first, and for whatever reason: that is what this end hears.
+async fn farewell(role: Role, last: &Phase, sink: &mut Sink, outlet: &mut Option<Outlet>) -> Result<(), axum::Error> {
+    let frame = match last {
+        Phase::Over(cause) => {
+            if cause.is_orderly() {
+                while let Some(held) = outlet.as_mut().and_then(Outlet::take_now) {
+                    sink.send(Message::Binary(held.frame)).await?;
+                }
+            }
+            cause.last_frame(role)
         }
-    }
-    if let Some(frame) = cause.last_frame(role) {
+        Phase::Moved => Some(RelayFrame::GoAway { drain_ms: 0, alternates: Vec::new() }),
+        // It is gone, or has another connection.
+        Phase::Alone | Phase::Up(_) | Phase::Apart | Phase::Replaced => return Ok(()),
+    };
+    if let Some(frame) = frame {
         send(sink, &frame).await?;
     }
     sink.close().await
 }
 
 /// Passes the leg's frames on, and gives how it ended.
-async fn read(
-    role: Role,
-    source: &mut Source,
-    inlet: &Inlet,
-    phase: &watch::Receiver<Phase>,
-    vitals: &Vitals,
-) -> Cause {
+async fn read(role: Role, source: &mut Source, mut phase: watch::Receiver<Phase>, vitals: &Vitals) -> Parting {
+    let (mut pairing, mut was_up) = (None, false);
     loop {
         let message = match source.next().await {
             Some(Ok(Message::Binary(message))) => message,
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => continue,
-            Some(Ok(Message::Close(_))) => return Cause::Gone(role, PeerLoss::Left),
-            Some(Ok(Message::Text(_)) | Err(_)) | None => return Cause::Gone(role, PeerLoss::Lost),
+            Some(Ok(Message::Close(_))) => return Parting::closed(role),
+            Some(Ok(Message::Text(_))) => return Parting::broke_rules(role),
+            Some(Err(_)) | None => return Parting::Away,
         };
         vitals.hear();
-        match Passing::of(&message) {
-            Passing::No => {
-                if let Some(cause) = for_the_relay(role, message, vitals) {
-                    return cause;
-                }
+        let payload = match Passing::of(&message) {
+            Passing::No => match for_the_relay(role, message, vitals) {
+                Some(parting) => return parting,
+                None => continue,
+            },
+            Passing::Data(payload) => payload,
+            Passing::Word => 0,
+        };
+        if phase.has_changed().unwrap_or(true) {
+            let now = phase.borrow_and_update();
+            was_up |= matches!(*now, Phase::Up(_) | Phase::Apart);
+            pairing = if let Phase::Up(pairing) = &*now { Some(pairing.clone()) } else { None };
+        }
+        match &pairing {
+            Some(pairing) => {
+                vitals.held_up.store(true, Ordering::Relaxed);
+                // When nobody takes frames any more the pairing is over, and the phase says so.
+                pairing.inlet.put(message, payload).await;
+                vitals.held_up.store(false, Ordering::Relaxed);
+                vitals.hear();
             }
+            // Sent before this end heard that the other is away: it will be sent again.
+            None if was_up => {}
             // Bytes before PEER_UP would be bytes before the audit row.
-            Passing::Data(_) | Passing::Ack if *phase.borrow() != Phase::Up => {
-                return Cause::Gone(role, PeerLoss::Lost);
-            }
-            Passing::Data(payload) => pass(inlet, message, payload, vitals).await,
-            Passing::Ack => pass(inlet, message, 0, vitals).await,
+            None => return Parting::broke_rules(role),
         }
     }
 }
 
-async fn pass(inlet: &Inlet, message: Bytes, payload: usize, vitals: &Vitals) {
-    vitals.held_up.store(true, Ordering::Relaxed);
-    // When nobody takes frames any more the session is over, and the phase says so.
-    inlet.put(message, payload).await;
-    vitals.held_up.store(false, Ordering::Relaxed);
-    vitals.hear();
-}
-
-fn for_the_relay(role: Role, message: Bytes, vitals: &Vitals) -> Option<Cause> {
+fn for_the_relay(role: Role, message: Bytes, vitals: &Vitals) -> Option<Parting> {
     match RelayFrame::decode(message) {
         Ok(Some(RelayFrame::Ping { stamp })) => {
             vitals.ping.send_replace(Some(stamp));
             None
         }
         Ok(Some(RelayFrame::Pong { .. }) | None) => None,
-        Ok(Some(RelayFrame::Revoke { reason })) => Some(Cause::Said(role, believable(role, reason))),
-        Ok(Some(_)) | Err(_) => Some(Cause::Gone(role, PeerLoss::Lost)),
+        Ok(Some(RelayFrame::Revoke { reason })) => Some(Parting::Ends(Cause::Said(role, believable(role, reason)))),
+        Ok(Some(_)) | Err(_) => Some(Parting::broke_rules(role)),
     }
 }
 
-/// What an end may say about its own leaving: the customer's and the cloud's reasons are not its to give.
-const fn believable(role: Role, reason: EndReason) -> EndReason {
-    match (role, reason) {
-        (_, EndReason::Refused | EndReason::RelayLost | EndReason::NeverJoined)
-        | (Role::Device, EndReason::Expired | EndReason::Idle) => reason,
-        (Role::Device, reason) if reason.is_refusal() => reason,
-        (Role::Technician, _) => EndReason::Technician,
-        (Role::Device, _) => EndReason::Device,
-    }
-}
-
-/// Welcomes the leg, tells it when the other end is there, and from then on writes what that end sends.
+/// Welcomes the leg, tells it when the other end is there or away, and writes what that end sends.
 async fn write(
     relay: &Relay,
-    role: Role,
     sink: &mut Sink,
-    outlet: &mut Outlet,
+    outlet: &mut Option<Outlet>,
     mut phase: watch::Receiver<Phase>,
     vitals: &Vitals,
-) -> Cause {
-    let lost = |_| Cause::Gone(role, PeerLoss::Lost);
-    match write_all(relay, sink, outlet, &mut phase, vitals).await.map_err(lost) {
-        Ok(()) => Cause::Gone(role, PeerLoss::Left),
-        Err(cause) => cause,
-    }
+) -> Parting {
+    let _ = write_all(relay, sink, outlet, &mut phase, vitals).await;
+    Parting::Away
 }
 
 async fn write_all(
     relay: &Relay,
     sink: &mut Sink,
-    outlet: &mut Outlet,
+    outlet: &mut Option<Outlet>,
     phase: &mut watch::Receiver<Phase>,
     vitals: &Vitals,
 ) -> Result<(), axum::Error> {
@@ -262,21 +275,21 @@ async fn write_all(
         alternates: Vec::new(),
     };
     send(sink, &RelayFrame::Welcome(welcome)).await?;
-    let mut pings = tokio::time::interval(settings.ping_every);
-    pings.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut pings = interval(settings.ping_every);
+    // An end that is held up is not heard either; this tells it that it is the relay that waits, not the line that is dead.
+    let mut signs = interval(settings.ping_held_up);
+    for timer in [&mut pings, &mut signs] {
+        timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    }
     let mut asked = vitals.ping.subscribe();
-    let mut up = false;
     let mut stamp = 0;
     loop {
         tokio::select! {
             biased;
-            changed = phase.changed(), if !up => {
-                if changed.is_err() {
-                    return Ok(());
-                }
-                if *phase.borrow_and_update() == Phase::Up {
-                    up = true;
-                    send(sink, &RelayFrame::PeerUp { version: VERSION }).await?;
+            Ok(()) = phase.changed() => {
+                let now = phase.borrow_and_update().clone();
+                if let Some(frame) = told(&now, outlet, settings) {
+                    send(sink, &frame).await?;
                 }
             }
             Ok(()) = asked.changed() => {
@@ -289,11 +302,18 @@ async fn write_all(
                 stamp += 1;
                 send(sink, &RelayFrame::Ping { stamp }).await?;
             }
-            held = outlet.take(), if up => {
-                let Some(held) = held else { return Ok(()) };
+            _ = signs.tick() => if vitals.held_up.load(Ordering::Relaxed) {
+                stamp += 1;
+                send(sink, &RelayFrame::Ping { stamp }).await?;
+            },
+            held = next(outlet) => {
+                let Some(held) = held else {
+                    *outlet = None;
+                    continue;
+                };
                 sink.feed(Message::Binary(held.frame)).await?;
                 // What else is there goes out in the same write, within reason: PINGs want their turn too.
-                for held in std::iter::from_fn(|| outlet.take_now()).take(8) {
+                for held in std::iter::from_fn(|| outlet.as_mut()?.take_now()).take(8) {
                     sink.feed(Message::Binary(held.frame)).await?;
                 }
                 sink.flush().await?;
@@ -302,45 +322,37 @@ async fn write_all(
     }
 }
 
-/// Ends a leg that waits too long for the other end, or is not heard any more.
-async fn watch_over(settings: &Settings, role: Role, mut phase: watch::Receiver<Phase>, vitals: &Vitals) -> Cause {
-    let paired = phase.wait_for(|phase| *phase != Phase::Waiting);
-    let alone = sleep_until(Instant::now() + settings.peer_within);
-    tokio::select! {
-        _ = paired => {}
-        () = alone => return Cause::Word(EndReason::NeverJoined),
-        cause = silence(settings, role, vitals) => return cause,
+/// What an end hears of a new phase. What was on its way to it from an earlier pairing is gone.
+fn told(now: &Phase, outlet: &mut Option<Outlet>, settings: &Settings) -> Option<RelayFrame> {
+    match now {
+        Phase::Up(pairing) => {
+            *outlet = pairing.outlet();
+            Some(RelayFrame::PeerUp { version: pairing.version, epoch: pairing.epoch })
+        }
+        Phase::Apart => {
+            *outlet = None;
+            let retry_ms = u32::try_from(settings.back_within.as_millis()).unwrap_or(u32::MAX);
+            Some(RelayFrame::PeerDown { loss: PeerLoss::Lost, retry_ms })
+        }
+        Phase::Alone | Phase::Replaced | Phase::Moved | Phase::Over(_) => None,
     }
-    silence(settings, role, vitals).await
 }
 
-async fn silence(settings: &Settings, role: Role, vitals: &Vitals) -> Cause {
+async fn next(outlet: &mut Option<Outlet>) -> Option<Held> {
+    match outlet {
+        Some(outlet) => outlet.take().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Gives up a leg that is not heard any more.
+async fn silence(settings: &Settings, vitals: &Vitals) -> Parting {
     loop {
         let dead_at = vitals.last_heard() + settings.dead_after;
         if dead_at <= Instant::now() {
-            return Cause::Gone(role, PeerLoss::Lost);
+            return Parting::Away;
         }
         sleep_until(dead_at).await;
-    }
-}
-
-/// The second end's task keeps the books: the audit row before the first byte, then the count.
-async fn clerk(relay: &Relay, session: SessionId, second: bool) -> Cause {
-    if !second {
-        std::future::pending::<()>().await;
-    }
-    if let Err(error) = relay.0.admission.report(Report::Paired { session }).await {
-        tracing::warn!(%session, %error, "a session ends before it began");
-        return Cause::Unrecorded;
-    }
-    relay.0.rooms.open(session);
-    let mut every = tokio::time::interval(relay.0.settings.report_every);
-    every.tick().await;
-    loop {
-        every.tick().await;
-        if let Some(carried) = relay.0.rooms.carried(session) {
-            relay.tell(Report::Bytes { session, carried }).await;
-        }
     }
 }
 

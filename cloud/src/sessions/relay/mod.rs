@@ -3,7 +3,9 @@
 //! It never dials, never decrypts, and never holds more than 256 KiB a direction: it stops reading instead. Who may
 //! join, and what is written down, is its [`Admission`]'s word.
 
+mod cause;
 mod direction;
+mod keeper;
 mod leg;
 mod room;
 #[cfg(test)]
@@ -28,7 +30,8 @@ use gatelodge_proto::{
     payload::EndReason,
     session::{
         Role,
-        relay_frame::{MAX_BYTES, RelayError},
+        line::AWAY,
+        relay_frame::{MAX_BYTES, RelayError, RelayFrame},
     },
 };
 
@@ -36,8 +39,9 @@ use tokio::{sync::Semaphore, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::{
+    cause::Cause,
     direction::GATHERED,
-    room::{Cause, RoomId, Rooms},
+    room::{RoomId, Rooms},
 };
 
 /// When to come back to a relay that is full or closing.
@@ -45,21 +49,60 @@ const RETRY_AFTER_S: &str = "3";
 
 /// Whose word the relay follows.
 pub trait Admission: Send + Sync + 'static {
-    /// Takes a join ticket, once. Called before anything is known of the connection but its first frame.
-    fn admit(&self, ticket: String, role: Role) -> BoxFuture<'_, Result<Admitted, RelayError>>;
+    /// Takes a join ticket, once, or the secret of an end that was here before. Called before anything is known of the
+    /// connection but its first frame.
+    fn admit(&self, entry: Entry, role: Role) -> BoxFuture<'_, Result<Admitted, Refusal>>;
 
-    /// Writes down what happened. [`Report::Paired`] holds the first byte back until this has answered, and an error
-    /// there ends the session: no audit, no session. Errors of the other reports are logged.
+    /// Writes down what happened. [`Report::Paired`] holds the bytes back until this has answered, and an error there
+    /// ends the session: no audit, no session. Errors of the other reports are logged.
     fn report(&self, report: Report) -> BoxFuture<'_, Result<(), Unrecorded>>;
 }
 
-/// A ticket was good.
+/// With what an end comes.
+pub enum Entry {
+    /// For the first time.
+    First {
+        /// The one-use join ticket.
+        ticket: String,
+        /// SHA-256 of the secret by which it will come again.
+        pledge: Option<[u8; 32]>,
+    },
+    /// Because its connection was lost.
+    Again {
+        /// The secret that it pledged.
+        secret: String,
+    },
+}
+
+/// A ticket or secret was good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Admitted {
     /// For this session.
     pub session: SessionId,
     /// Which may last this long from now on.
     pub lifetime: Duration,
+    /// What it has carried by all that is written down.
+    pub carried: Carried,
+}
+
+/// An end does not get in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// For this reason.
+    #[error(transparent)]
+    Code(#[from] RelayError),
+    /// It was here before, and its session has ended meanwhile.
+    #[error("the session is over ({})", .0.word())]
+    Ended(EndReason),
+}
+
+impl Refusal {
+    fn frame(self) -> RelayFrame {
+        match self {
+            Self::Code(code) => RelayFrame::Error { code, retry_ms: 0 },
+            Self::Ended(reason) => RelayFrame::Revoke { reason },
+        }
+    }
 }
 
 /// The report could not be written down.
@@ -76,8 +119,10 @@ pub enum Report {
         session: SessionId,
         /// Which end.
         role: Role,
+        /// It was here before.
+        again: bool,
     },
-    /// Both ends are here; no byte has flowed yet.
+    /// Both ends are here; no byte flows between these legs yet. Said anew when one of them was replaced.
     Paired {
         /// The session.
         session: SessionId,
@@ -127,8 +172,12 @@ pub struct Settings {
     pub hello_within: Duration,
     /// The second end within this after the first.
     pub peer_within: Duration,
+    /// An end that was lost within this.
+    pub back_within: Duration,
     /// PING a leg this often.
     pub ping_every: Duration,
+    /// PING a leg this often while the other takes nothing from it.
+    pub ping_held_up: Duration,
     /// A leg that was not heard for this long is dead.
     pub dead_after: Duration,
     /// How often [`Report::Bytes`] is said.
@@ -144,7 +193,9 @@ impl Default for Settings {
         Self {
             hello_within: Duration::from_secs(10),
             peer_within: Duration::from_secs(60),
+            back_within: AWAY,
             ping_every: Duration::from_secs(15),
+            ping_held_up: Duration::from_secs(5),
             dead_after: Duration::from_secs(40),
             report_every: Duration::from_secs(10),
             max_sessions: 5_000,
@@ -198,17 +249,28 @@ impl Relay {
         self.0.rooms.live()
     }
 
-    /// Takes nobody in any more, ends every session for this reason, and waits until both ends were told and each end
-    /// is written down, but no longer than `within`.
+    /// Takes nobody in any more and lets go of every session: ends that know how join it again at whoever comes next,
+    /// what they carry is written down; other sessions end for this reason. Waits until both ends were told and all is
+    /// written down, but no longer than `within`.
     pub async fn close(&self, reason: EndReason, within: Duration) {
         self.0.closing.cancel();
         for live in self.live() {
-            self.revoke(live.session, reason);
+            if !self.let_go(live.session) {
+                self.revoke(live.session, reason);
+            }
         }
         self.0.under_way.close();
         if timeout(within, self.0.under_way.wait()).await.is_err() {
             tracing::warn!(left = self.0.under_way.len(), "the relay closes before all ends are written");
         }
+    }
+
+    /// Sends the ends of a session elsewhere; false when they do not know how to go on there.
+    fn let_go(&self, session: SessionId) -> bool {
+        let Some(carried) = self.0.rooms.hand_over(session) else { return false };
+        let relay = self.clone();
+        self.0.under_way.spawn(async move { relay.tell(Report::Bytes { session, carried }).await });
+        true
     }
 
     fn end(&self, session: SessionId, room: Option<RoomId>, cause: Cause) -> bool {

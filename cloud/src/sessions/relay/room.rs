@@ -1,4 +1,5 @@
-//! Who is where: one room a session, two places a room, and one end. Pure but for the lock.
+//! Who is where: one room a session, two seats a room, a pairing while both are taken, and one end. Pure but for the
+//! lock. An end that comes again takes its seat anew; what was under way in the old pairing is gone with it.
 
 use std::{
     collections::HashMap,
@@ -10,70 +11,61 @@ use std::{
 
 use gatelodge_proto::{
     SessionId,
-    payload::EndReason,
     session::{
         Role,
-        relay_frame::{PeerLoss, RelayError, RelayFrame},
+        relay_frame::{PeerLoss, RESUMES, RelayError},
     },
 };
 use tokio::sync::watch;
 
 use super::{
     Carried, Live,
+    cause::Cause,
     direction::{Inlet, Outlet, direction},
 };
 
-/// Where a session stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Where a leg stands.
+#[derive(Clone)]
 pub(super) enum Phase {
-    /// One end is here, or both and the audit row is being written.
-    Waiting,
+    /// The other end has not come, or the audit row is being written.
+    Alone,
     /// Bytes may flow.
-    Up,
+    Up(Arc<Pairing>),
+    /// The other end has lost its leg and may come again.
+    Apart,
+    /// Another leg of the same end is here.
+    Replaced,
+    /// This relay stops, and the session goes on elsewhere.
+    Moved,
     /// Over.
     Over(Cause),
 }
 
-/// Why a session is over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Cause {
-    /// The cloud ended it, or its time is over.
-    Word(EndReason),
-    /// An end said why it leaves.
-    Said(Role, EndReason),
-    /// An end is gone without a word.
-    Gone(Role, PeerLoss),
-    /// The audit row could not be written.
-    Unrecorded,
+impl Phase {
+    /// Whether the leg has no more business here.
+    pub(super) const fn is_last(&self) -> bool {
+        match self {
+            Self::Alone | Self::Up(_) | Self::Apart => false,
+            Self::Replaced | Self::Moved | Self::Over(_) => true,
+        }
+    }
 }
 
-impl Cause {
-    /// The reason to write down.
-    pub(super) const fn reason(self) -> EndReason {
-        match self {
-            Self::Word(reason) | Self::Said(_, reason) => reason,
-            Self::Gone(Role::Technician, PeerLoss::Left) => EndReason::Technician,
-            Self::Gone(Role::Device, PeerLoss::Left) => EndReason::Device,
-            Self::Gone(_, PeerLoss::Lost) | Self::Unrecorded => EndReason::RelayLost,
-        }
-    }
+/// One leg's side of two legs that are joined.
+pub(super) struct Pairing {
+    /// The same for both, and for no other pairing.
+    pub(super) epoch: u64,
+    /// The other end's frame version.
+    pub(super) version: u16,
+    /// To the other leg.
+    pub(super) inlet: Inlet,
+    outlet: Mutex<Option<Outlet>>,
+}
 
-    /// The last frame for the end `role`; none for the one that caused it.
-    pub(super) fn last_frame(self, role: Role) -> Option<RelayFrame> {
-        match self {
-            Self::Said(by, _) | Self::Gone(by, _) if by == role => None,
-            Self::Word(reason) | Self::Said(_, reason) => Some(RelayFrame::Revoke { reason }),
-            Self::Gone(_, loss) => Some(RelayFrame::PeerDown { loss, retry_ms: 0 }),
-            Self::Unrecorded => Some(RelayFrame::Error { code: RelayError::Unavailable, retry_ms: 0 }),
-        }
-    }
-
-    /// Whether bytes that are on the way should still arrive before the last frame.
-    pub(super) const fn is_orderly(self) -> bool {
-        match self {
-            Self::Said(..) | Self::Gone(_, PeerLoss::Left) => true,
-            Self::Word(_) | Self::Gone(_, PeerLoss::Lost) | Self::Unrecorded => false,
-        }
+impl Pairing {
+    /// From the other leg; given once, to the leg's writer.
+    pub(super) fn outlet(&self) -> Option<Outlet> {
+        self.outlet.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
@@ -81,41 +73,108 @@ impl Cause {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct RoomId(u64);
 
+/// Tells the legs of one end apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct LegId(u64);
+
+/// Which legs are here.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Presence {
+    pub(super) technician: Option<LegId>,
+    pub(super) device: Option<LegId>,
+}
+
+/// Somebody who takes a seat.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Guest {
+    pub(super) session: SessionId,
+    pub(super) role: Role,
+    pub(super) version: u16,
+    /// Was here before: may take a seat that is taken.
+    pub(super) again: bool,
+    /// What the session has carried, if this relay does not know it.
+    pub(super) carried: Carried,
+}
+
 /// What an end gets when it joins.
 pub(super) struct Place {
     pub(super) room: RoomId,
-    pub(super) inlet: Inlet,
-    pub(super) outlet: Outlet,
+    pub(super) leg: LegId,
     pub(super) phase: watch::Receiver<Phase>,
-    /// The other end was here before.
-    pub(super) second: bool,
+    /// Set for the first: the room has to be kept.
+    pub(super) opened: Option<watch::Receiver<Presence>>,
+}
+
+struct Seat {
+    leg: LegId,
+    version: u16,
+    phase: watch::Sender<Phase>,
 }
 
 struct Room {
     id: RoomId,
-    phase: watch::Sender<Phase>,
-    technician: Option<(Inlet, Outlet)>,
-    device: Option<(Inlet, Outlet)>,
+    technician: Option<Seat>,
+    device: Option<Seat>,
+    presence: watch::Sender<Presence>,
     up: Arc<AtomicU64>,
     down: Arc<AtomicU64>,
 }
 
 impl Room {
-    fn new(id: RoomId) -> Self {
-        let (to_device, from_technician, down) = direction();
-        let (to_technician, from_device, up) = direction();
-        Self {
-            id,
-            phase: watch::Sender::new(Phase::Waiting),
-            technician: Some((to_device, from_device)),
-            device: Some((to_technician, from_technician)),
-            up,
-            down,
-        }
+    fn new(id: RoomId, carried: Carried) -> Self {
+        let (up, down) = (Arc::new(carried.up.into()), Arc::new(carried.down.into()));
+        Self { id, technician: None, device: None, presence: watch::Sender::default(), up, down }
     }
 
     fn carried(&self) -> Carried {
         Carried { up: self.up.load(Ordering::Relaxed), down: self.down.load(Ordering::Relaxed) }
+    }
+
+    /// The seat of an end, and that of the other.
+    const fn seats(&mut self, role: Role) -> (&mut Option<Seat>, &mut Option<Seat>) {
+        match role {
+            Role::Technician => (&mut self.technician, &mut self.device),
+            Role::Device => (&mut self.device, &mut self.technician),
+        }
+    }
+
+    fn taken(&self) -> impl Iterator<Item = &Seat> {
+        self.technician.iter().chain(&self.device)
+    }
+
+    /// Whether every leg that is here knows how to come again.
+    fn resumes(&self) -> bool {
+        self.taken().all(|seat| seat.version >= RESUMES)
+    }
+
+    fn is_up(&self) -> bool {
+        self.taken().any(|seat| matches!(*seat.phase.borrow(), Phase::Up(_)))
+    }
+
+    /// Empties a seat, and parts the other from it.
+    fn vacate(&mut self, role: Role) {
+        let (mine, other) = self.seats(role);
+        *mine = None;
+        if let Some(other) = other {
+            other.phase.send_if_modified(|phase| {
+                let was_up = matches!(phase, Phase::Up(_));
+                if was_up {
+                    *phase = Phase::Apart;
+                }
+                was_up
+            });
+        }
+    }
+
+    fn tell_presence(&self) {
+        let leg = |seat: &Option<Seat>| seat.as_ref().map(|seat| seat.leg);
+        self.presence.send_replace(Presence { technician: leg(&self.technician), device: leg(&self.device) });
+    }
+
+    fn tell_all(&self, phase: &Phase) {
+        for seat in self.taken() {
+            seat.phase.send_replace(phase.clone());
+        }
     }
 }
 
@@ -127,38 +186,88 @@ pub(super) struct Rooms {
 }
 
 impl Rooms {
-    /// Takes a place; each can be taken once.
-    pub(super) fn join(&self, session: SessionId, role: Role, max: usize) -> Result<Place, RelayError> {
+    /// Takes a seat. One that is taken is given up only for the same end, come again.
+    pub(super) fn join(&self, guest: Guest, max: usize) -> Result<Place, RelayError> {
         let mut rooms = self.lock();
-        if rooms.len() >= max && !rooms.contains_key(&session) {
+        if rooms.len() >= max && !rooms.contains_key(&guest.session) {
             return Err(RelayError::Full);
         }
-        let room = rooms.entry(session).or_insert_with(|| Room::new(RoomId(self.made.fetch_add(1, Ordering::Relaxed))));
-        let (mine, other) = match role {
-            Role::Technician => (&mut room.technician, &room.device),
-            Role::Device => (&mut room.device, &room.technician),
-        };
-        let (inlet, outlet) = mine.take().ok_or(RelayError::Taken)?;
-        Ok(Place { room: room.id, inlet, outlet, phase: room.phase.subscribe(), second: other.is_none() })
+        let mut opened = None;
+        let room = rooms.entry(guest.session).or_insert_with(|| {
+            let room = Room::new(RoomId(self.count()), guest.carried);
+            opened = Some(room.presence.subscribe());
+            room
+        });
+        if let Some(seat) = room.seats(guest.role).0 {
+            if !guest.again {
+                return Err(RelayError::Taken);
+            }
+            seat.phase.send_replace(Phase::Replaced);
+            room.vacate(guest.role);
+        }
+        let (leg, phase) = (LegId(self.count()), watch::Sender::new(Phase::Alone));
+        let place = Place { room: room.id, leg, phase: phase.subscribe(), opened };
+        *room.seats(guest.role).0 = Some(Seat { leg, version: guest.version, phase });
+        room.tell_presence();
+        Ok(place)
     }
 
-    /// Lets bytes flow, unless the session is over by now.
-    pub(super) fn open(&self, session: SessionId) {
-        if let Some(room) = self.lock().get(&session) {
-            room.phase.send_replace(Phase::Up);
+    /// Lets bytes flow between these two legs, if they are still the ones that are here.
+    pub(super) fn pair(&self, session: SessionId, epoch: u64, (technician, device): (LegId, LegId)) {
+        let mut rooms = self.lock();
+        let Some(room) = rooms.get_mut(&session) else { return };
+        let (Some(near), Some(far)) = (&room.technician, &room.device) else { return };
+        if (near.leg, far.leg) != (technician, device) {
+            return;
         }
+        let (to_device, from_technician) = direction(room.down.clone());
+        let (to_technician, from_device) = direction(room.up.clone());
+        for (seat, other, inlet, outlet) in
+            [(near, far, to_device, from_device), (far, near, to_technician, from_technician)]
+        {
+            let pairing = Pairing { epoch, version: other.version, inlet, outlet: Mutex::new(Some(outlet)) };
+            seat.phase.send_replace(Phase::Up(Arc::new(pairing)));
+        }
+    }
+
+    /// A leg is gone without a word. Whether the session may go on without it: not when one of its ends does not know
+    /// how to come again. A leg that was replaced changes nothing.
+    pub(super) fn depart(&self, session: SessionId, role: Role, leg: LegId) -> bool {
+        let mut rooms = self.lock();
+        let Some(room) = rooms.get_mut(&session) else { return true };
+        if room.seats(role).0.as_ref().is_none_or(|seat| seat.leg != leg) {
+            return true;
+        }
+        let goes_on = room.resumes();
+        if goes_on {
+            room.vacate(role);
+            room.tell_presence();
+        }
+        goes_on
     }
 
     /// Ends a session, or only this room of it: the first cause counts. Gives what it has carried, or nothing when
     /// there is none.
     pub(super) fn end(&self, session: SessionId, only: Option<RoomId>, cause: Cause) -> Option<Carried> {
+        self.remove(session, only, &Phase::Over(cause))
+    }
+
+    /// Lets go of a session whose ends know how to go on elsewhere; nothing happens when one does not.
+    pub(super) fn hand_over(&self, session: SessionId) -> Option<Carried> {
+        if !self.lock().get(&session)?.resumes() {
+            return None;
+        }
+        self.remove(session, None, &Phase::Moved)
+    }
+
+    fn remove(&self, session: SessionId, only: Option<RoomId>, phase: &Phase) -> Option<Carried> {
         let mut rooms = self.lock();
         if only.is_some_and(|id| rooms.get(&session).is_some_and(|room| room.id != id)) {
             return None;
         }
         let room = rooms.remove(&session)?;
         drop(rooms);
-        room.phase.send_replace(Phase::Over(cause));
+        room.tell_all(phase);
         Some(room.carried())
     }
 
@@ -169,10 +278,14 @@ impl Rooms {
     pub(super) fn live(&self) -> Vec<Live> {
         let live = |(session, room): (&SessionId, &Room)| Live {
             session: *session,
-            paired: *room.phase.borrow() == Phase::Up,
+            paired: room.is_up(),
             carried: room.carried(),
         };
         self.lock().iter().map(live).collect()
+    }
+
+    fn count(&self) -> u64 {
+        self.made.fetch_add(1, Ordering::Relaxed)
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<SessionId, Room>> {
@@ -180,55 +293,27 @@ impl Rooms {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use gatelodge_proto::{Random, Timestamp};
+/// What became of a leg.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Parting {
+    /// It is gone without a word and may come again.
+    Away,
+    /// The session ends with it.
+    Ends(Cause),
+}
 
-    use super::*;
-
-    fn session() -> SessionId {
-        SessionId::make(Timestamp::from_seconds(1), &Random::seeded(1))
+impl Parting {
+    /// The web socket was closed in order: whoever does so means it.
+    pub(super) const fn closed(role: Role) -> Self {
+        Self::Ends(Cause::Gone(role, PeerLoss::Left))
     }
 
-    #[test]
-    fn each_place_is_taken_once_and_the_room_is_gone_after_its_end() {
-        let (rooms, session) = (Rooms::default(), session());
-        let first = rooms.join(session, Role::Device, 10).unwrap();
-        assert!(!first.second);
-        assert_eq!(rooms.join(session, Role::Device, 10).err(), Some(RelayError::Taken));
-        let second = rooms.join(session, Role::Technician, 10).unwrap();
-        assert!(second.second);
-        assert_eq!(*first.phase.borrow(), Phase::Waiting, "nothing flows before the audit row");
-        rooms.open(session);
-        assert_eq!(*first.phase.borrow(), Phase::Up);
-        assert!(rooms.end(session, None, Cause::Word(EndReason::Customer)).is_some());
-        assert!(rooms.end(session, None, Cause::Word(EndReason::Expired)).is_none(), "one end");
-        rooms.open(session);
-        assert_eq!(*second.phase.borrow(), Phase::Over(Cause::Word(EndReason::Customer)));
-        assert!(rooms.live().is_empty());
-        let again = rooms.join(session, Role::Device, 10).unwrap();
-        assert!(rooms.end(session, Some(second.room), Cause::Word(EndReason::Expired)).is_none(), "not its room");
-        assert!(rooms.end(session, Some(again.room), Cause::Word(EndReason::Expired)).is_some());
-    }
-
-    #[test]
-    fn a_full_relay_takes_second_ends_only() {
-        let rooms = Rooms::default();
-        let other = SessionId::make(Timestamp::from_seconds(2), &Random::seeded(2));
-        rooms.join(session(), Role::Device, 1).unwrap();
-        assert_eq!(rooms.join(other, Role::Device, 1).err(), Some(RelayError::Full));
-        assert!(rooms.join(session(), Role::Technician, 1).is_ok());
-    }
-
-    #[test]
-    fn who_leaves_gives_the_reason_and_the_other_end_hears_it() {
-        let left = Cause::Gone(Role::Technician, PeerLoss::Left);
-        assert_eq!(left.reason(), EndReason::Technician);
-        assert_eq!(left.last_frame(Role::Technician), None);
-        assert_eq!(left.last_frame(Role::Device), Some(RelayFrame::PeerDown { loss: PeerLoss::Left, retry_ms: 0 }));
-        let revoked = Cause::Word(EndReason::Revoked);
-        for role in [Role::Technician, Role::Device] {
-            assert_eq!(revoked.last_frame(role), Some(RelayFrame::Revoke { reason: EndReason::Revoked }));
-        }
+    /// It did what no end does.
+    pub(super) const fn broke_rules(role: Role) -> Self {
+        Self::Ends(Cause::Gone(role, PeerLoss::Lost))
     }
 }
+
+#[cfg(test)]
+#[path = "room_tests.rs"]
+mod tests;

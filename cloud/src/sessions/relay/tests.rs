@@ -56,15 +56,23 @@ impl Book {
 }
 
 impl Admission for Book {
-    fn admit(&self, ticket: String, _: Role) -> BoxFuture<'_, Result<Admitted, RelayError>> {
+    fn admit(&self, entry: Entry, role: Role) -> BoxFuture<'_, Result<Admitted, Refusal>> {
         let mut tickets = self.0.tickets.lock().unwrap();
-        let found = tickets.iter().position(|known| *known == ticket);
-        let lifetime = Duration::from_millis(if ticket.ends_with("short") { 50 } else { 3_600_000 });
-        let admitted = found.map(|at| {
-            tickets.remove(at);
-            Admitted { session: session(), lifetime }
-        });
-        async move { admitted.ok_or(RelayError::Ticket) }.boxed()
+        let carried = Carried::default();
+        let admitted = match entry {
+            Entry::First { ticket, .. } => tickets.iter().position(|known| *known == ticket).map(|at| {
+                let lifetime = Duration::from_millis(if ticket.ends_with("short") { 50 } else { 3_600_000 });
+                tickets.remove(at);
+                Admitted { session: session(), lifetime, carried }
+            }),
+            // Each end's secret is its name.
+            Entry::Again { secret } => (secret == role.word()).then_some(Admitted {
+                session: session(),
+                lifetime: Duration::from_secs(3600),
+                carried,
+            }),
+        };
+        async move { admitted.ok_or_else(|| RelayError::Ticket.into()) }.boxed()
     }
 
     fn report(&self, report: Report) -> BoxFuture<'_, Result<(), Unrecorded>> {
@@ -100,10 +108,30 @@ impl Leg {
     }
 
     async fn hello(address: SocketAddr, role: Role, ticket: &str) -> Self {
+        Self::of_version(address, VERSION, role, ticket).await
+    }
+
+    async fn of_version(address: SocketAddr, version: u16, role: Role, ticket: &str) -> Self {
         let mut leg = Self::dial(address).await;
-        let hello = Hello { version: VERSION, role, carrier: 0, ticket: ticket.into(), resume: None };
+        let hello = Hello { version, role, carrier: 0, ticket: ticket.into(), resume: None, pledge: None };
         leg.say(RelayFrame::Hello(hello)).await;
         leg
+    }
+
+    async fn again(address: SocketAddr, role: Role) -> Self {
+        let mut leg = Self::dial(address).await;
+        let (version, ticket) = (VERSION, role.word().to_owned());
+        let hello = Hello { version, role, carrier: 0, ticket, resume: Some(4), pledge: None };
+        leg.say(RelayFrame::Hello(hello)).await;
+        leg
+    }
+
+    /// Waits for the other end, and gives the name of the pairing.
+    async fn up(&mut self) -> u64 {
+        match self.hear().await {
+            Some(RelayFrame::PeerUp { version: VERSION, epoch }) => epoch,
+            other => panic!("{other:?}"),
+        }
     }
 
     async fn say(&mut self, frame: RelayFrame) {
@@ -129,8 +157,8 @@ async fn paired(settings: Settings) -> (Book, Relay, Leg, Leg) {
     let (relay, address) = relay(settings, &book).await;
     let mut device = Leg::hello(address, Role::Device, "device").await;
     let mut technician = Leg::hello(address, Role::Technician, "technician").await;
-    assert_eq!(device.hear().await, Some(RelayFrame::PeerUp { version: VERSION }));
-    assert_eq!(technician.hear().await, Some(RelayFrame::PeerUp { version: VERSION }));
+    let epoch = device.up().await;
+    assert_eq!(technician.up().await, epoch);
     (book, relay, device, technician)
 }
 
@@ -141,7 +169,7 @@ fn data(seq: u64, payload: &'static [u8]) -> RelayFrame {
 #[tokio::test]
 async fn two_ends_meet_and_their_bytes_pass_unchanged_and_counted() {
     let (book, relay, mut device, mut technician) = paired(Settings::default()).await;
-    let joined = |role| Report::Joined { session: session(), role };
+    let joined = |role| Report::Joined { session: session(), role, again: false };
     assert_eq!(book.reports(), [joined(Role::Device), joined(Role::Technician), Report::Paired { session: session() }]);
     for frame in [data(0, b"down"), RelayFrame::Ack { next: 0 }, data(4, b"!")] {
         technician.say(frame.clone()).await;
@@ -190,12 +218,82 @@ async fn revoking_tells_both_ends_why_and_is_reported_once() {
     assert_eq!(book.reports().iter().filter(|report| matches!(report, Report::Ended { .. })).count(), 1);
 }
 
+/// One end of version 1 in the place of `old`.
+async fn paired_with_old(old: Role) -> (Book, Leg, Leg) {
+    let book = Book::with(&["device", "technician"]);
+    let (_relay, address) = relay(Settings::default(), &book).await;
+    let version = |role| if role == old { 1 } else { VERSION };
+    let mut device = Leg::of_version(address, version(Role::Device), Role::Device, "device").await;
+    let mut technician = Leg::of_version(address, version(Role::Technician), Role::Technician, "technician").await;
+    let up = |frame| matches!(frame, Some(RelayFrame::PeerUp { .. }));
+    assert!(up(device.hear().await) && up(technician.hear().await));
+    (book, device, technician)
+}
+
 #[tokio::test]
-async fn an_end_that_vanishes_is_told_to_the_other() {
-    let (book, _relay, device, mut technician) = paired(Settings::default()).await;
+async fn an_end_of_version_1_that_vanishes_ends_the_session() {
+    for old in [Role::Device, Role::Technician] {
+        let (book, device, mut technician) = paired_with_old(old).await;
+        drop(device);
+        assert_eq!(technician.hear().await, Some(RelayFrame::PeerDown { loss: PeerLoss::Lost, retry_ms: 0 }));
+        assert_eq!(book.ended().await.0, EndReason::RelayLost);
+    }
+}
+
+#[tokio::test]
+async fn an_end_that_vanishes_comes_again_and_nothing_of_before_reaches_it() {
+    let (book, relay, device, mut technician) = paired(Settings::default()).await;
+    let address = device.1;
     drop(device);
+    assert_eq!(technician.hear().await, Some(RelayFrame::PeerDown { loss: PeerLoss::Lost, retry_ms: 90_000 }));
+    technician.say(data(0, b"to nobody")).await;
+    assert_eq!(relay.live().len(), 1, "the session goes on");
+    let mut device = Leg::again(address, Role::Device).await;
+    let epoch = device.up().await;
+    assert_eq!(technician.up().await, epoch);
+    for frame in [RelayFrame::Sync { epoch, next: 0 }, data(0, b"again")] {
+        technician.say(frame.clone()).await;
+        assert_eq!(device.hear().await, Some(frame));
+    }
+    assert!(!book.reports().iter().any(|report| matches!(report, Report::Ended { .. })));
+    assert_eq!(book.reports().iter().filter(|report| matches!(report, Report::Paired { .. })).count(), 2);
+    assert_eq!(relay.live()[0].carried, Carried { up: 0, down: 5 });
+}
+
+#[tokio::test]
+async fn an_end_that_comes_again_before_its_loss_is_seen_takes_its_place() {
+    let (_book, _relay, mut device, mut technician) = paired(Settings::default()).await;
+    let mut next = Leg::again(device.1, Role::Device).await;
+    let epoch = next.up().await;
+    assert_eq!(device.hear().await, None, "the older one is let go");
+    while technician.hear().await != Some(RelayFrame::PeerUp { version: VERSION, epoch }) {}
+    technician.say(data(0, b"here")).await;
+    assert_eq!(next.hear().await, Some(data(0, b"here")));
+}
+
+#[tokio::test]
+async fn an_end_that_does_not_come_again_in_time_ends_the_session() {
+    let times = Settings { back_within: Duration::from_millis(50), ..Settings::default() };
+    let (book, _relay, device, mut technician) = paired(times).await;
+    drop(device);
+    assert_eq!(technician.hear().await, Some(RelayFrame::PeerDown { loss: PeerLoss::Lost, retry_ms: 50 }));
     assert_eq!(technician.hear().await, Some(RelayFrame::PeerDown { loss: PeerLoss::Lost, retry_ms: 0 }));
     assert_eq!(book.ended().await.0, EndReason::RelayLost);
+
+    let (book, relay, device, technician) = paired(times).await;
+    drop((device, technician));
+    assert_eq!(book.ended().await.0, EndReason::RelayLost);
+    assert!(relay.live().is_empty(), "nor does one that both ends have left");
+}
+
+#[tokio::test]
+async fn a_secret_that_nobody_pledged_looks_like_an_unknown_ticket() {
+    let (_book, _relay, device, _technician) = paired(Settings::default()).await;
+    let mut stranger = Leg::dial(device.1).await;
+    let (version, ticket) = (VERSION, "technician".to_owned());
+    let hello = Hello { version, role: Role::Device, carrier: 0, ticket, resume: Some(0), pledge: None };
+    stranger.say(RelayFrame::Hello(hello)).await;
+    assert_eq!(stranger.hear().await, Some(RelayFrame::Error { code: RelayError::Ticket, retry_ms: 0 }));
 }
 
 #[tokio::test]
@@ -216,7 +314,7 @@ async fn an_end_that_does_not_answer_pings_is_dead() {
     let (_book, _relay, device, mut technician) = paired(times).await;
     // The device's connection stays open, and nobody reads from it.
     let heard = technician.hear().await;
-    assert_eq!(heard, Some(RelayFrame::PeerDown { loss: PeerLoss::Lost, retry_ms: 0 }));
+    assert_eq!(heard, Some(RelayFrame::PeerDown { loss: PeerLoss::Lost, retry_ms: 90_000 }));
     drop(device);
 }
 
@@ -263,7 +361,8 @@ async fn bytes_before_the_other_end_is_there_end_the_leg() {
 #[tokio::test]
 async fn the_first_frame_is_a_hello_of_this_version() {
     let (_relay, address) = relay(Settings::default(), &Book::default()).await;
-    let hello = Hello { version: 99, role: Role::Device, carrier: 0, ticket: String::new(), resume: None };
+    let hello =
+        Hello { version: 99, role: Role::Device, carrier: 0, ticket: String::new(), resume: None, pledge: None };
     for (frame, code) in
         [(RelayFrame::Hello(hello), RelayError::Version), (RelayFrame::Ack { next: 0 }, RelayError::Protocol)]
     {
@@ -297,27 +396,44 @@ async fn strangers_have_their_own_few_places_and_leave_them_when_they_are_known(
     let _other = Leg::dial(address).await;
     let full = knock(address).await;
     assert!(full.starts_with("HTTP/1.1 503 ") && full.to_ascii_lowercase().contains("retry-after: 3"), "{full}");
-    let hello = Hello { version: VERSION, role: Role::Device, carrier: 0, ticket: "device".into(), resume: None };
+    let hello =
+        Hello { version: VERSION, role: Role::Device, carrier: 0, ticket: "device".into(), resume: None, pledge: None };
     silent.say(RelayFrame::Hello(hello)).await;
-    while !book.reports().contains(&Report::Joined { session: session(), role: Role::Device }) {
+    while !book.reports().contains(&Report::Joined { session: session(), role: Role::Device, again: false }) {
         tokio::task::yield_now().await;
     }
     assert!(knock(address).await.starts_with("HTTP/1.1 101 "), "the one who is known made room");
 }
 
 #[tokio::test]
-async fn a_relay_that_closes_ends_what_it_carries_writes_it_down_and_takes_nobody_in() {
+async fn a_relay_that_closes_sends_its_ends_elsewhere_writes_down_what_they_carried_and_takes_nobody_in() {
     let (book, relay, mut device, mut technician) = paired(Settings::default()).await;
     let address = device.1;
+    technician.say(data(0, b"four")).await;
+    assert_eq!(device.hear().await, Some(data(0, b"four")));
     let mut silent = Leg::dial(address).await;
     relay.close(EndReason::RelayLost, Duration::from_secs(20)).await;
-    let ends = |report: &Report| matches!(report, Report::Ended { reason: EndReason::RelayLost, .. });
-    assert_eq!(book.reports().iter().filter(|report| ends(report)).count(), 1, "written when the relay is closed");
+    let (session, carried) = (session(), Carried { up: 0, down: 4 });
+    assert_eq!(book.reports().last(), Some(&Report::Bytes { session, carried }), "written when the relay is closed");
     for leg in [&mut device, &mut technician] {
-        assert_eq!(leg.hear().await, Some(RelayFrame::Revoke { reason: EndReason::RelayLost }));
+        assert_eq!(leg.hear().await, Some(RelayFrame::GoAway { drain_ms: 0, alternates: vec![] }));
+        assert_eq!(leg.hear().await, None);
     }
     assert_eq!(silent.hear().await, Some(RelayFrame::Error { code: RelayError::Unavailable, retry_ms: 0 }));
     assert!(knock(address).await.starts_with("HTTP/1.1 503 "));
+}
+
+#[tokio::test]
+async fn a_relay_that_closes_ends_the_sessions_of_version_1() {
+    let book = Book::with(&["device"]);
+    let (relay, address) = relay(Settings::default(), &book).await;
+    let mut device = Leg::of_version(address, 1, Role::Device, "device").await;
+    while relay.live().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    relay.close(EndReason::RelayLost, Duration::from_secs(20)).await;
+    assert_eq!(book.ended().await.0, EndReason::RelayLost);
+    assert_eq!(device.hear().await, Some(RelayFrame::Revoke { reason: EndReason::RelayLost }));
 }
 
 /// The first words of the relay's answer to an upgrade.

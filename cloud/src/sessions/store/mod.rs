@@ -15,10 +15,9 @@ use uuid::Uuid;
 
 pub(super) use flows::{close_flow, flows, open_flow};
 pub(super) use read::{
-    Reader, Standing, count_waiting, fallen, ground, hold_ground, lapsed, list, live_on_device, named, open_ids,
-    standing,
+    Reader, Standing, count_waiting, fallen, ground, hold_ground, lapsed, list, live_on_device, named, standing,
 };
-pub(super) use tickets::{forget_tickets, insert_ticket, take_ticket};
+pub(super) use tickets::{forget_pledges, forget_tickets, insert_ticket, keep_pledge, pledged, take_ticket};
 
 use super::{
     machine::{Ended, Found, Open, Refused, Session, Waiting},
@@ -227,6 +226,25 @@ pub(super) async fn count_bytes(tx: &mut Tx, id: SessionId, traffic: Traffic) ->
     .bind(count(traffic.up))
     .bind(count(traffic.down))
     .execute(c))?;
+    Ok(())
+}
+
+/// Notes that both ends of a session are there; `true` for the first time, after which bytes may flow.
+pub(super) async fn pair(tx: &mut Tx, id: SessionId, now: Timestamp) -> Result<bool, DbError> {
+    let changed = change!(tx, c => sqlx::query(
+        "UPDATE remote_session SET paired_at = $2 WHERE id = $1 AND paired_at IS NULL",
+    )
+    .bind(id.uuid())
+    .bind(Ts::from(now))
+    .execute(c))?;
+    Ok(changed == 1)
+}
+
+/// Counts an end that has come again.
+pub(super) async fn count_rejoin(tx: &mut Tx, id: SessionId) -> Result<(), DbError> {
+    change!(tx, c => sqlx::query("UPDATE remote_session SET rejoins = rejoins + 1 WHERE id = $1")
+        .bind(id.uuid())
+        .execute(c))?;
     Ok(())
 }
 

@@ -307,10 +307,3 @@ pub(in crate::sessions) async fn lapsed(
     .fetch_all(c))?;
     Ok(ids(rows))
 }
-
-/// Every open session.
-pub(in crate::sessions) async fn open_ids(tx: &mut Tx) -> Result<Vec<SessionId>, DbError> {
-    let rows = run!(tx, c => sqlx::query_scalar::<_, Uuid>("SELECT id FROM remote_session WHERE state = 'open'")
-        .fetch_all(c))?;
-    Ok(ids(rows))
-}

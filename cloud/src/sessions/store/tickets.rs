@@ -1,4 +1,4 @@
-//! Join tickets: only hashes are here, and each is used once.
+//! Join tickets, each used once, and the pledges by which an end comes again. Only hashes are here.
 
 use gatelodge_proto::{SessionId, Timestamp};
 use uuid::Uuid;
@@ -7,7 +7,7 @@ use crate::{
     change,
     db::{DbError, Ts, Tx, word},
     run,
-    sessions::model::{Side, TICKET_LIFE, Ticket},
+    sessions::model::{Pledge, Side, TICKET_LIFE, Ticket},
 };
 
 /// Remembers a ticket that is about to be handed out.
@@ -40,11 +40,49 @@ pub(in crate::sessions) async fn take_ticket(
     .bind(Ts::from(now))
     .bind(ticket.hash())
     .fetch_optional(c))?;
-    row.map(|(session, side)| {
-        let side = word(&side, Side::from_word, "side of a session")?;
-        Ok((SessionId::from_uuid(session), side))
-    })
-    .transpose()
+    row.map(of_row).transpose()
+}
+
+fn of_row((session, side): (Uuid, String)) -> Result<(SessionId, Side), DbError> {
+    Ok((SessionId::from_uuid(session), word(&side, Side::from_word, "side of a session")?))
+}
+
+/// Remembers with what this end of the session comes again; an earlier pledge of it is worth nothing from here on.
+pub(in crate::sessions) async fn keep_pledge(
+    tx: &mut Tx,
+    session: SessionId,
+    side: Side,
+    pledge: &Pledge,
+) -> Result<(), DbError> {
+    change!(tx, c => sqlx::query(
+        "INSERT INTO join_pledge (session_id, role, hash) VALUES ($1, $2, $3) \
+         ON CONFLICT (session_id, role) DO UPDATE SET hash = excluded.hash",
+    )
+    .bind(session.uuid())
+    .bind(side.word())
+    .bind(pledge.hash())
+    .execute(c))?;
+    Ok(())
+}
+
+/// Whose pledge this is.
+pub(in crate::sessions) async fn pledged(tx: &mut Tx, pledge: &Pledge) -> Result<Option<(SessionId, Side)>, DbError> {
+    let row = run!(tx, c => sqlx::query_as::<_, (Uuid, String)>(
+        "SELECT session_id, role FROM join_pledge WHERE hash = $1",
+    )
+    .bind(pledge.hash())
+    .fetch_optional(c))?;
+    row.map(of_row).transpose()
+}
+
+/// Forgets the pledges of sessions that ended before then.
+pub(in crate::sessions) async fn forget_pledges(tx: &mut Tx, before: Timestamp) -> Result<(), DbError> {
+    change!(tx, c => sqlx::query(
+        "DELETE FROM join_pledge WHERE session_id IN (SELECT id FROM remote_session WHERE ended_at < $1)",
+    )
+    .bind(Ts::from(before))
+    .execute(c))?;
+    Ok(())
 }
 
 /// Forgets the tickets that were good until `before`.

@@ -27,6 +27,11 @@ use crate::session::relay_frame::MAX_BYTES;
 /// Longest time for connection, TLS and upgrade together.
 const WITHIN: Duration = Duration::from_secs(20);
 
+/// A connection whose bytes nobody acknowledges for so long is broken (`TCP_USER_TIMEOUT`).
+const UNACKNOWLEDGED: Duration = Duration::from_secs(20);
+/// Most bytes that wait in the kernel before they are sent (`TCP_NOTSENT_LOWAT`).
+const UNSENT: u32 = 128 * 1024;
+
 /// The relay could not be reached.
 #[derive(Debug, thiserror::Error)]
 pub enum DialError {
@@ -96,7 +101,7 @@ async fn open(
 ) -> Result<RelaySocket, DialError> {
     let connect = |source| DialError::Connect { at: at.to_owned(), source };
     let tcp = TcpStream::connect((host, port)).await.map_err(connect)?;
-    tcp.set_nodelay(true).map_err(connect)?;
+    tune(&tcp).map_err(connect)?;
     let wire: Box<dyn Wire> = match tls {
         None => Box::new(tcp),
         Some(config) => {
@@ -116,6 +121,14 @@ async fn open(
         .await
         .map_err(|source| DialError::Upgrade { at: at.to_owned(), source: Box::new(source) })?;
     Ok(RelaySocket(socket))
+}
+
+/// Small frames leave at once, a peer that is gone is noticed, and what waits does so where it can still be overtaken.
+fn tune(tcp: &TcpStream) -> io::Result<()> {
+    tcp.set_nodelay(true)?;
+    let socket = socket2::SockRef::from(tcp);
+    socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED))?;
+    socket.set_tcp_notsent_lowat(UNSENT)
 }
 
 fn is_loopback(url: &Url) -> bool {

@@ -10,7 +10,7 @@ mod io_step;
 use std::{
     collections::HashMap,
     convert::Infallible,
-    sync::{Arc, OnceLock, atomic::Ordering},
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
@@ -32,9 +32,9 @@ pub use self::{
 };
 use super::{
     Datagrams, Ending, Role, Stream,
-    carrier::CarrierEnd,
     datagrams::Mail,
     inner_frame::{InnerFrame, OpenError, ResetCode, StreamId},
+    line::{LineState, LineView},
     mux::{Event, Impossible, Mux, Settings},
     pipe::Pipe,
     stream::{Asked, Reset},
@@ -45,6 +45,8 @@ use crate::payload::EndReason;
 const QUEUE: usize = 64 * 1024;
 /// Datagrams of one flow that go before another flow has its turn.
 const AT_ONCE: usize = 8;
+/// An end whose line has just come back is not silent yet.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(15);
 
 /// A session's loop; [`run`](Self::run) it on the task that shall own it.
 pub struct Driver<T> {
@@ -52,7 +54,7 @@ pub struct Driver<T> {
     role: Role,
     mux: Mux,
     out: BytesMut,
-    carrier_end: Arc<OnceLock<CarrierEnd>>,
+    line: LineView,
     attached: HashMap<StreamId, Attached>,
     opening: HashMap<StreamId, Opening>,
     /// What the peer wants and nobody has answered; each says by its end that it is not wanted any more.
@@ -76,13 +78,8 @@ pub struct Outlets {
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
-    /// A session over `channel`, whose grant is accepted. `carrier_end` is where the carrier keeps the relay's last word.
-    pub fn new(
-        channel: Channel<T>,
-        role: Role,
-        settings: Settings,
-        carrier_end: Arc<OnceLock<CarrierEnd>>,
-    ) -> (Self, Handle, Outlets) {
+    /// A session over `channel`, whose grant is accepted, and which runs on `line`.
+    pub fn new(channel: Channel<T>, role: Role, settings: Settings, line: LineView) -> (Self, Handle, Outlets) {
         let (orders, orders_in) = mpsc::channel(16);
         let (incoming, incoming_out) = mpsc::unbounded_channel();
         let (notices, notices_out) = mpsc::unbounded_channel();
@@ -92,7 +89,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
             role,
             mux: Mux::new(role, settings, Instant::now().into_std()),
             out: BytesMut::with_capacity(QUEUE),
-            carrier_end,
+            line,
             attached: HashMap::new(),
             opening: HashMap::new(),
             wanted: HashMap::new(),
@@ -231,7 +228,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
                 Event::ExpiryWarn { seconds } => drop(self.notices.send(Notice::ExpiryWarn(seconds))),
                 // No extension is offered yet, and both ends count for themselves.
                 Event::Extend(_) | Event::Stats(_) => {}
-                Event::Silent => return Some(Ending::because(EndReason::RelayLost, &"the other end fell silent")),
+                Event::Silent if self.has_had_time_to_answer() => {
+                    return Some(Ending::because(EndReason::RelayLost, &"the other end fell silent"));
+                }
+                Event::Silent => {}
             }
         }
         if let Some(round_trip) = self.mux.round_trip() {
@@ -322,9 +322,17 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
         }
     }
 
+    /// Whether the line stands long enough that silence is the other end's and not that of a lost connection.
+    fn has_had_time_to_answer(&self) -> bool {
+        match self.line.state() {
+            LineState::Up { since } => since.elapsed() >= ANSWERS_WITHIN,
+            LineState::Away { .. } => false,
+        }
+    }
+
     /// The relay's last word explains a broken channel better than the channel does.
     fn broken(&self, detail: &str) -> Ending {
-        match self.carrier_end.get() {
+        match self.line.end() {
             Some(end) => end.ending(self.role),
             None => Ending::because(EndReason::RelayLost, &detail),
         }

@@ -10,6 +10,7 @@ use tokio::{
 use super::{
     super::{
         FlowTotals,
+        carrier::CarrierEnd,
         inner_frame::{self, Class, Open, Target},
         pump,
         stream::Arrival,
@@ -27,8 +28,8 @@ struct Session {
 
 fn session(pipe: usize) -> Session {
     let (near, far) = duplex(pipe);
-    let word = || Arc::new(OnceLock::new());
-    let make = |io: DuplexStream, role, settings| Driver::new(Channel::new(io), role, settings, word());
+    let make =
+        |io: DuplexStream, role, settings| Driver::new(Channel::new(io), role, settings, LineView::of_a_stream());
     let (technician, technician_handle, outlets) = make(near, Role::Technician, Settings::TECHNICIAN);
     let (device, device_handle, device_outlets) = make(far, Role::Device, Settings::DEVICE);
     let mut ends = JoinSet::new();
@@ -285,7 +286,7 @@ async fn a_dropped_stream_is_cancelled() {
 async fn a_peer_that_falls_silent_is_given_up() {
     let (near, _far) = duplex(20_000);
     let (driver, _handle, _outlets) =
-        Driver::new(Channel::new(near), Role::Device, Settings::DEVICE, Arc::new(OnceLock::new()));
+        Driver::new(Channel::new(near), Role::Device, Settings::DEVICE, LineView::of_a_stream());
     assert_eq!(driver.run().await.0, Ending::because(EndReason::RelayLost, &"the other end fell silent"));
 }
 
@@ -293,11 +294,9 @@ async fn a_peer_that_falls_silent_is_given_up() {
 async fn the_relays_last_word_explains_a_broken_channel() {
     for (word, reason) in [(None, EndReason::RelayLost), (Some(EndReason::Customer), EndReason::Customer)] {
         let (near, far) = duplex(20_000);
-        let end = Arc::new(OnceLock::new());
-        let (driver, _handle, _outlets) = Driver::new(Channel::new(near), Role::Device, Settings::DEVICE, end.clone());
-        if let Some(reason) = word {
-            end.set(CarrierEnd::Revoked(reason)).unwrap();
-        }
+        let view = word.map(|reason| LineView::of_an_end(CarrierEnd::Revoked(reason)));
+        let view = view.unwrap_or_else(LineView::of_a_stream);
+        let (driver, _handle, _outlets) = Driver::new(Channel::new(near), Role::Device, Settings::DEVICE, view);
         drop(far);
         assert_eq!(driver.run().await.0.reason, reason);
     }

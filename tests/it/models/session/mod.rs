@@ -25,7 +25,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// How long a customer has to answer, a session to be joined, a relay to speak and a ticket to be used.
 const ANSWER: Duration = Duration::from_secs(30 * 60);
 const JOINING: Duration = Duration::from_secs(10 * 60);
-const LEASE: Duration = Duration::from_secs(30);
+const LEASE: Duration = Duration::from_secs(100);
 const TICKET: Duration = Duration::from_secs(30);
 const MOST: usize = 4;
 

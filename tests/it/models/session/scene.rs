@@ -237,7 +237,7 @@ impl Scene<'_> {
     async fn admit(&mut self, place: usize, swapped: bool, now: Timestamp) -> anyhow::Result<()> {
         let Some(shown) = self.model.tickets.get_mut(place) else { return Ok(()) };
         let side = if swapped { Side::Device } else { Side::Technician };
-        let outcome = carry::admit(self.cast.kits(), &shown.ticket, side).await;
+        let outcome = carry::admit(self.cast.kits(), &shown.ticket, side, None).await;
         let good = !shown.used && now < shown.made + TICKET;
         if swapped {
             self.paths.reach("swapped");
@@ -248,13 +248,13 @@ impl Scene<'_> {
         let session = &mut self.model.sessions[shown.session];
         let standing = session.state.lapsed(session.requested, now).is_none();
         match (&outcome, &mut session.state) {
-            (Err(NotAdmitted::Ticket), _) if !good || swapped => {}
+            (Err(NotAdmitted::Unknown), _) if !good || swapped => {}
             (Ok(admitted), State::Open { lease, joined, .. }) if good && !swapped && standing => {
                 ensure!(admitted.session == session.id, "into another session");
                 (*lease, *joined) = (now + LEASE, true);
                 self.paths.reach("admitted");
             }
-            (Err(NotAdmitted::Over), state) if good && !swapped => {
+            (Err(NotAdmitted::Over(_)), state) if good && !swapped => {
                 ensure!(!matches!(state, State::Open { .. }) || !standing, "kept out of an open session");
                 self.paths.reach("over");
             }

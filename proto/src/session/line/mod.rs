@@ -1,0 +1,192 @@
+//! A byte stream between the two ends that outlives its carriers: lost ones are replaced, and ciphertext is sent again
+//! from where the other end stands. Inner TLS lies on top and never learns of it.
+//!
+//! [`machine`] is what must be right, pure; the rest dials, asks whether the relay is still there, and gives up. The
+//! owner of a [`Line`] polls it, no task of its own runs.
+
+mod drive;
+mod io;
+mod leg;
+mod machine;
+mod retry;
+mod view;
+
+use std::{
+    io::ErrorKind,
+    pin::Pin,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use futures_util::{SinkExt as _, future::BoxFuture};
+use sha2::{Digest as _, Sha256};
+use tokio::{
+    sync::watch,
+    time::{Instant, Sleep, sleep_until, timeout},
+};
+
+use self::{leg::Leg, retry::Retry};
+pub use self::{
+    machine::{Machine, Violation},
+    view::{LineState, LineView},
+};
+use super::{
+    Role, VERSION,
+    carrier::{CarrierEnd, DialError, JoinError, Messages, join},
+    relay_frame::{Hello, PeerLoss, RelayFrame},
+};
+use crate::{Random, payload::EndReason};
+
+/// A session lives so long without a carrier.
+pub const AWAY: Duration = Duration::from_secs(90);
+/// Longest farewell.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// Most ciphertext that the technician's program keeps for another carrier.
+pub const TECHNICIAN_KEEPS: usize = 8 * 1024 * 1024;
+/// Most ciphertext that a device keeps for another carrier.
+pub const DEVICE_KEEPS: usize = 4 * 1024 * 1024;
+
+/// Opens another connection to the relay.
+pub type Redial<S> = Box<dyn FnMut() -> BoxFuture<'static, Result<S, DialError>> + Send>;
+
+/// What an end joins with.
+pub struct Joining<S> {
+    /// Which end.
+    pub role: Role,
+    /// One-use ticket for the first carrier.
+    pub ticket: String,
+    /// Most unacknowledged ciphertext, in bytes.
+    pub keeps: usize,
+    /// For the carriers after the first.
+    pub redial: Redial<S>,
+    /// For the secret by which this end joins again, and for the pauses between attempts.
+    pub random: Random,
+}
+
+/// A joined line: [`tokio::io::AsyncRead`] and [`tokio::io::AsyncWrite`] of the bytes between the two ends.
+pub struct Line<S> {
+    role: Role,
+    secret: Secret,
+    machine: Machine,
+    way: Way<S>,
+    redial: Redial<S>,
+    retry: Retry,
+    /// The other end's frame version, once known.
+    peer: Option<u16>,
+    /// Since when there is no way to the other end.
+    away_since: Option<Instant>,
+    up_since: Option<Instant>,
+    timer: Pin<Box<Sleep>>,
+    end: Arc<OnceLock<CarrierEnd>>,
+    state: watch::Sender<LineState>,
+}
+
+/// Where the way to the relay stands.
+enum Way<S> {
+    /// The next attempt comes then.
+    Resting(Instant),
+    /// An attempt runs.
+    Dialling(BoxFuture<'static, Result<S, NotAgain>>),
+    /// The relay took this end in.
+    Joined(Leg<S>),
+}
+
+/// Why an attempt to join again failed.
+#[derive(Debug, thiserror::Error)]
+enum NotAgain {
+    #[error(transparent)]
+    Dial(#[from] DialError),
+    #[error(transparent)]
+    Join(#[from] JoinError),
+}
+
+/// Lets this end join its session again. The relay's cloud has only ever seen its hash until then.
+struct Secret([u8; 32]);
+
+impl Secret {
+    fn pledge(&self) -> [u8; 32] {
+        Sha256::digest(self.0).into()
+    }
+
+    fn reveal(&self) -> String {
+        use std::fmt::Write as _;
+        self.0.iter().fold(String::with_capacity(64), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+    }
+}
+
+impl<S: Messages + 'static> Line<S> {
+    /// Joins over this connection, and waits until the other end is there too. Connections that are lost meanwhile are
+    /// replaced.
+    pub async fn join(mut socket: S, joining: Joining<S>) -> Result<Self, JoinError> {
+        let Joining { role, ticket, keeps, redial, random } = joining;
+        let secret = Secret(random.bytes());
+        let pledge = Some(secret.pledge());
+        let hello = Hello { version: VERSION, role, carrier: 0, ticket, resume: None, pledge };
+        let welcome = join(&mut socket, hello).await?;
+        let now = Instant::now();
+        let mut line = Self {
+            role,
+            secret,
+            machine: Machine::new(keeps),
+            way: Way::Joined(Leg::new(socket, now)),
+            redial,
+            retry: Retry::new(random),
+            peer: None,
+            away_since: Some(now),
+            up_since: None,
+            timer: Box::pin(sleep_until(now)),
+            end: Arc::default(),
+            state: watch::Sender::new(LineState::Away { since: now }),
+        };
+        // The relay ends the wait itself; this is for a relay that does not.
+        let within = Duration::from_secs(u64::from(welcome.wait_s)) + AWAY;
+        match timeout(within, std::future::poll_fn(|cx| line.poll_paired(cx))).await {
+            Ok(()) => {}
+            Err(_) => return Err(JoinError::Alone),
+        }
+        match line.end.get() {
+            None => Ok(line),
+            Some(CarrierEnd::Revoked(reason)) => Err(JoinError::Ended(*reason)),
+            Some(CarrierEnd::Refused(code)) => Err(JoinError::Refused(*code)),
+            Some(CarrierEnd::PeerDown(PeerLoss::Lost | PeerLoss::Left)) => Err(JoinError::Alone),
+            Some(CarrierEnd::GivenUp) => Err(JoinError::Broken(ErrorKind::TimedOut.into())),
+            Some(CarrierEnd::Violated(violation)) => Err(JoinError::Broken(std::io::Error::other(*violation))),
+        }
+    }
+
+    /// Where the line stands and how it ended, also while TLS owns it.
+    pub fn view(&self) -> LineView {
+        LineView::new(self.end.clone(), self.state.subscribe())
+    }
+
+    /// Sends what was written, tells the relay, and through it the other end, why this end leaves, and closes. Best
+    /// effort: within two seconds, and not without a carrier.
+    pub async fn leave(&mut self, reason: EndReason) {
+        let farewell = async {
+            std::future::poll_fn(|cx| self.poll_sent(cx)).await;
+            let Way::Joined(leg) = &mut self.way else { return Ok(()) };
+            leg.socket.send(RelayFrame::Revoke { reason }.encode()).await?;
+            leg.socket.close().await
+        };
+        let _ = timeout(FAREWELL, farewell).await;
+    }
+
+    /// HELLO of a carrier that replaces a lost one.
+    fn hello_again(&self) -> Hello {
+        Hello {
+            version: VERSION,
+            role: self.role,
+            carrier: 0,
+            ticket: self.secret.reveal(),
+            resume: Some(self.machine.expected()),
+            pledge: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,340 @@
+//! A line over an in-memory pair of message channels; the test plays the relay.
+
+use std::{
+    collections::VecDeque,
+    io,
+    sync::Mutex,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use futures_util::{FutureExt as _, Sink, SinkExt as _, Stream, StreamExt as _};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    sync::mpsc,
+};
+
+use super::*;
+use crate::session::relay_frame::{RelayError, Welcome};
+
+/// A web socket made of two channels.
+struct Memory {
+    sink: Option<mpsc::UnboundedSender<Bytes>>,
+    stream: mpsc::UnboundedReceiver<Bytes>,
+}
+
+impl Stream for Memory {
+    type Item = io::Result<Bytes>;
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.stream.poll_recv(cx).map(|message| message.map(Ok))
+    }
+}
+
+impl Sink<Bytes> for Memory {
+    type Error = io::Error;
+    fn poll_ready(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+    fn start_send(self: Pin<&mut Self>, message: Bytes) -> io::Result<()> {
+        let sink = self.sink.as_ref().ok_or(io::ErrorKind::NotConnected)?;
+        sink.send(message).map_err(io::Error::other)
+    }
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+    fn poll_close(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.sink = None;
+        Poll::Ready(Ok(()))
+    }
+}
+
+fn memory() -> (Memory, Memory) {
+    let ((a, from_a), (b, from_b)) = (mpsc::unbounded_channel(), mpsc::unbounded_channel());
+    (Memory { sink: Some(a), stream: from_b }, Memory { sink: Some(b), stream: from_a })
+}
+
+async fn say(relay: &mut Memory, frame: RelayFrame) {
+    relay.send(frame.encode()).await.unwrap();
+}
+
+/// The next frame but PINGs of the end.
+async fn hear(relay: &mut Memory) -> RelayFrame {
+    loop {
+        match RelayFrame::decode(relay.next().await.unwrap().unwrap()).unwrap().unwrap() {
+            RelayFrame::Ping { .. } => {}
+            frame => return frame,
+        }
+    }
+}
+
+fn welcome() -> RelayFrame {
+    RelayFrame::Welcome(Welcome { slot: 1, max_frame: 65536, buffer: 262_144, wait_s: 60, alternates: vec![] })
+}
+
+const UP: RelayFrame = RelayFrame::PeerUp { version: VERSION, epoch: 1 };
+const AGAIN: RelayFrame = RelayFrame::PeerUp { version: VERSION, epoch: 2 };
+
+/// Connections for the attempts to join again; those for which there is none fail.
+#[derive(Clone, Default)]
+struct Sockets(Arc<Mutex<VecDeque<Memory>>>);
+
+impl Sockets {
+    fn joining(&self, role: Role) -> Joining<Memory> {
+        let sockets = self.0.clone();
+        let redial: Redial<Memory> = Box::new(move || {
+            let next = sockets.lock().unwrap().pop_front();
+            async move { next.ok_or_else(|| DialError::Late("relay".into())) }.boxed()
+        });
+        Joining { role, ticket: "ticket".into(), keeps: 1 << 20, redial, random: Random::seeded(1) }
+    }
+
+    /// Another connection; the relay's end of it, already welcoming.
+    async fn add(&self) -> Memory {
+        let (end, mut relay) = memory();
+        say(&mut relay, welcome()).await;
+        self.0.lock().unwrap().push_back(end);
+        relay
+    }
+}
+
+struct Joined {
+    line: Line<Memory>,
+    relay: Memory,
+    sockets: Sockets,
+    pledge: [u8; 32],
+}
+
+async fn joined() -> Joined {
+    let (sockets, (end, mut relay)) = (Sockets::default(), memory());
+    say(&mut relay, welcome()).await;
+    say(&mut relay, RelayFrame::Ping { stamp: 5 }).await;
+    say(&mut relay, UP).await;
+    let line = Line::join(end, sockets.joining(Role::Device)).await.unwrap();
+    let RelayFrame::Hello(hello) = hear(&mut relay).await else { panic!("no hello") };
+    assert_eq!((hello.ticket.as_str(), hello.resume), ("ticket", None));
+    for expected in [RelayFrame::Pong { stamp: 5 }, RelayFrame::Sync { epoch: 1, next: 0 }] {
+        assert_eq!(hear(&mut relay).await, expected);
+    }
+    say(&mut relay, RelayFrame::Sync { epoch: 1, next: 0 }).await;
+    Joined { line, relay, sockets, pledge: hello.pledge.unwrap() }
+}
+
+fn data(seq: u64, bytes: &'static [u8]) -> RelayFrame {
+    RelayFrame::Data { seq, payload: Bytes::from_static(bytes) }
+}
+
+/// Polls the line while something else happens; nothing is there to be read.
+async fn while_driving<T>(line: &mut Line<Memory>, other: impl Future<Output = T>) -> T {
+    tokio::select! {
+        biased;
+        done = other => done,
+        read = line.read_u8() => panic!("{read:?}"),
+    }
+}
+
+#[tokio::test]
+async fn bytes_go_out_in_numbered_frames_within_the_limit() {
+    let Joined { mut line, mut relay, .. } = joined().await;
+    line.write_all(&vec![7; 100_000]).await.unwrap();
+    let mut expected = 0;
+    while expected < 100_000 {
+        let frame = hear(&mut relay).await;
+        assert!(frame.encode().len() <= crate::session::relay_frame::MAX_BYTES);
+        let RelayFrame::Data { seq, payload } = frame else { panic!("{frame:?}") };
+        assert_eq!(seq, expected);
+        expected += payload.len() as u64;
+    }
+}
+
+#[tokio::test]
+async fn bytes_that_arrive_are_acknowledged_every_64_kib_and_pings_answered_between() {
+    let Joined { mut line, mut relay, .. } = joined().await;
+    let payload = Bytes::from(vec![1; 40_000]);
+    say(&mut relay, RelayFrame::Data { seq: 0, payload: payload.clone() }).await;
+    say(&mut relay, RelayFrame::Data { seq: 40_000, payload }).await;
+    say(&mut relay, RelayFrame::Ping { stamp: 8 }).await;
+    let mut bytes = vec![0; 80_000];
+    line.read_exact(&mut bytes).await.unwrap();
+    assert_eq!(hear(&mut relay).await, RelayFrame::Pong { stamp: 8 });
+    assert_eq!(hear(&mut relay).await, RelayFrame::Ack { next: 80_000 });
+}
+
+#[tokio::test]
+async fn a_gap_and_a_false_acknowledgement_end_the_line_and_a_repeat_is_skipped() {
+    for (wrong, violation) in [(data(4, b"abc"), Violation::Gap), (RelayFrame::Ack { next: 1 }, Violation::NeverSent)] {
+        let Joined { mut line, mut relay, .. } = joined().await;
+        let view = line.view();
+        for frame in [data(0, b"abc"), data(0, b"abc"), wrong] {
+            say(&mut relay, frame).await;
+        }
+        let mut bytes = [0; 6];
+        line.read_exact(&mut bytes).await.unwrap_err();
+        assert_eq!((&bytes, view.end()), (b"abc\0\0\0", Some(CarrierEnd::Violated(violation))));
+    }
+}
+
+#[tokio::test]
+async fn the_relays_last_word_is_kept() {
+    for (frame, end) in [
+        (RelayFrame::Revoke { reason: EndReason::Customer }, CarrierEnd::Revoked(EndReason::Customer)),
+        (RelayFrame::PeerDown { loss: PeerLoss::Lost, retry_ms: 0 }, CarrierEnd::PeerDown(PeerLoss::Lost)),
+        (RelayFrame::PeerDown { loss: PeerLoss::Left, retry_ms: 0 }, CarrierEnd::PeerDown(PeerLoss::Left)),
+        (RelayFrame::Error { code: RelayError::Full, retry_ms: 0 }, CarrierEnd::Refused(RelayError::Full)),
+    ] {
+        let Joined { mut line, mut relay, .. } = joined().await;
+        let view = line.view();
+        say(&mut relay, data(0, b"!")).await;
+        say(&mut relay, frame).await;
+        assert_eq!(line.read_u8().await.unwrap(), b'!', "what came before it is read before it");
+        line.read_u8().await.unwrap_err();
+        assert_eq!(view.end(), Some(end));
+    }
+}
+
+#[tokio::test]
+async fn leaving_says_why_after_everything_else() {
+    let Joined { mut line, mut relay, .. } = joined().await;
+    line.write_all(b"last").await.unwrap();
+    line.leave(EndReason::Device).await;
+    assert_eq!(hear(&mut relay).await, data(0, b"last"));
+    assert_eq!(hear(&mut relay).await, RelayFrame::Revoke { reason: EndReason::Device });
+    assert!(relay.next().await.is_none());
+}
+
+#[tokio::test]
+async fn who_may_not_join_is_told_why() {
+    let ended = RelayFrame::Revoke { reason: EndReason::NeverJoined };
+    for (answers, expected) in [
+        (vec![RelayFrame::Error { code: RelayError::Ticket, retry_ms: 0 }], EndReason::Refused),
+        (vec![welcome(), ended], EndReason::NeverJoined),
+        (vec![welcome(), UP, RelayFrame::Revoke { reason: EndReason::Customer }], EndReason::Customer),
+    ] {
+        let (end, mut relay) = memory();
+        for answer in answers {
+            say(&mut relay, answer).await;
+        }
+        let refused = Line::join(end, Sockets::default().joining(Role::Technician)).await.err().unwrap();
+        assert_eq!(refused.ending().reason, expected);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_carrier_is_replaced_and_bytes_go_on_where_the_other_end_stands() {
+    let Joined { mut line, mut relay, sockets, pledge } = joined().await;
+    let view = line.view();
+    say(&mut relay, data(0, b"from there")).await;
+    let mut read = [0; 10];
+    line.read_exact(&mut read).await.unwrap();
+    for word in [b"one ", b"two "] {
+        line.write_all(word).await.unwrap();
+    }
+    let mut next = sockets.add().await;
+    drop(relay);
+    let hello = while_driving(&mut line, hear(&mut next)).await;
+    let RelayFrame::Hello(hello) = hello else { panic!("{hello:?}") };
+    assert_eq!((hello.resume, hello.pledge), (Some(10), None));
+    let secret: Vec<u8> =
+        (0..64).step_by(2).map(|at| u8::from_str_radix(&hello.ticket[at..at + 2], 16).unwrap()).collect();
+    assert_eq!(Sha256::digest(secret).as_slice(), pledge, "the secret it pledged");
+    assert!(matches!(view.state(), LineState::Away { .. }));
+
+    line.write_all(b"three").await.unwrap();
+    for frame in [AGAIN, data(3, b"late and from before"), RelayFrame::Sync { epoch: 2, next: 4 }] {
+        say(&mut next, frame).await;
+    }
+    let after = async {
+        assert_eq!(hear(&mut next).await, RelayFrame::Sync { epoch: 2, next: 10 });
+        assert_eq!(hear(&mut next).await, data(4, b"two "));
+        assert_eq!(hear(&mut next).await, data(8, b"three"));
+    };
+    while_driving(&mut line, after).await;
+    assert!(matches!(view.state(), LineState::Up { .. }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_90_seconds_without_a_carrier_the_line_ends() {
+    let Joined { mut line, relay, .. } = joined().await;
+    let view = line.view();
+    let begun = Instant::now();
+    drop(relay);
+    line.read_u8().await.unwrap_err();
+    assert_eq!((begun.elapsed().as_secs(), view.end()), (90, Some(CarrierEnd::GivenUp)));
+    assert_eq!(view.end().unwrap().ending(Role::Device).reason, EndReason::RelayLost);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_relay_that_does_not_answer_is_left_for_another_connection() {
+    let Joined { mut line, relay, sockets, .. } = joined().await;
+    let begun = Instant::now();
+    let mut next = sockets.add().await;
+    assert!(matches!(while_driving(&mut line, hear(&mut next)).await, RelayFrame::Hello(_)));
+    assert!((10..=40).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
+    drop(relay);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_whose_peer_is_away_keeps_its_own_connection() {
+    let Joined { mut line, mut relay, sockets, .. } = joined().await;
+    let view = line.view();
+    line.write_all(b"kept").await.unwrap();
+    assert_eq!(hear(&mut relay).await, data(0, b"kept"));
+    say(&mut relay, RelayFrame::PeerDown { loss: PeerLoss::Lost, retry_ms: 90_000 }).await;
+    say(&mut relay, RelayFrame::Ping { stamp: 1 }).await;
+    assert_eq!(while_driving(&mut line, hear(&mut relay)).await, RelayFrame::Pong { stamp: 1 });
+    assert!(matches!(view.state(), LineState::Away { .. }));
+    say(&mut relay, AGAIN).await;
+    say(&mut relay, RelayFrame::Sync { epoch: 2, next: 0 }).await;
+    let after = async {
+        assert_eq!(hear(&mut relay).await, RelayFrame::Sync { epoch: 2, next: 0 });
+        assert_eq!(hear(&mut relay).await, data(0, b"kept"));
+    };
+    while_driving(&mut line, after).await;
+    assert!(sockets.0.lock().unwrap().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_may_not_join_again_ends_at_once_and_a_full_relay_is_tried_again() {
+    let again = |relay: Memory, mut line: Line<Memory>| async move {
+        let (view, begun) = (line.view(), Instant::now());
+        drop(relay);
+        line.read_u8().await.unwrap_err();
+        (view.end().unwrap(), begun.elapsed().as_secs())
+    };
+    let over = RelayFrame::Revoke { reason: EndReason::Expired };
+    let unknown = RelayFrame::Error { code: RelayError::Ticket, retry_ms: 0 };
+    for (answer, end) in
+        [(over, CarrierEnd::Revoked(EndReason::Expired)), (unknown, CarrierEnd::Refused(RelayError::Ticket))]
+    {
+        let Joined { line, relay, sockets, .. } = joined().await;
+        let (socket, mut next) = memory();
+        say(&mut next, answer).await;
+        sockets.0.lock().unwrap().push_back(socket);
+        assert_eq!(again(relay, line).await, (end, 0));
+    }
+    let Joined { line, relay, sockets, .. } = joined().await;
+    let (socket, mut full) = memory();
+    say(&mut full, RelayFrame::Error { code: RelayError::Full, retry_ms: 3000 }).await;
+    sockets.0.lock().unwrap().push_back(socket);
+    assert_eq!(again(relay, line).await, (CarrierEnd::GivenUp, 90));
+}
+
+#[tokio::test]
+async fn whoever_writes_more_than_is_kept_waits_for_the_other_end() {
+    let Joined { mut line, mut relay, .. } = joined().await;
+    let whole = vec![3; 3 << 20];
+    let (mut taken, mut arrived) = (0, 0_u64);
+    while taken < whole.len() {
+        tokio::select! {
+            biased;
+            written = line.write(&whole[taken..]) => taken += written.unwrap(),
+            frame = hear(&mut relay) => {
+                let RelayFrame::Data { seq, payload } = frame else { panic!("{frame:?}") };
+                assert_eq!(seq, arrived);
+                arrived += payload.len() as u64;
+                assert!(line.machine.kept() <= 1 << 20);
+                say(&mut relay, RelayFrame::Ack { next: arrived }).await;
+            }
+        }
+    }
+    assert!(arrived >= 2 << 20);
+}
