@@ -9,12 +9,14 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::{Live, Plane, service};
+use super::{Live, Plane, Settings, service};
 
 /// A session with one open flow that has carried a word.
 async fn busy(host: u8, tweak: impl FnOnce(&mut super::Change)) -> (std::sync::Arc<Plane>, Live, TcpStream) {
+    // Whoever vanishes is not waited for as long as outside of tests.
+    let relay = Settings { back_within: Duration::from_secs(2), ..Settings::default() };
+    let plane = Plane::with(relay).await;
     let panel = Panel::start(host).await.unwrap();
-    let plane = Plane::start().await;
     let mut change = plane.change(&[service("echo", panel.echo)]);
     tweak(&mut change);
     let (plane, mut live) = plane.go(change).await;

@@ -131,11 +131,15 @@ fn service(name: &str, at: SocketAddr) -> Service {
 
 impl Plane {
     async fn start() -> Self {
+        Self::with(Settings::default()).await
+    }
+
+    async fn with(settings: Settings) -> Self {
         let (keys, random) = (tempfile::tempdir().unwrap(), Random::system());
         let names = Names { server: vec!["localhost".into()], node: "a".into() };
         let pki = Pki::open(keys.path(), &Clock::system(), &random, &names).unwrap();
         let book = Book { pledges: Arc::default(), session: SessionId::make(now(), &random), reports: Arc::default() };
-        let relay = Relay::new(Settings::default(), random.clone(), book.clone());
+        let relay = Relay::new(settings, random.clone(), book.clone());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let tap = Tap::before(listener.local_addr().unwrap()).await;
         let listener = listener.tap_io(|tcp| tcp.set_nodelay(true).unwrap());
