@@ -239,6 +239,7 @@ fn whoever_breaks_the_rules_is_told_which() {
         pump(&mut ends, now);
         for _ in 0..2 {
             ends[0].write(&[b"abc".as_slice()]);
+            pump(&mut ends, now);
             pump(&mut ends, now + ACK_WITHIN);
         }
         // A new pairing, in which the other end says where it stands.
