@@ -226,12 +226,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
                 }
                 Event::Revoked { reason, .. } => return Some(Ending::plain(reason)),
                 Event::ExpiryWarn { seconds } => drop(self.notices.send(Notice::ExpiryWarn(seconds))),
-                // No extension is offered yet, and both ends count for themselves.
-                Event::Extend(_) | Event::Stats(_) => {}
                 Event::Silent if self.has_had_time_to_answer() => {
                     return Some(Ending::because(EndReason::RelayLost, &"the other end fell silent"));
                 }
-                Event::Silent => {}
+                // No extension is offered yet, and both ends count for themselves.
+                Event::Extend(_) | Event::Stats(_) | Event::Silent => {}
             }
         }
         if let Some(round_trip) = self.mux.round_trip() {
