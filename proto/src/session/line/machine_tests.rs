@@ -70,7 +70,8 @@ impl Pair {
         match act {
             Act::Write(end, length) => {
                 let end = &mut self.ends[*end];
-                let offered: Vec<u8> = (end.written.len()..).map(|at| (at % 251) as u8).take(*length).collect();
+                let pattern = (0..=250_u8).cycle().skip(end.written.len() % 251);
+                let offered: Vec<u8> = pattern.take(*length).collect();
                 let (left, right) = offered.split_at(length / 3);
                 let taken = end.machine.write(&[left, right]);
                 end.written.extend_from_slice(&offered[..taken]);
@@ -134,8 +135,6 @@ impl Pair {
                         inbox.extend(stale);
                     } else if anew[1 - end] || self.gone[1 - end] {
                         inbox.push_back(Item::Up(self.epoch));
-                    } else {
-                        continue;
                     }
                 }
                 self.gone = [false; 2];
