@@ -26,6 +26,7 @@ use tokio_util::task::TaskTracker;
 use super::{
     Events, Limits,
     admit::Terms,
+    echo::Echo,
     places::{NoPlace, Place, Places},
     target::{self, connect, resolve},
     udp,
@@ -63,6 +64,7 @@ enum Pin {
 enum Reached {
     Tcp(TcpStream, Place),
     Udp(UdpSocket, Place),
+    Echo(Echo),
 }
 
 impl Reached {
@@ -70,6 +72,7 @@ impl Reached {
         let local = match self {
             Self::Tcp(tcp, _) => tcp.local_addr(),
             Self::Udp(socket, _) => socket.local_addr(),
+            Self::Echo(_) => return String::new(),
         };
         local.map(|address| address.to_string()).unwrap_or_default()
     }
@@ -78,6 +81,7 @@ impl Reached {
         let peer = match self {
             Self::Tcp(tcp, _) => tcp.peer_addr(),
             Self::Udp(socket, _) => socket.peer_addr(),
+            Self::Echo(echo) => return Some(echo.peer()),
         };
         peer.ok().map(|address| address.ip())
     }
@@ -158,7 +162,10 @@ impl Shared {
                 }
                 self.dial(*protocol, &addresses, *port, pin, Place::free()).await
             }
-            Target::Echo { .. } => Err(OpenError::NotAllowed),
+            Target::Echo { address } => {
+                target::allow(&self.terms.networks, *address)?;
+                Ok(Reached::Echo(Echo::to(*address)))
+            }
         }
     }
 
@@ -209,6 +216,10 @@ impl Shared {
             },
             Reached::Udp(socket, _place) => match self.handle.accept_datagrams(wanted.stream, took, local).await {
                 Some(datagrams) => udp::carry(socket, datagrams).await,
+                None => FlowTotals::default(),
+            },
+            Reached::Echo(echo) => match self.handle.accept_datagrams(wanted.stream, took, local).await {
+                Some(datagrams) => echo.carry(datagrams).await,
                 None => FlowTotals::default(),
             },
         };

@@ -11,6 +11,7 @@
 //! own services both name.
 
 mod admit;
+mod echo;
 mod flows;
 mod order;
 mod places;
