@@ -156,6 +156,7 @@ fn ready(ground: &Ground) -> Ready {
     let event = [
         ("interface", Value::from(ground.interface.clone())),
         ("domain", plan.domain().into()),
+        ("resolver", json!(plan.links.first().map(|link| link.resolver))),
         ("names", word.into()),
         ("networks", networks.into()),
         ("services", services.into()),

@@ -206,7 +206,8 @@ impl Shared {
                 }
             }
         }
-        self.stack().abort(flow);
+        self.stack().hung_up(flow);
+        self.work.notify_one();
         totals
     }
 }

@@ -215,7 +215,7 @@ impl Plan {
 }
 
 impl Ranges {
-    /// Blocks come from here unless somebody says otherwise (docs/decisions/0009).
+    /// Blocks come from here unless somebody says otherwise (docs/decisions/0010).
     ///
     /// IPv4: RFC 2544's benchmark range, which no site, carrier or VPN numbers its hosts from. IPv6: a unique local
     /// prefix of this product, its 40 bits drawn once (RFC 4193 section 3.2.2).

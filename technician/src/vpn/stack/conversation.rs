@@ -23,6 +23,8 @@ const MOST_BYTES: usize = 64 * 1024;
 pub(super) struct Conversation {
     /// The packet it began with, for the word that it did not arrive.
     pub(super) first: Vec<u8>,
+    /// Whether the device has ever sent a datagram.
+    pub(super) was_heard: bool,
     queue: VecDeque<Bytes>,
     bytes: usize,
     waker: Option<Waker>,
@@ -31,7 +33,7 @@ pub(super) struct Conversation {
 
 impl Conversation {
     pub(super) fn new(first: &[u8], now: Instant) -> Self {
-        Self { first: first.to_vec(), queue: VecDeque::new(), bytes: 0, waker: None, last: now }
+        Self { first: first.to_vec(), was_heard: false, queue: VecDeque::new(), bytes: 0, waker: None, last: now }
     }
 
     /// The program has sent a datagram.
@@ -49,6 +51,7 @@ impl Conversation {
 
     /// The device has sent one.
     pub(super) fn heard(&mut self, now: Instant) {
+        self.was_heard = true;
         self.last = now;
     }
 

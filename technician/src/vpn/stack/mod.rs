@@ -227,6 +227,17 @@ impl Stack {
         }
     }
 
+    /// The device has ended a flow of datagrams. When nobody has ever answered in it, nobody listens there: it ends those
+    /// for which nobody speaks at the same time as this side does.
+    pub fn hung_up(&mut self, flow: Flow) {
+        if let Some(conversation) = self.conversations.remove_if(flow)
+            && !conversation.was_heard
+            && flow.ends.kind == Kind::Udp
+        {
+            self.refuse(flow.ends, OpenError::Refused.into(), &conversation.first);
+        }
+    }
+
     /// The next datagram that a program has sent; `None` when the flow is over.
     pub fn poll_datagram(&mut self, flow: Flow, context: &Context<'_>) -> Poll<Option<Bytes>> {
         match self.conversations.of(flow) {
