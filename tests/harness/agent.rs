@@ -1,12 +1,13 @@
 //! A real `gatelodge-agent`, with its own state folder, settings file and factory data.
 
-use std::{net::SocketAddr, path::PathBuf, process::Command};
+use std::{net::SocketAddr, path::PathBuf, process::Command, sync::Arc};
 
 use anyhow::{Context as _, ensure};
 use rustix::process::Signal;
 
 use crate::{
     cloud::{Said, TestCloud},
+    place::Place,
     ports::free_port,
     process::Process,
     programs::program,
@@ -25,10 +26,16 @@ pub struct AgentSetup {
     pub method: Option<&'static str>,
     /// What a session may reach: name and address.
     pub services: Vec<(String, SocketAddr)>,
+    /// The same over UDP.
+    pub udp_services: Vec<(String, SocketAddr)>,
+    /// What a session may reach as a whole: name and subnet.
+    pub networks: Vec<(String, String)>,
     /// More settings, as dotted key and TOML value.
     pub more: Vec<(String, String)>,
     /// Another build of the program; the one next to the tests when `None`.
     pub program: Option<PathBuf>,
+    /// Where its programs run; among the tests when `None`.
+    pub place: Option<Arc<Place>>,
 }
 
 impl AgentSetup {
@@ -60,6 +67,7 @@ pub struct TestAgent {
     folder: PathBuf,
     page: u16,
     program: PathBuf,
+    place: Option<Arc<Place>>,
     _temporary: Option<tempfile::TempDir>,
 }
 
@@ -92,19 +100,25 @@ impl TestAgent {
         ];
         let mut text = lines(settings) + &lines(setup.more);
         text += &lines(setup.method.map(|method| ("enrolment.method", quoted(method))));
-        for (name, address) in setup.services {
+        let services = setup.services.into_iter().map(|service| (service, "tcp"));
+        for ((name, address), protocol) in
+            services.chain(setup.udp_services.into_iter().map(|service| (service, "udp")))
+        {
             let fields = [
                 ("name", quoted(&name)),
-                ("protocol", quoted("tcp")),
+                ("protocol", quoted(protocol)),
                 ("host", quoted(&address.ip().to_string())),
                 ("port", address.port().to_string()),
             ];
             text = text + "\n[[services]]\n" + &lines(fields);
         }
+        for (name, subnet) in setup.networks {
+            text = text + "\n[[networks]]\n" + &lines([("name", quoted(&name)), ("subnet", quoted(&subnet))]);
+        }
         write_private(&factory, &setup.factory)?;
         write_private(&folder.join("agent.toml"), &text)?;
         let program = setup.program.map_or_else(|| program("gatelodge-agent"), Ok)?;
-        Ok(Self { process: None, folder, page, program, _temporary: temporary })
+        Ok(Self { process: None, folder, page, program, place: setup.place, _temporary: temporary })
     }
 
     /// Starts the process.
@@ -138,7 +152,10 @@ impl TestAgent {
     pub fn command<'a>(&self, arguments: impl IntoIterator<Item = &'a str>) -> anyhow::Result<Command> {
         let mut command = Command::new(&self.program);
         command.arg("--config").arg(self.folder.join("agent.toml")).args(arguments);
-        Ok(command)
+        Ok(match &self.place {
+            Some(place) => place.command(&command),
+            None => command,
+        })
     }
 
     /// What a verb of its command line says, like `status`.

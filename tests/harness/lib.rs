@@ -18,6 +18,7 @@ pub mod mosquitto;
 pub mod mqtt;
 pub mod namespace;
 pub mod panel;
+pub mod place;
 pub mod portal;
 pub mod ports;
 pub mod process;

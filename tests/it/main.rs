@@ -28,3 +28,4 @@ mod session_rights;
 mod sessions;
 mod story;
 mod tidy;
+mod vpn;

@@ -36,9 +36,14 @@ pub async fn forward(stage: &mut Stage, service: &str) -> anyhow::Result<Forward
 
 /// Waits for the request and has the customer allow it.
 async fn allowed(stage: &mut Stage, process: Process, port: u16) -> anyhow::Result<Forward> {
-    let allow = decide(stage, "/allow").await.with_context(|| format!("forward wrote:\n{}", process.log()))?;
-    let session = allow.trim_start_matches("/sessions/").trim_end_matches("/allow").to_owned();
+    let session = allow(stage).await.with_context(|| format!("forward wrote:\n{}", process.log()))?;
     Ok(Forward { process, port, session })
+}
+
+/// Waits for a request and has the customer allow it; gives the session's id.
+pub async fn allow(stage: &mut Stage) -> anyhow::Result<String> {
+    let allow = decide(stage, "/allow").await?;
+    Ok(allow.trim_start_matches("/sessions/").trim_end_matches("/allow").to_owned())
 }
 
 /// Plays the step.
