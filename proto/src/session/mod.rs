@@ -10,6 +10,7 @@ pub mod driver;
 pub mod handshake;
 pub mod inner_frame;
 pub mod line;
+mod meter;
 pub mod mux;
 mod pipe;
 mod pump;

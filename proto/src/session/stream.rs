@@ -1,22 +1,28 @@
 //! One stream as its owner sees it: bytes in, bytes out, half-close, reset. Dropping it early cancels it.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Instant,
 };
 
 use bytes::Bytes;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 pub use super::pipe::Arrival;
 use super::{
-    inner_frame::{MAX_PAYLOAD, ResetCode, StreamId},
+    inner_frame::{Class, MAX_PAYLOAD, ResetCode, StreamId},
+    meter::Meter,
     pipe::Pipe,
 };
 
 /// What a stream asks of the driver.
 pub(super) enum Asked {
-    Send(StreamId, Bytes),
+    Send(StreamId, Bytes, Class),
+    /// Everything before it was taken.
+    Taken(oneshot::Sender<()>),
     Finish(StreamId),
     Consumed(StreamId, usize),
 }
@@ -28,22 +34,47 @@ pub(super) type Reset = (StreamId, ResetCode);
 pub struct Stream {
     id: StreamId,
     pipe: Arc<Pipe>,
-    /// Bounded: a stream waits here when the carrier is full.
-    asks: mpsc::Sender<Asked>,
+    asks: Asks,
+    pace: Mutex<Pace>,
     /// At most one message a stream.
     resets: mpsc::UnboundedSender<Reset>,
     ended_in: AtomicBool,
     ended_out: AtomicBool,
 }
 
+/// The ways to the driver. Bounded: a stream waits here when the carrier is full, and bulk waits for everybody else.
+#[derive(Clone)]
+pub(super) struct Asks {
+    pub(super) interactive: mpsc::Sender<Asked>,
+    pub(super) bulk: mpsc::Sender<Asked>,
+}
+
+impl Asks {
+    async fn send(&self, class: Class, asked: Asked) -> Result<(), ResetCode> {
+        let way = match class {
+            Class::Interactive => &self.interactive,
+            Class::Bulk => &self.bulk,
+        };
+        way.send(asked).await.map_err(|_| ResetCode::Ending)
+    }
+}
+
+/// How fast a stream sends, and which way its last bytes took.
+struct Pace {
+    meter: Meter,
+    class: Class,
+}
+
 impl Stream {
     pub(super) const fn new(
         id: StreamId,
         pipe: Arc<Pipe>,
-        asks: mpsc::Sender<Asked>,
+        asks: Asks,
         resets: mpsc::UnboundedSender<Reset>,
+        now: Instant,
     ) -> Self {
-        Self { id, pipe, asks, resets, ended_in: AtomicBool::new(false), ended_out: AtomicBool::new(false) }
+        let pace = Mutex::new(Pace { meter: Meter::new(now), class: Class::Interactive });
+        Self { id, pipe, asks, pace, resets, ended_in: AtomicBool::new(false), ended_out: AtomicBool::new(false) }
     }
 
     /// What arrives next.
@@ -57,7 +88,7 @@ impl Stream {
 
     /// Bytes from [`next`](Self::next) are in the real socket: the peer may send as many again.
     pub async fn consumed(&self, bytes: usize) -> Result<(), ResetCode> {
-        self.ask(Asked::Consumed(self.id, bytes)).await
+        self.asks.send(Class::Interactive, Asked::Consumed(self.id, bytes)).await
     }
 
     /// Waits until bytes may be sent; gives how many [`send`](Self::send) takes at once.
@@ -70,12 +101,14 @@ impl Stream {
         if bytes.len() > MAX_PAYLOAD || !self.pipe.take(bytes.len()) {
             return Err(self.pipe.reset_code().unwrap_or(ResetCode::Cancelled));
         }
-        self.ask(Asked::Send(self.id, bytes)).await
+        let class = self.way(bytes.len()).await?;
+        self.asks.send(class, Asked::Send(self.id, bytes, class)).await
     }
 
     /// Sends no more.
     pub async fn finish(&self) -> Result<(), ResetCode> {
-        self.ask(Asked::Finish(self.id)).await?;
+        let class = self.pace().class;
+        self.asks.send(class, Asked::Finish(self.id)).await?;
         self.ended_out.store(true, Ordering::Relaxed);
         Ok(())
     }
@@ -93,8 +126,23 @@ impl Stream {
         self.pipe.broken().await
     }
 
-    async fn ask(&self, asked: Asked) -> Result<(), ResetCode> {
-        self.asks.send(asked).await.map_err(|_| ResetCode::Ending)
+    /// The way of so many more bytes. What went the slow way is waited for before anything goes the fast one.
+    async fn way(&self, bytes: usize) -> Result<Class, ResetCode> {
+        let (before, class) = {
+            let mut pace = self.pace();
+            let class = pace.meter.count(bytes, Instant::now());
+            (std::mem::replace(&mut pace.class, class), class)
+        };
+        if (before, class) == (Class::Bulk, Class::Interactive) {
+            let (taken, all) = oneshot::channel();
+            self.asks.send(Class::Bulk, Asked::Taken(taken)).await?;
+            all.await.map_err(|_| ResetCode::Ending)?;
+        }
+        Ok(class)
+    }
+
+    fn pace(&self) -> MutexGuard<'_, Pace> {
+        self.pace.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -37,7 +37,7 @@ use super::{
     line::{LineState, LineView},
     mux::{Event, Impossible, Mux, Settings},
     pipe::Pipe,
-    stream::{Asked, Reset},
+    stream::{Asked, Asks, Reset},
 };
 use crate::payload::EndReason;
 
@@ -60,7 +60,9 @@ pub struct Driver<T> {
     /// What the peer wants and nobody has answered; each says by its end that it is not wanted any more.
     wanted: HashMap<StreamId, oneshot::Sender<Infallible>>,
     orders: mpsc::Receiver<Order>,
-    asks: (mpsc::Sender<Asked>, mpsc::Receiver<Asked>),
+    asks: Asks,
+    asked: mpsc::Receiver<Asked>,
+    asked_of_bulk: mpsc::Receiver<Asked>,
     /// Flows whose datagrams wait.
     ready: (mpsc::UnboundedSender<StreamId>, mpsc::UnboundedReceiver<StreamId>),
     resets: (mpsc::UnboundedSender<Reset>, mpsc::UnboundedReceiver<Reset>),
@@ -83,6 +85,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
         let (orders, orders_in) = mpsc::channel(16);
         let (incoming, incoming_out) = mpsc::unbounded_channel();
         let (notices, notices_out) = mpsc::unbounded_channel();
+        let (interactive, asked) = mpsc::channel(16);
+        let (bulk, asked_of_bulk) = mpsc::channel(8);
         let counters = Arc::new(Counters::default());
         let driver = Self {
             channel,
@@ -94,7 +98,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
             opening: HashMap::new(),
             wanted: HashMap::new(),
             orders: orders_in,
-            asks: mpsc::channel(8),
+            asks: Asks { interactive, bulk },
+            asked,
+            asked_of_bulk,
             ready: mpsc::unbounded_channel(),
             resets: mpsc::unbounded_channel(),
             incoming,
@@ -116,7 +122,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
 
     async fn until_end(&mut self) -> Ending {
         let mut timer = std::pin::pin!(tokio::time::sleep_until(self.mux.poll_timeout().into()));
-        let mut batch = Vec::with_capacity(8);
+        let (mut batch, mut bulk) = (Vec::with_capacity(16), Vec::with_capacity(8));
         loop {
             if let Some(ending) = self.dispatch() {
                 return ending;
@@ -126,23 +132,16 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
             if timer.deadline() != timeout {
                 timer.as_mut().reset(timeout);
             }
-            let room = self.mux.queued() + self.out.len() < QUEUE;
+            let held = self.mux.queued() + self.out.len();
+            let (room, urgent) = (held < QUEUE, held < 2 * QUEUE);
             let wants_input = self.mux.wants_input();
+            // In this order, so that nobody overtakes who went the fast way before: what is left to the last turn gets it
+            // all the same, because each queue above is short and its senders run between two turns.
             tokio::select! {
-                step = io_step(&mut self.channel, &mut self.out, wants_input) => match step {
-                    Ok(Step::Progress) => if let Some(ending) = self.take_input() { return ending },
-                    Ok(Step::Closed) => return self.broken("the other end closed the session without a word"),
-                    Err(error) => return self.broken(&error.to_string()),
-                },
+                biased;
                 Some(order) = self.orders.recv() => if let Some(ending) = self.obey(order) {
                     self.farewell(ending.reason).await;
                     return ending;
-                },
-                _ = self.asks.1.recv_many(&mut batch, 8), if room => for asked in batch.drain(..) {
-                    self.ask(asked);
-                },
-                Some(stream) = self.ready.1.recv(), if room => if self.post(stream, AT_ONCE) {
-                    let _ = self.ready.0.send(stream);
                 },
                 Some((stream, code)) = self.resets.1.recv() => {
                     self.post(stream, usize::MAX);
@@ -150,6 +149,20 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
                     self.forget(stream);
                 },
                 () = timer.as_mut() => self.mux.handle_timeout(Instant::now().into_std()),
+                _ = self.asked.recv_many(&mut batch, 16), if urgent => for asked in batch.drain(..) {
+                    self.ask(asked);
+                },
+                _ = self.asked_of_bulk.recv_many(&mut bulk, 8), if room => for asked in bulk.drain(..) {
+                    self.ask(asked);
+                },
+                Some(stream) = self.ready.1.recv(), if room => if self.post(stream, AT_ONCE) {
+                    let _ = self.ready.0.send(stream);
+                },
+                step = io_step(&mut self.channel, &mut self.out, wants_input) => match step {
+                    Ok(Step::Progress) => if let Some(ending) = self.take_input() { return ending },
+                    Ok(Step::Closed) => return self.broken("the other end closed the session without a word"),
+                    Err(error) => return self.broken(&error.to_string()),
+                },
             }
         }
     }
@@ -271,13 +284,14 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
 
     fn ask(&mut self, asked: Asked) {
         match asked {
-            Asked::Send(stream, bytes) => {
+            Asked::Send(stream, bytes, class) => {
                 let length = bytes.len() as u64;
                 // A stream that was reset meanwhile takes nothing more, and its owner learns it from its pipe.
-                if self.mux.send(stream, bytes).is_ok() {
+                if self.mux.send(stream, bytes, class).is_ok() {
                     self.counters.sent.fetch_add(length, Ordering::Relaxed);
                 }
             }
+            Asked::Taken(taken) => drop(taken.send(())),
             Asked::Finish(stream) => {
                 self.mux.finish(stream);
                 self.forget_if_over(stream);
@@ -289,7 +303,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
     fn attach(&mut self, stream: StreamId, credit: u32) -> Stream {
         let pipe = Arc::new(Pipe::with_credit(credit));
         self.attached.insert(stream, Attached::Bytes(pipe.clone()));
-        Stream::new(stream, pipe, self.asks.0.clone(), self.resets.0.clone())
+        Stream::new(stream, pipe, self.asks.clone(), self.resets.0.clone(), Instant::now().into_std())
     }
 
     fn attach_datagrams(&mut self, stream: StreamId) -> Datagrams {

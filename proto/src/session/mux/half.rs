@@ -2,12 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Impossible, MAX_WINDOW, Violation};
+use super::{super::inner_frame::Class, Impossible, MAX_WINDOW, Violation, lanes::Lane};
 
 /// Towards the peer.
 pub(super) struct Outbound {
     credit: u32,
     finished: bool,
+    class: Class,
+    /// Frames of this direction that wait for the carrier, all in one lane.
+    waiting: usize,
 }
 
 /// When and how far the window of a stream grows.
@@ -36,7 +39,11 @@ pub(super) struct Inbound {
 
 impl Outbound {
     pub(super) fn new(credit: u32) -> Result<Self, Violation> {
-        if credit > MAX_WINDOW { Err(Violation::Credit) } else { Ok(Self { credit, finished: false }) }
+        if credit > MAX_WINDOW {
+            Err(Violation::Credit)
+        } else {
+            Ok(Self { credit, finished: false, class: Class::Interactive, waiting: 0 })
+        }
     }
 
     pub(super) const fn credit(&self) -> u32 {
@@ -50,6 +57,25 @@ impl Outbound {
         let bytes = u32::try_from(bytes).map_err(|_| Impossible::Full)?;
         self.credit = self.credit.checked_sub(bytes).ok_or(Impossible::Full)?;
         Ok(())
+    }
+
+    /// Where the next frame waits. A stream changes its lane only when none of its frames is left behind.
+    pub(super) const fn lane(&mut self, class: Class) -> Lane {
+        if self.waiting == 0 {
+            self.class = class;
+        }
+        self.waiting += 1;
+        Lane::Stream(self.class)
+    }
+
+    /// A frame of this direction has left its lane.
+    pub(super) const fn gone(&mut self) {
+        self.waiting = self.waiting.saturating_sub(1);
+    }
+
+    /// Behind the last frame of this direction.
+    pub(super) const fn waits_in(&self) -> Lane {
+        if self.waiting == 0 { Lane::Control } else { Lane::Stream(self.class) }
     }
 
     /// Gives whether the credit is of use.

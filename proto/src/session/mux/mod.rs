@@ -5,6 +5,7 @@
 
 mod event;
 mod half;
+mod lanes;
 mod pace;
 #[cfg(test)]
 mod tests;
@@ -20,12 +21,12 @@ use bytes::{Bytes, BytesMut};
 pub use self::event::{Event, Impossible, Violation};
 use self::{
     half::{Growth, Inbound, Outbound},
+    lanes::{Lane, Lanes},
     pace::{Liveness, Tokens},
-    weight::weight,
 };
 use super::{
     Role,
-    inner_frame::{InnerFrame, MAX_PAYLOAD, Open, OpenError, ResetCode, StreamId},
+    inner_frame::{Class, InnerFrame, MAX_PAYLOAD, Open, OpenError, ResetCode, StreamId},
 };
 
 /// What bounds one end.
@@ -91,9 +92,7 @@ pub struct Mux {
     highest_peer: StreamId,
     tokens: Tokens,
     events: VecDeque<Event>,
-    transmit: VecDeque<InnerFrame>,
-    /// Bytes of payload in `transmit`.
-    queued: usize,
+    transmit: Lanes,
     liveness: Liveness,
 }
 
@@ -118,8 +117,7 @@ impl Mux {
             highest_peer: 0,
             tokens: Tokens::new(settings.opens_per_second, now),
             events: VecDeque::new(),
-            transmit: VecDeque::new(),
-            queued: 0,
+            transmit: Lanes::default(),
             liveness: Liveness::new(now),
         }
     }
@@ -165,29 +163,28 @@ impl Mux {
     }
 
     /// Sends bytes, at most [`MAX_PAYLOAD`] and within the credit.
-    pub fn send(&mut self, stream: StreamId, payload: Bytes) -> Result<(), Impossible> {
+    pub fn send(&mut self, stream: StreamId, payload: Bytes, class: Class) -> Result<(), Impossible> {
         let Some(State::Live { outbound, .. }) = self.streams.get_mut(&stream) else { return Err(Impossible::Over) };
         if payload.len() > MAX_PAYLOAD {
             return Err(Impossible::Full);
         }
         outbound.take(payload.len())?;
-        self.queue(InnerFrame::Data { stream, payload });
+        let lane = outbound.lane(class);
+        self.transmit.push(lane, InnerFrame::Data { stream, payload });
         Ok(())
     }
 
     /// Sends a datagram of at most [`MAX_PAYLOAD`], whatever the credit: what holds datagrams back is that their
     /// sender keeps few and drops the oldest.
     pub fn send_datagram(&mut self, stream: StreamId, payload: Bytes) -> Result<(), Impossible> {
-        match self.streams.get(&stream) {
-            Some(State::Live { outbound, .. }) if !outbound.is_finished() => {}
+        let lane = match self.streams.get_mut(&stream) {
+            Some(State::Live { .. }) if payload.len() > MAX_PAYLOAD => return Err(Impossible::Full),
+            Some(State::Live { outbound, .. }) if !outbound.is_finished() => outbound.lane(Class::Interactive),
             Some(State::Live { .. } | State::Asked { .. } | State::Wanted { .. }) | None => {
                 return Err(Impossible::Over);
             }
-        }
-        if payload.len() > MAX_PAYLOAD {
-            return Err(Impossible::Full);
-        }
-        self.queue(InnerFrame::Dgram { stream, payload });
+        };
+        self.transmit.push(lane, InnerFrame::Dgram { stream, payload });
         Ok(())
     }
 
@@ -195,15 +192,21 @@ impl Mux {
     pub fn finish(&mut self, stream: StreamId) {
         let Some(State::Live { outbound, .. }) = self.streams.get_mut(&stream) else { return };
         if outbound.finish() {
-            self.queue(InnerFrame::Fin { stream });
+            let lane = outbound.lane(Class::Interactive);
+            self.transmit.push(lane, InnerFrame::Fin { stream });
             self.drop_if_over(stream);
         }
     }
 
     /// Breaks a stream off in both directions.
     pub fn reset(&mut self, stream: StreamId, code: ResetCode) {
-        if self.streams.remove(&stream).is_some() {
-            self.queue(InnerFrame::Rst { stream, code });
+        if let Some(state) = self.streams.remove(&stream) {
+            // Behind what was sent before, which may be datagrams that still count.
+            let lane = match state {
+                State::Live { outbound, .. } => outbound.waits_in(),
+                State::Asked { .. } | State::Wanted { .. } => Lane::Control,
+            };
+            self.transmit.push(lane, InnerFrame::Rst { stream, code });
         }
     }
 
@@ -316,9 +319,14 @@ impl Mux {
     pub fn poll_transmit(&mut self, out: &mut BytesMut, enough: usize) -> bool {
         let before = out.len();
         while out.len() < enough
-            && let Some(frame) = self.transmit.pop_front()
+            && let Some(frame) = self.transmit.pop()
         {
-            self.queued -= weight(&frame);
+            if let InnerFrame::Data { stream, .. } | InnerFrame::Dgram { stream, .. } | InnerFrame::Fin { stream } =
+                &frame
+                && let Some(State::Live { outbound, .. }) = self.streams.get_mut(stream)
+            {
+                outbound.gone();
+            }
             frame.put(out);
         }
         out.len() > before
@@ -326,12 +334,12 @@ impl Mux {
 
     /// Bytes of payload that wait for the carrier.
     pub const fn queued(&self) -> usize {
-        self.queued
+        self.transmit.weight()
     }
 
     /// Whether the driver should go on reading from the peer.
     pub fn wants_input(&self) -> bool {
-        self.transmit.len() < MAX_CONTROL
+        self.transmit.control() < MAX_CONTROL
     }
 
     /// Streams that are not over.
@@ -350,13 +358,12 @@ impl Mux {
     }
 
     fn queue(&mut self, frame: InnerFrame) {
-        self.queued += weight(&frame);
-        self.transmit.push_back(frame);
+        self.transmit.push(Lane::Control, frame);
     }
 
     /// Only the newest PING is worth an answer, so a flood of them cannot fill the queue.
     fn pong(&mut self, stamp: u64) {
-        if let Some(InnerFrame::Pong { stamp: waiting }) = self.transmit.back_mut() {
+        if let Some(InnerFrame::Pong { stamp: waiting }) = self.transmit.last_control() {
             *waiting = stamp;
         } else {
             self.queue(InnerFrame::Pong { stamp });

@@ -36,7 +36,9 @@ impl Pair {
 
     /// Lets one end write, and the other read up to `frames` of what is on the wire.
     fn carry(&mut self, from: usize, frames: usize) -> Result<(), Violation> {
-        self.ends[from].poll_transmit(&mut self.wires[from], usize::MAX);
+        // Little at a time, so that frames wait in their lanes.
+        let enough = if frames == usize::MAX { usize::MAX } else { self.wires[from].len() + 500 };
+        self.ends[from].poll_transmit(&mut self.wires[from], enough);
         for _ in 0..frames {
             let Some(frame) = InnerFrame::take(&mut self.wires[from]).unwrap() else { break };
             self.ends[1 - from].handle(frame, self.now)?;
@@ -167,7 +169,8 @@ proptest! {
                     if let Some(stream) = at(pick) {
                         let bytes = bytes.min(pair.ends[end].sendable(stream) as usize);
                         let payload: Vec<u8> = (0..bytes).map(|_| { next_byte = next_byte.wrapping_add(1); next_byte }).collect();
-                        if pair.ends[end].send(stream, payload.clone().into()).is_ok() {
+                        let class = if bytes.is_multiple_of(2) { Class::Bulk } else { Class::Interactive };
+                        if pair.ends[end].send(stream, payload.clone().into(), class).is_ok() {
                             model.directions.get_mut(&(stream, end)).unwrap().sent.extend(payload);
                         }
                     }
@@ -243,8 +246,8 @@ proptest! {
 fn a_sender_stops_at_the_window_and_goes_on_when_bytes_are_consumed() {
     let mut pair = Pair::new(SMALL);
     let stream = pair.open();
-    pair.ends[0].send(stream, vec![1; 1000].into()).unwrap();
-    assert_eq!(pair.ends[0].send(stream, vec![1; 1].into()), Err(Impossible::Full));
+    pair.ends[0].send(stream, vec![1; 1000].into(), Class::Interactive).unwrap();
+    assert_eq!(pair.ends[0].send(stream, vec![1; 1].into(), Class::Interactive), Err(Impossible::Full));
     pair.settle();
     assert_eq!(pair.ends[0].sendable(stream), 0, "arrival alone gives no credit");
     pair.ends[1].consumed(stream, 499, pair.now);
@@ -272,8 +275,8 @@ fn one_direction_ends_and_the_other_goes_on() {
     pair.ends[0].finish(stream);
     pair.settle();
     assert_eq!(pair.events(1), [Event::Finished { stream }]);
-    assert_eq!(pair.ends[0].send(stream, Bytes::from_static(b"x")), Err(Impossible::Over));
-    pair.ends[1].send(stream, Bytes::from_static(b"answer")).unwrap();
+    assert_eq!(pair.ends[0].send(stream, Bytes::from_static(b"x"), Class::Interactive), Err(Impossible::Over));
+    pair.ends[1].send(stream, Bytes::from_static(b"answer"), Class::Interactive).unwrap();
     pair.ends[1].finish(stream);
     pair.settle();
     assert_eq!(
@@ -359,7 +362,7 @@ fn stream_numbers_go_up_and_have_the_openers_parity() {
 fn late_frames_of_a_reset_stream_are_void() {
     let mut pair = Pair::new(SMALL);
     let stream = pair.open();
-    pair.ends[1].send(stream, Bytes::from_static(b"late")).unwrap();
+    pair.ends[1].send(stream, Bytes::from_static(b"late"), Class::Interactive).unwrap();
     pair.ends[0].reset(stream, ResetCode::Cancelled);
     pair.settle();
     assert_eq!(pair.events(0), []);

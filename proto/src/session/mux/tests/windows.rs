@@ -8,7 +8,7 @@ fn widest_window(pair: &mut Pair, stream: StreamId, pause: Duration) -> u32 {
     for _ in 0..40 {
         let window = pair.ends[0].sendable(stream);
         for _ in 0..2 {
-            pair.ends[0].send(stream, vec![1; window as usize / 2].into()).unwrap();
+            pair.ends[0].send(stream, vec![1; window as usize / 2].into(), Class::Interactive).unwrap();
             pair.settle();
             pair.now += pause;
             pair.ends[1].consumed(stream, window as usize / 2, pair.now);
