@@ -65,6 +65,11 @@ impl Sessions {
         if self.quick { Duration::from_millis(500) } else { Duration::from_secs(2) }
     }
 
+    /// How many sessions are stopped.
+    pub(crate) const fn stops(&self) -> usize {
+        if self.quick { 2 } else { 20 }
+    }
+
     /// Round trips at a time.
     pub(crate) const fn trips(&self) -> usize {
         if self.quick { 200 } else { 2_000 }

@@ -27,7 +27,6 @@ const SEND: u8 = b'S';
 const ECHO: u8 = b'E';
 const BLOCK: usize = 128 << 10;
 const PING: usize = 64;
-/// Until windows have grown.
 const WARM_UP: Duration = Duration::from_millis(700);
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
@@ -104,7 +103,7 @@ impl Flow {
                 }
             });
         }
-        measure_for(WARM_UP).await;
+        warm_up().await;
         Ok(Self { bytes, reading })
     }
 
@@ -121,6 +120,32 @@ impl Flow {
     }
 }
 
+/// A stream towards the technician.
+pub(super) async fn sending(at: SocketAddr) -> anyhow::Result<TcpStream> {
+    ask(at, SEND).await
+}
+
+/// Until windows have grown.
+pub(super) async fn warm_up() {
+    measure_for(WARM_UP).await;
+}
+
+/// A stream that gives back what it is sent.
+pub(super) struct Echo(TcpStream);
+
+impl Echo {
+    pub(super) async fn open(at: SocketAddr) -> anyhow::Result<Self> {
+        ask(at, ECHO).await.map(Self)
+    }
+
+    /// There and back.
+    pub(super) async fn turn(&mut self, within: Duration) -> anyhow::Result<()> {
+        self.0.write_all(&[7; PING]).await?;
+        tokio::time::timeout(within, self.0.read_exact(&mut [0; PING])).await.context("no echo came back")??;
+        Ok(())
+    }
+}
+
 /// Streams that nobody reads, until all windows are full.
 pub(super) async fn stalled(at: SocketAddr, streams: usize) -> anyhow::Result<Vec<TcpStream>> {
     let mut open = Vec::with_capacity(streams);
@@ -133,13 +158,11 @@ pub(super) async fn stalled(at: SocketAddr, streams: usize) -> anyhow::Result<Ve
 
 /// Round trips of a few bytes, one after the other, in microseconds, sorted.
 pub(super) async fn round_trips(at: SocketAddr, count: usize) -> anyhow::Result<Vec<f64>> {
-    let mut stream = ask(at, ECHO).await?;
-    let (ping, mut back) = ([7; PING], [0; PING]);
+    let mut echo = Echo::open(at).await?;
     let mut trips = Vec::with_capacity(count);
     for turn in 0..count + count / 10 {
         let began = Instant::now();
-        stream.write_all(&ping).await?;
-        tokio::time::timeout(ANSWER_WITHIN, stream.read_exact(&mut back)).await.context("no echo came back")??;
+        echo.turn(ANSWER_WITHIN).await?;
         if turn >= count / 10 {
             trips.push(began.elapsed().as_secs_f64() * 1e6);
         }
@@ -161,17 +184,17 @@ pub(super) async fn opens(at: SocketAddr, abreast: usize, span: Duration) -> any
         opening.spawn(async move {
             let mut opened = 0;
             while Instant::now() < until {
-                let mut stream = ask(at, ECHO).await?;
-                stream.write_u8(1).await?;
-                tokio::time::timeout(ANSWER_WITHIN, stream.read_u8()).await.context("a new stream stays silent")??;
-                opened += 1;
+                // One that is refused, as beyond a limit, is not open.
+                let opens = async { Echo::open(at).await?.turn(ANSWER_WITHIN).await };
+                opened += usize::from(opens.await.is_ok());
             }
-            anyhow::Ok(opened)
+            opened
         });
     }
     let mut opened = 0;
     while let Some(one) = opening.join_next().await {
-        opened += one??;
+        opened += one?;
     }
+    anyhow::ensure!(opened > 0, "no new stream opened");
     Ok(rate(opened, began.elapsed()))
 }

@@ -1,6 +1,7 @@
 //! Sessions beside other people's tunnels, in one run on one machine: bytes, round trips, new streams, memory,
 //! processor time per gigabyte. Every peer is asked the same, in turn, and each value is the median of its rounds.
 
+mod ends;
 mod load;
 mod ours;
 mod peers;
@@ -31,7 +32,8 @@ const ABREAST: usize = 32;
 pub(crate) async fn measure(agent: &Path, wanted: &Sessions) -> anyhow::Result<()> {
     let load = Load::start(Ipv4Addr::LOCALHOST).await?;
     let mut ours = Ours::open(agent, load.at, None).await?;
-    let (session, process) = ours.session().await?;
+    let open = ours.session().await?;
+    let (session, process) = (open.tunnel, open.process);
     output::row(&Row::alone("session_rss_idle_mib", resident_kib(process)? / 1024.0, "MiB"));
     let direct = Tunnel::none(load.at);
     let peers = peers::all(wanted.peers.as_deref(), load.at).await?;
@@ -41,7 +43,14 @@ pub(crate) async fn measure(agent: &Path, wanted: &Sessions) -> anyhow::Result<(
     new_streams(wanted, &session, &direct).await?;
     let held = stalled(session.at, 64).await?;
     output::row(&Row::alone("session_rss_64_stalled_mib", resident_kib(process)? / 1024.0, "MiB"));
-    drop((held, session, ours));
+    drop((held, session));
+    progress("stops");
+    let stops = ends::stops(&mut ours, wanted.stops()).await?;
+    output::row(&Row::alone("revoke_p99_ms", percentile(&stops, 99), "ms"));
+    progress("a relay that is killed");
+    let back = ends::comes_back(&mut ours, wanted.rounds()).await?;
+    output::row(&Row::alone("relay_kill_resume_s", median(back), "s"));
+    drop(ours);
     far_away(agent, wanted, load.at).await
 }
 
@@ -132,7 +141,7 @@ async fn new_streams(wanted: &Sessions, session: &Tunnel, direct: &Tunnel) -> an
 async fn far_away(agent: &Path, wanted: &Sessions, load: SocketAddr) -> anyhow::Result<()> {
     progress("one stream at a round trip of 40 ms");
     let mut ours = Ours::open(agent, load, Some(LEG)).await?;
-    let (session, _) = ours.session().await?;
+    let session = ours.session().await?.tunnel;
     let mut flow = Flow::open(session.at, 1).await?;
     flow.take(Duration::from_secs(2)).await?;
     let mut speeds = Vec::new();

@@ -1,6 +1,10 @@
 //! A session of this product, on the programs as they are shipped: cloud, agent, technician, customer's consent and all.
 
-use std::{net::SocketAddr, path::Path, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use anyhow::Context as _;
 use gatelodge_tests::{
@@ -23,6 +27,14 @@ pub(super) struct Ours {
     stage: Stage,
     _folder: tempfile::TempDir,
     _wire: Option<Chaos>,
+}
+
+/// A session that carries bytes.
+pub(super) struct Open {
+    pub(super) tunnel: Tunnel,
+    pub(super) id: String,
+    /// The device's end of it.
+    pub(super) process: u32,
 }
 
 impl Ours {
@@ -56,9 +68,25 @@ impl Ours {
         Ok(Self { stage, _folder: folder, _wire: wire })
     }
 
+    /// The customer presses Stop.
+    pub(super) async fn stop(&mut self, session: &str) -> anyhow::Result<()> {
+        self.stage.customer.submit(&format!("/sessions/{session}/stop"), &[]).await
+    }
+
+    /// The relay is gone at once, as by a power cut.
+    pub(super) fn kill_relay(&mut self) -> anyhow::Result<()> {
+        self.stage.cloud.kill()
+    }
+
+    /// Starts the relay again; gives when it listens.
+    pub(super) async fn serve_again(&mut self) -> anyhow::Result<Instant> {
+        self.stage.cloud.serve().await?;
+        Ok(Instant::now())
+    }
+
     /// A session to the far end.
-    pub(super) async fn session(&mut self) -> anyhow::Result<(Tunnel, u32)> {
-        let Forward { process, port, .. } = story::forward(&mut self.stage, SERVICE).await?;
+    pub(super) async fn session(&mut self) -> anyhow::Result<Open> {
+        let Forward { process, port, session: id } = story::forward(&mut self.stage, SERVICE).await?;
         let (cloud, agent) =
             (self.stage.cloud.id().context("the cloud runs")?, self.stage.agent.id().context("the agent runs")?);
         let at = super::peers::local(port);
@@ -69,6 +97,7 @@ impl Ours {
         .with_context(|| format!("forward wrote:\n{}\nthe agent:\n{}", process.log(), self.stage.agent.log()))?;
         let session = processor::descendants(agent).into_iter().next().context("the agent has no session process")?;
         let roots = vec![cloud, agent, process.id()];
-        Ok((Tunnel { name: "session", at, roots, middle: Some(cloud), _held: Box::new(process) }, session))
+        let tunnel = Tunnel { name: "session", at, roots, middle: Some(cloud), _held: Box::new(process) };
+        Ok(Open { tunnel, id, process: session })
     }
 }
