@@ -12,6 +12,9 @@ use rustix::process::{Pid, Signal};
 
 use crate::wait::wait_until;
 
+/// How long the last lines of a program that has ended may take.
+const LAST_LINES: Duration = Duration::from_secs(2);
+
 /// A running child. Dropping it kills it and, when the test is failing, prints what it wrote.
 #[derive(Debug)]
 pub struct Process {
@@ -55,10 +58,14 @@ impl Process {
         self.child.try_wait().with_context(|| format!("cannot ask after {}", self.name))
     }
 
-    /// Waits for the end of a program that ends by itself.
+    /// Waits for the end of a program that ends by itself, and for what it said last.
     pub async fn wait(&mut self, within: Duration) -> anyhow::Result<ExitStatus> {
         let name = self.name.clone();
-        wait_until(format!("{name} ends"), within, async || self.ended()).await
+        let status = wait_until(format!("{name} ends"), within, async || self.ended()).await?;
+        // Its last lines may still be on their way, unless a program that it started holds on to where they go.
+        let whole = async || Ok(self.log.is_whole().then_some(()));
+        let _ = wait_until(format!("{name}'s last lines"), LAST_LINES, whole).await;
+        Ok(status)
     }
 
     /// Sends a signal, as `kill` would.
