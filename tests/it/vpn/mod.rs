@@ -27,8 +27,12 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// The same at the site and in the office.
 const SUBNET: &str = "192.168.1.0/24";
 const PANEL: &str = "192.168.1.50";
+const SUBNET_6: &str = "2001:db8:7::/64";
+const PANEL_6: &str = "2001:db8:7::50";
 /// It has an address, and answers nothing.
 const SILENT: &str = "192.168.1.66";
+/// It answers pings, and to port 7 nothing.
+const SHY: &str = "192.168.1.67";
 const WORDS: &[u8] = b"all zones closed";
 
 struct Scene {
@@ -36,7 +40,7 @@ struct Scene {
     office: Place,
     /// Kept for its network.
     _printer: Place,
-    _device: Arc<Place>,
+    device: Arc<Place>,
     _panel: Place,
     _tasks: JoinSet<()>,
     _folder: tempfile::TempDir,
@@ -60,9 +64,15 @@ impl Scene {
         let (device, panel) = (Place::make("device")?, Place::make("panel")?);
         office.join(("lan0", "192.168.1.7/24"), &printer, ("lan0", "192.168.1.50/24"))?;
         device.join(("eth0", "192.168.1.2/24"), &panel, ("eth0", "192.168.1.50/24"))?;
-        panel.ip(&["address", "add", "192.168.1.66/24", "dev", "eth0"])?;
+        for address in [SILENT, SHY] {
+            panel.ip(&["address", "add", &format!("{address}/24"), "dev", "eth0"])?;
+        }
+        for (place, address) in [(&device, "2001:db8:7::2/64"), (&panel, "2001:db8:7::50/64")] {
+            place.ip(&["address", "add", address, "dev", "eth0", "nodad"])?;
+        }
         let silence = "add table ip t; add chain ip t in { type filter hook input priority 0; }; \
-                       add rule ip t in ip daddr 192.168.1.66 drop";
+                       add rule ip t in ip daddr 192.168.1.66 drop; \
+                       add rule ip t in ip daddr 192.168.1.67 tcp dport 7 drop";
         panel.run("nft", &[silence])?;
         office.reaches(&cloud)?;
         device.reaches(&cloud)?;
@@ -71,7 +81,7 @@ impl Scene {
         let device = Arc::new(device);
         let setup = AgentSetup {
             factory: "mac = \"02:42:AC:11:00:09\"\nserial = \"SN-VPN-1\"\n".to_owned(),
-            networks: vec![("lan".to_owned(), SUBNET.to_owned())],
+            networks: vec![("lan".to_owned(), SUBNET.to_owned()), ("lan6".to_owned(), SUBNET_6.to_owned())],
             udp_services: vec![("panel-log".to_owned(), SocketAddr::new(PANEL.parse()?, 514))],
             place: Some(device.clone()),
             ..AgentSetup::default()
@@ -84,15 +94,7 @@ impl Scene {
         device.shows(page.context("the device's page has no port")?).await?;
         story::play_until(&mut stage, 4, |_| {}).await?;
         story::sign_in_technician(&mut stage).await?;
-        Ok(Some(Self {
-            stage,
-            office,
-            _printer: printer,
-            _device: device,
-            _panel: panel,
-            _tasks: tasks,
-            _folder: folder,
-        }))
+        Ok(Some(Self { stage, office, _printer: printer, device, _panel: panel, _tasks: tasks, _folder: folder }))
     }
 
     /// Starts `gatelodge vpn` in the office, has the customer allow it, and waits until it carries.
@@ -147,19 +149,21 @@ impl Vpn {
 /// The panel: gives back bytes on port 80 after its words, and datagrams on port 514.
 fn open_panel(panel: &Place) -> anyhow::Result<JoinSet<()>> {
     use tokio::io::AsyncWriteExt as _;
-    let at = |port| SocketAddr::new(PANEL.parse().unwrap(), port);
-    let (tcp, udp) = (panel.listen(at(80))?, panel.datagrams(at(514))?);
+    let at = |address: &str, port| SocketAddr::new(address.parse().unwrap(), port);
+    let udp = panel.datagrams(at(PANEL, 514))?;
     let mut tasks = JoinSet::new();
-    tasks.spawn(async move {
-        let mut streams = JoinSet::new();
-        while let Ok((mut stream, _)) = tcp.accept().await {
-            streams.spawn(async move {
-                let _ = stream.write_all(WORDS).await;
-                let (mut from, mut to) = stream.split();
-                let _ = tokio::io::copy(&mut from, &mut to).await;
-            });
-        }
-    });
+    for tcp in [panel.listen(at(PANEL, 80))?, panel.listen(at(PANEL_6, 80))?] {
+        tasks.spawn(async move {
+            let mut streams = JoinSet::new();
+            while let Ok((mut stream, _)) = tcp.accept().await {
+                streams.spawn(async move {
+                    let _ = stream.write_all(WORDS).await;
+                    let (mut from, mut to) = stream.split();
+                    let _ = tokio::io::copy(&mut from, &mut to).await;
+                });
+            }
+        });
+    }
     tasks.spawn(async move {
         let mut buffer = vec![0; 65_536];
         while let Ok((length, from)) = udp.recv_from(&mut buffer).await {

@@ -9,7 +9,7 @@ use std::{
 use anyhow::Context as _;
 use gatelodge_tests::cloud::Said;
 
-use super::{PANEL, SILENT, SUBNET, Scene, echoed, greeted};
+use super::{PANEL, SHY, SILENT, SUBNET, Scene, echoed, greeted};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_site_is_beside_the_technicians_own_network() -> anyhow::Result<()> {
@@ -23,6 +23,12 @@ async fn the_site_is_beside_the_technicians_own_network() -> anyhow::Result<()> 
     assert!(greeted(&mut stream)?);
     let bytes: Vec<u8> = (0..3_000_000_u32).map(|n| n.wrapping_mul(2_654_435_761).to_be_bytes()[0]).collect();
     assert!(echoed(stream, &bytes)?, "every byte came back, and the half-close went through");
+
+    let lan6 = vpn.open["networks"][1]["here"].as_str().context("the IPv6 network is somewhere")?;
+    let panel6 = lan6.replace("/64", "50");
+    assert!(greeted(&mut scene.connect(&panel6, 80).with_context(log)?)?, "IPv6 goes the same way");
+    let closed = scene.connect(&panel6, 81).unwrap_err();
+    assert_eq!(closed.kind(), ErrorKind::ConnectionRefused, "{closed}\n{}", log());
 
     let closed = scene.connect(&panel, 81).unwrap_err();
     assert_eq!(closed.kind(), ErrorKind::ConnectionRefused, "{closed}\n{}", log());
@@ -41,7 +47,12 @@ async fn the_site_is_beside_the_technicians_own_network() -> anyhow::Result<()> 
     let refused = udp.recv(&mut [0; 16]).unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::ConnectionRefused, "{refused}\n{}", log());
 
+    // First the device may have no ICMP socket and asks by TCP, then it may.
+    let shy = vpn.here(SHY);
     assert!(ping(&scene, &panel)?, "{}", log());
+    assert!(!ping(&scene, &silent)? && !ping(&scene, &shy)?, "{}", log());
+    scene.device.inside(|| std::fs::write("/proc/sys/net/ipv4/ping_group_range", "0 0"))?;
+    assert!(ping(&scene, &shy)? && ping(&scene, &panel)?, "{}", log());
     assert!(!ping(&scene, &silent)?, "{}", log());
 
     // The technician's own network has the same numbers, and is as near as before.
