@@ -23,7 +23,7 @@ pub(crate) struct Tool {
 }
 
 /// Everything the tests use.
-pub(crate) const ALL: [Tool; 7] = [
+pub(crate) const ALL: [Tool; 8] = [
     Tool {
         name: "PostgreSQL",
         programs: &["initdb", "postgres"],
@@ -59,6 +59,12 @@ pub(crate) const ALL: [Tool; 7] = [
         programs: &["script"],
         packages: &["bsdutils"],
         without: "the step of the story that a technician plays on a terminal",
+    },
+    Tool {
+        name: "iproute2 and nftables",
+        programs: &["ip", "nft"],
+        packages: &["iproute2", "nftables"],
+        without: "the technician's VPN between namespaces",
     },
     Tool {
         name: "npm",
