@@ -23,6 +23,7 @@ pub(crate) const SIGN_IN_LATE: &str = "the code was not confirmed in time";
 pub(crate) const NEXT_LIST_DEVICES: &str = "gatelodge devices shows every device you may see";
 pub(crate) const NEXT_NAME_SERVICE: &str = "name one of the services above, like 8080:panel-web";
 pub(crate) const NEXT_OTHER_PORT: &str = "choose another local port, like 8081:panel-web, or leave it out";
+pub(crate) const NEXT_PROXY: &str = "correct HTTPS_PROXY or ALL_PROXY in the environment, or unset it";
 pub(crate) const NEXT_WHICH_NETWORK: &str = "name one of the networks above with --network";
 pub(crate) const NEXT_OFFER_NETWORK: &str =
     "have a network offered: [[networks]] in the settings of the device's agent";

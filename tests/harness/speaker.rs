@@ -10,6 +10,7 @@ use std::{
 use anyhow::{Context as _, bail, ensure};
 use gatelodge_agent::{
     cloud::{CloudClient, SwappableCertificate, endpoint_tls},
+    config,
     state::{Holding, PrivateKey},
 };
 use gatelodge_cloud::{db::Db, run};
@@ -68,7 +69,13 @@ impl Speaker {
     /// Makes a key and gets its certificate.
     pub async fn enrol(site: &Site, unit: Unit, random: &Random) -> anyhow::Result<Self> {
         let ca_file = site.cloud.server_ca();
-        let cloud = CloudClient::new(&site.cloud.device_url().parse()?, Some(&ca_file), &Clock::system())?;
+        let settings = config::Cloud {
+            url: site.cloud.device_url().parse()?,
+            ca_file: Some(ca_file.clone()),
+            relay_url: None,
+            proxy: None,
+        };
+        let cloud = CloudClient::new(&settings, &Clock::system())?;
         let key = PrivateKey::make()?;
         let nonce: Nonce = cloud.post(enrol::NONCE_PATH, &serde_json::json!({})).await?;
         let answer = hex(&enrol::factory_answer(&unit.secret, &nonce.nonce, &key.thumbprint()?));

@@ -109,8 +109,7 @@ async fn one(
     };
     let clock = Clock::system();
     let board = Board::new(identity, &desk.settings, clock.now());
-    let cloud =
-        CloudClient::from_address(&desk.settings.cloud.url, desk.settings.cloud.ca_file.as_deref(), &clock, from)?;
+    let cloud = CloudClient::from_address(&desk.settings.cloud, &clock, from)?;
     let around = Surroundings {
         cloud: &cloud,
         identity,
@@ -132,7 +131,12 @@ async fn one(
 fn settings(plan: &Enrol, ca_file: Option<&Path>) -> Config {
     Config {
         state_dir: std::path::PathBuf::new(),
-        cloud: config::Cloud { url: plan.cloud.clone(), ca_file: ca_file.map(Path::to_owned), relay_url: None },
+        cloud: config::Cloud {
+            url: plan.cloud.clone(),
+            ca_file: ca_file.map(Path::to_owned),
+            relay_url: None,
+            proxy: None,
+        },
         identity: config::Identity {
             factory_file: None,
             factory_command: Vec::new(),

@@ -61,7 +61,7 @@ pub(super) fn enrol(config: &Config) -> Result<ExitCode, Failure> {
 async fn ask(config: &Config, identity: &Identity, key: &PrivateKey) -> Result<Outcome, Failure> {
     let (clock, random) = (Clock::system(), Random::system());
     let board = Board::new(identity, config, clock.now());
-    let cloud = CloudClient::new(&config.cloud.url, config.cloud.ca_file.as_deref(), &clock)
+    let cloud = CloudClient::new(&config.cloud, &clock)
         .map_err(|error| Failure::new(error.to_string(), "check cloud.url and cloud.ca_file"))?;
     let pace = Pace { first: config.link.first_retry(), ..Pace::default() };
     let around = Surroundings {

@@ -1,15 +1,15 @@
 //! HTTPS requests to the cloud: JSON in, JSON out, refusals as the sentence the cloud gave.
 
-use std::{net::IpAddr, path::Path, time::Duration};
+use std::{net::IpAddr, time::Duration};
 
 use gatelodge_proto::{Timestamp, api::Problem};
-use reqwest::{Client, Response, StatusCode, header};
+use reqwest::{Client, Proxy, Response, StatusCode, header};
 use serde::{Serialize, de::DeserializeOwned};
 use time::{PrimitiveDateTime, macros::format_description};
 use url::Url;
 
 use super::{TrustError, https_tls, trust::https_tls_whenever};
-use crate::clock::Clock;
+use crate::{clock::Clock, config};
 
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// No answer of the cloud to a device is larger.
@@ -67,20 +67,16 @@ impl CloudError {
 
 impl CloudClient {
     /// For one cloud; no connection is made yet.
-    pub fn new(base: &Url, ca_file: Option<&Path>, clock: &Clock) -> Result<Self, CloudError> {
-        Self::from_address(base, ca_file, clock, None)
+    pub fn new(settings: &config::Cloud, clock: &Clock) -> Result<Self, CloudError> {
+        Self::from_address(settings, clock, None)
     }
 
     /// For one cloud, which sees the questions come from this address of the machine.
-    pub fn from_address(
-        base: &Url,
-        ca_file: Option<&Path>,
-        clock: &Clock,
-        own: Option<IpAddr>,
-    ) -> Result<Self, CloudError> {
-        let http = client(base, https_tls(ca_file, clock)?, own)?;
-        let whenever = client(base, https_tls_whenever(ca_file, clock)?, own)?;
-        Ok(Self { base: base.clone(), http, whenever })
+    pub fn from_address(settings: &config::Cloud, clock: &Clock, own: Option<IpAddr>) -> Result<Self, CloudError> {
+        let ca_file = settings.ca_file.as_deref();
+        let http = client(settings, https_tls(ca_file, clock)?, own)?;
+        let whenever = client(settings, https_tls_whenever(ca_file, clock)?, own)?;
+        Ok(Self { base: settings.url.clone(), http, whenever })
     }
 
     /// Posts `body` to `path`.
@@ -138,8 +134,14 @@ impl CloudClient {
     }
 }
 
-fn client(base: &Url, tls: rustls::ClientConfig, own: Option<IpAddr>) -> Result<Client, CloudError> {
-    Client::builder()
+fn client(settings: &config::Cloud, tls: rustls::ClientConfig, own: Option<IpAddr>) -> Result<Client, CloudError> {
+    let unreachable =
+        |error: reqwest::Error| CloudError::Unreachable { host: authority(&settings.url), reason: innermost(&error) };
+    let mut client = Client::builder();
+    if let Some(proxy) = &settings.proxy {
+        client = client.proxy(Proxy::https(proxy.reveal()).map_err(unreachable)?);
+    }
+    client
         .local_address(own)
         .tls_backend_preconfigured(tls)
         .timeout(TIMEOUT)
@@ -149,7 +151,7 @@ fn client(base: &Url, tls: rustls::ClientConfig, own: Option<IpAddr>) -> Result<
         .pool_idle_timeout(Duration::from_secs(10))
         .user_agent(concat!("gatelodge-agent/", env!("CARGO_PKG_VERSION")))
         .build()
-        .map_err(|error| CloudError::Unreachable { host: authority(base), reason: innermost(&error) })
+        .map_err(unreachable)
 }
 
 /// An HTTP date (RFC 9110 section 5.6.7).

@@ -20,6 +20,11 @@ pub(super) const KEYS: &[Key] = &[
         "Where remote sessions are carried when that is not at cloud.url, like wss://relay.example.com. No other place is dialled.",
     ),
     Key::new(
+        "cloud.proxy",
+        None,
+        "The site's HTTP proxy for requests and remote sessions, like http://name:password@proxy.example.com:3128; without it the environment's HTTPS_PROXY and NO_PROXY hold. The link to the device endpoint (MQTT) goes directly.",
+    ),
+    Key::new(
         "identity.factory_file",
         None,
         "TOML or JSON with id_code, serial, mac and factory_secret, as written at the factory.",

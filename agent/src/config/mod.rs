@@ -16,6 +16,7 @@ use std::{
 use gatelodge_proto::{
     identity::MacAddress,
     payload::{Network, Protocol, Service, ServiceName},
+    session::carrier::{InvalidProxy, Proxy},
 };
 use serde::Deserialize;
 use url::Url;
@@ -94,6 +95,8 @@ pub struct Cloud {
     pub ca_file: Option<PathBuf>,
     /// Where the relay is when it is not at `url`, `wss://...`.
     pub relay_url: Option<Url>,
+    /// The way out of the site; what the environment says when absent.
+    pub proxy: Option<Proxy>,
 }
 
 impl Cloud {
@@ -104,6 +107,21 @@ impl Cloud {
         let place = |url: &Url| (url.host().map(|host| host.to_owned()), url.port_or_known_default());
         let own = [Some(&self.url), self.relay_url.as_ref()];
         asked.scheme() == "wss" && own.into_iter().flatten().any(|own| place(own) == place(&asked))
+    }
+}
+
+impl Cloud {
+    /// The proxy on the way to that address: the one of the settings, else the environment's.
+    pub fn proxy_to(
+        &self,
+        address: &str,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Result<Option<Proxy>, InvalidProxy> {
+        match (&self.proxy, Url::parse(address)) {
+            (Some(proxy), _) => Ok(Some(proxy.clone())),
+            (None, Ok(address)) => Proxy::of_environment(&address, variable),
+            (None, Err(_)) => Ok(None),
+        }
     }
 }
 

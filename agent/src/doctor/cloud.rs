@@ -14,7 +14,7 @@ const NAME: &str = "cloud";
 /// The finding and, when the cloud answered, the hour it told. A device whose clock is wrong finds no certificate good:
 /// when all but the hour is right, the cloud is not what is wrong.
 pub(super) async fn check(settings: &config::Cloud, time: &Clock) -> (Finding, Option<Option<Timestamp>>) {
-    let client = match CloudClient::new(&settings.url, settings.ca_file.as_deref(), time) {
+    let client = match CloudClient::new(settings, time) {
         Ok(client) => client,
         Err(error) => return (bad(&error), None),
     };
@@ -55,7 +55,7 @@ mod tests {
     async fn an_address_where_nobody_listens_is_named() {
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let url = format!("https://{free}").parse().unwrap();
-        let settings = config::Cloud { url, ca_file: None, relay_url: None };
+        let settings = config::Cloud { url, ca_file: None, relay_url: None, proxy: None };
         let (finding, hour) = check(&settings, &Clock::system()).await;
         assert!(matches!(finding.verdict, Verdict::Bad { .. }) && finding.found.contains(&free.to_string()));
         assert!(hour.is_none());

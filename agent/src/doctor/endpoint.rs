@@ -52,7 +52,12 @@ mod tests {
 
     #[tokio::test]
     async fn before_enrolment_there_is_nothing_to_check() {
-        let settings = config::Cloud { url: "https://cloud.example".parse().unwrap(), ca_file: None, relay_url: None };
+        let settings = config::Cloud {
+            url: "https://cloud.example".parse().unwrap(),
+            ca_file: None,
+            relay_url: None,
+            proxy: None,
+        };
         assert_eq!(check(None, &settings, &Clock::system()).await, None);
     }
 }

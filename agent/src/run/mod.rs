@@ -128,7 +128,7 @@ pub async fn run(
     let state = StateDir::open(&config.state_dir)?;
     let boot = state.count_boot(&random)?;
     let outbox = Outbox::open(state.path()).map_err(RunError::Outbox)?;
-    let cloud = CloudClient::new(&config.cloud.url, config.cloud.ca_file.as_deref(), &clock)?;
+    let cloud = CloudClient::new(&config.cloud, &clock)?;
     let mut beside = JoinSet::new();
     beside.spawn(hour::keep(cloud.clone(), clock.clone(), state.path().to_owned()));
     let board = Board::new(&identity, &config, clock.now());

@@ -69,8 +69,13 @@ impl Connected<'_> {
                 "the order names a relay that is neither cloud.url nor cloud.relay_url of the device's settings";
             return Outcome::Refused { reason: reason.into(), end: Some(EndReason::Refused) };
         }
+        let proxy = match self.agent.config.cloud.proxy_to(&order.relay, |name| std::env::var(name).ok()) {
+            Ok(proxy) => proxy,
+            Err(error) => return Outcome::Failed { reason: format!("the environment names a proxy: {error}") },
+        };
         let start = Start {
             order,
+            proxy,
             key: self.key.clone(),
             credentials: self.credentials.clone(),
             epoch: self.epoch(),

@@ -29,7 +29,7 @@ use gatelodge_proto::{
     payload::{EndReason, Happening},
     session::{
         Ending, Role,
-        carrier::{RelaySocket, dial},
+        carrier::{DialError, RelaySocket, dial_through},
         driver::{Channel, Counters, Driver, Handle, Incoming},
         handshake,
         inner_frame::{Accept, InnerFrame},
@@ -155,13 +155,15 @@ async fn stopped(stops: &mut mpsc::Receiver<EndReason>) -> EndReason {
 async fn join(start: &Start, terms: &Terms, random: Random) -> Result<Line<RelaySocket>, Ending> {
     let tls = crate::cloud::https_tls(start.ca_file.as_deref(), &Clock::corrected_by(start.clock_lacks_us))
         .map_err(|error| Ending::because(EndReason::RelayLost, &error))?;
-    let (relay, tls) = (start.order.relay.clone(), Arc::new(tls));
-    let socket = dial(&relay, tls.clone()).await.map_err(|error| Ending::because(EndReason::RelayLost, &error))?;
-    tracing::debug!(session = %terms.grant.session, "joining the relay");
-    let redial: Redial<RelaySocket> = Box::new(move || {
-        let (relay, tls) = (relay.clone(), tls.clone());
-        Box::pin(async move { dial(&relay, tls).await })
+    let (relay, proxy, tls) = (start.order.relay.clone(), start.proxy.clone(), Arc::new(tls));
+    let by = random.clone();
+    let mut redial: Redial<RelaySocket> = Box::new(move || {
+        let (relay, proxy, tls, by) = (relay.clone(), proxy.clone(), tls.clone(), by.clone());
+        Box::pin(async move { dial_through(&relay, tls, proxy.as_ref().map(|proxy| (proxy, &by))).await })
     });
+    let lost = |error: DialError| Ending::because(EndReason::RelayLost, &error);
+    let socket = redial().await.map_err(lost)?;
+    tracing::debug!(session = %terms.grant.session, "joining the relay");
     let ticket = start.order.ticket.clone();
     let joining = Joining { role: Role::Device, ticket, keeps: DEVICE_KEEPS, redial, random };
     Line::join(socket, joining).await.map_err(|error| error.ending())

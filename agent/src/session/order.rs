@@ -8,6 +8,7 @@ use gatelodge_proto::{
     grant::Grant,
     payload::{EndReason, Network, Service, SessionOrder},
     session::{
+        carrier::Proxy,
         handshake::{HandshakeError, Identity, certificates},
         mux::Settings,
     },
@@ -41,6 +42,9 @@ pub struct Start {
     /// Which of its services take few connections.
     #[serde(default)]
     pub places: Places,
+    /// The way out of the site.
+    #[serde(default)]
+    pub proxy: Option<Proxy>,
     /// Roots for the cloud's HTTPS certificate; public ones when absent.
     pub ca_file: Option<PathBuf>,
     /// What the system's clock lacks, in microseconds.

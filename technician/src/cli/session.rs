@@ -7,11 +7,12 @@ use gatelodge_proto::{
     Random, SessionId,
     api::{DeviceView, SessionRequest, SessionState, SessionView},
     payload::{EndReason, ServiceName},
-    session::Ending,
+    session::{Ending, carrier::Proxy},
 };
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
+use url::Url;
 
 use super::{SignedIn, live_line::Waiting};
 use crate::{
@@ -104,7 +105,8 @@ async fn carry(
         Some(Err(error)) => return over(by, session, error.into()).await,
         None => return Ok(EndReason::Technician),
     };
-    let ours = Session { join, key, tls: by.tls.clone(), clock: by.clock.clone(), random: Random::system() };
+    let proxy = proxy(&join.relay)?;
+    let ours = Session { join, key, tls: by.tls.clone(), proxy, clock: by.clock.clone(), random: Random::system() };
     match run(ours, interrupted.clone()).await {
         Ok(ending) | Err(ForwardError::Ended(ending)) => Ok(ending.reason),
         Err(error) => {
@@ -120,6 +122,13 @@ async fn carry(
             }
         }
     }
+}
+
+/// The proxy that the environment names for the relay.
+fn proxy(relay: &str) -> Result<Option<Proxy>, Failure> {
+    let Ok(relay) = Url::parse(relay) else { return Ok(None) };
+    Proxy::of_environment(&relay, |name| std::env::var(name).ok())
+        .map_err(|error| Failure::new(Exit::Usage, error.to_string(), sentences::NEXT_PROXY))
 }
 
 /// The end that the portal knows of, where it explains why there was nothing left to join; else what failed here.

@@ -17,7 +17,7 @@ use gatelodge_proto::{
     payload::{EndReason, Network, ServiceName},
     session::{
         Ending, Role, VERSION,
-        carrier::{DialError, JoinError, RelaySocket, dial},
+        carrier::{DialError, JoinError, Proxy, RelaySocket, dial_through},
         driver::{Channel, Counters, Driver, Handle, Notice, OpenFailure, Unaccepted},
         handshake::{self, Identity},
         inner_frame::{Accept, Target, Warrant},
@@ -46,6 +46,8 @@ pub struct Session {
     pub key: SessionKey,
     /// Trusts the cloud's HTTPS certificate.
     pub tls: Arc<rustls::ClientConfig>,
+    /// On the way to the relay.
+    pub proxy: Option<Proxy>,
     /// For flow ids.
     pub clock: Clock,
     /// For flow ids, and for the secret by which the session is joined again.
@@ -153,12 +155,13 @@ pub async fn run_with(
     updates: mpsc::UnboundedSender<Update>,
 ) -> Result<Ending, ForwardError> {
     let mut stop = std::pin::pin!(stop);
+    let mut redial = redial(&session);
     let socket = tokio::select! {
-        dialled = dial(&session.join.relay, session.tls.clone()) => dialled?,
+        dialled = redial() => dialled?,
         () = &mut stop => return Ok(Ending::plain(EndReason::Technician)),
     };
     let mut line = tokio::select! {
-        joined = Line::join(socket, joining(&session)) => joined?,
+        joined = Line::join(socket, joining(&session, redial)) => joined?,
         () = &mut stop => return Ok(Ending::plain(EndReason::Technician)),
     };
     let _ = updates.send(Update::Meeting);
@@ -212,12 +215,16 @@ pub async fn run_with(
     Ok(ending)
 }
 
-fn joining(session: &Session) -> Joining<RelaySocket> {
+fn redial(session: &Session) -> Redial<RelaySocket> {
     let (relay, tls) = (session.join.relay.clone(), session.tls.clone());
-    let redial: Redial<RelaySocket> = Box::new(move || {
-        let (relay, tls) = (relay.clone(), tls.clone());
-        Box::pin(async move { dial(&relay, tls).await })
-    });
+    let (proxy, random) = (session.proxy.clone(), session.random.clone());
+    Box::new(move || {
+        let (relay, tls, proxy, random) = (relay.clone(), tls.clone(), proxy.clone(), random.clone());
+        Box::pin(async move { dial_through(&relay, tls, proxy.as_ref().map(|proxy| (proxy, &random))).await })
+    })
+}
+
+fn joining(session: &Session, redial: Redial<RelaySocket>) -> Joining<RelaySocket> {
     let (ticket, random) = (session.join.ticket.clone(), session.random.clone());
     Joining { role: Role::Technician, ticket, keeps: TECHNICIAN_KEEPS, redial, random }
 }

@@ -5,7 +5,6 @@ use std::{net::SocketAddr, sync::Arc};
 use bytes::{Bytes, BytesMut};
 use gatelodge_proto::{
     FlowId,
-    payload::Host,
     session::{
         Datagrams, Stream,
         driver::OpenFailure,
@@ -86,14 +85,12 @@ impl Flows {
         Err(failure)
     }
 
-    /// Whether the device may be asked for it at all: one of version 1 knows services only, and names no network.
+    /// Whether the device may be asked for it at all: one of version 1 knows services only, and names no network. What
+    /// its networks do not cover is the device's to refuse, so that both histories have it.
     fn covers(&self, target: &Target) -> bool {
         match target {
             Target::Service(_) => true,
-            Target::Address { host: Host::Address(address), .. } | Target::Echo { address } => {
-                self.networks.iter().any(|network| network.subnet.contains(*address))
-            }
-            Target::Address { host: Host::Name(_), .. } => !self.networks.is_empty(),
+            Target::Address { .. } | Target::Echo { .. } => !self.networks.is_empty(),
         }
     }
 

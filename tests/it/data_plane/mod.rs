@@ -208,6 +208,7 @@ impl Plane {
             networks: grant.networks.clone(),
             places: Places::default(),
             limits: Limits::default(),
+            proxy: None,
             ca_file: None,
             clock_lacks_us: 0,
         };
@@ -240,6 +241,7 @@ impl Plane {
             join,
             key: self.session_key.clone(),
             tls: Arc::new(gatelodge_technician::tls::cloud_tls(None).unwrap()),
+            proxy: None,
             clock: gatelodge_technician::clock::Clock::system(),
             random: Random::system(),
         };

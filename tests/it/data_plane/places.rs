@@ -1,7 +1,7 @@
 //! Datagrams, IPv6, connections that end one way first, and a SOCKS port: what goes where it may, and what does not.
 
 use gatelodge_proto::{
-    payload::{EndReason, Happening, Protocol, Service},
+    payload::{EndReason, FlowOutcome, Happening, Network, Protocol, Service},
     session::Ending,
 };
 use tokio::{
@@ -84,4 +84,56 @@ async fn a_connection_ends_one_way_first_whichever_it_is() {
             assert_eq!(first.read(&mut [0; 1]).await.unwrap(), 0);
         }
     }
+}
+
+#[tokio::test]
+async fn a_socks_port_says_by_its_number_why_a_place_is_not_reached() {
+    let listening = TcpListener::bind("127.0.0.27:0").await.unwrap();
+    let port = listening.local_addr().unwrap().port();
+    let plane = Plane::start().await;
+    let mut change = plane.change(&[]);
+    let network = |name: &str, subnet: &str| Network { name: name.parse().unwrap(), subnet: subnet.parse().unwrap() };
+    // Wider than the settings take: the device keeps its own addresses to itself even then.
+    change.grant.networks = vec![network("all", "0.0.0.0/0")];
+    let (_plane, mut live) = plane.go(change).await;
+    live.joined().await;
+    let [high, low] = port.to_be_bytes();
+    let name = |name: &str| [&[3, u8::try_from(name.len()).unwrap()], name.as_bytes(), &[high, low]].concat();
+    for (place, reply) in [
+        (vec![1, 127, 0, 0, 27, high, low], 2),
+        (vec![1, 169, 254, 1, 1, high, low], 2),
+        (name("localhost"), 2),
+        (name("panel.invalid"), 4),
+        (name("127.27"), 8),
+        ([&[4], &[0; 15][..], &[1, high, low]].concat(), 2),
+        (vec![9], 8),
+    ] {
+        let mut tcp = live.connect(0).await;
+        tcp.write_all(&[5, 1, 0]).await.unwrap();
+        tcp.write_all(&[&[5, 1, 0], &place[..]].concat()).await.unwrap();
+        let mut answer = Vec::new();
+        tcp.read_to_end(&mut answer).await.unwrap();
+        assert_eq!(answer, [5, 0, 5, reply, 0, 1, 0, 0, 0, 0, 0, 0], "{place:?}");
+    }
+    let reached = tokio::select! {
+        biased;
+        _ = listening.accept() => true,
+        () = std::future::ready(()) => false,
+    };
+    assert!(!reached, "no byte goes to the device's own ports");
+    live.stop_technician.cancel();
+    live.ends().await.0.unwrap();
+    let outcomes: Vec<_> = live
+        .events()
+        .await
+        .into_iter()
+        .filter_map(|event| match event {
+            Happening::FlowOpened { target, outcome, .. } => Some((target, outcome)),
+            _ => None,
+        })
+        .collect();
+    let refused = |target: &str| (format!("tcp {target}:{port}"), FlowOutcome::NotAllowed);
+    let unknown = (format!("tcp panel.invalid:{port}"), FlowOutcome::NoSuchName);
+    let expected = [refused("127.0.0.27"), refused("169.254.1.1"), refused("localhost"), unknown, refused("[::1]")];
+    assert_eq!(outcomes, expected);
 }

@@ -22,7 +22,8 @@ use tokio_tungstenite::{
 };
 use url::Url;
 
-use crate::session::relay_frame::MAX_BYTES;
+use super::{Proxy, ProxyError};
+use crate::{Random, session::relay_frame::MAX_BYTES};
 
 /// Longest time for connection, TLS and upgrade together.
 const WITHIN: Duration = Duration::from_secs(20);
@@ -46,6 +47,9 @@ pub enum DialError {
         /// Why.
         source: io::Error,
     },
+    /// The proxy does not let this program through.
+    #[error(transparent)]
+    Proxy(#[from] ProxyError),
     /// TLS failed.
     #[error("the relay at {at} did not show a certificate that this program trusts")]
     Tls {
@@ -76,6 +80,15 @@ pub struct RelaySocket(WebSocketStream<Box<dyn Wire>>);
 
 /// Opens a web socket to a relay. `tls` trusts the cloud's HTTPS certificate.
 pub async fn dial(relay: &str, tls: Arc<rustls::ClientConfig>) -> Result<RelaySocket, DialError> {
+    dial_through(relay, tls, None).await
+}
+
+/// The same through a proxy, when there is one. A relay without TLS is on this machine, where no proxy leads.
+pub async fn dial_through(
+    relay: &str,
+    tls: Arc<rustls::ClientConfig>,
+    proxy: Option<(&Proxy, &Random)>,
+) -> Result<RelaySocket, DialError> {
     let url = Url::parse(relay).map_err(|_| DialError::Address(relay.to_owned()))?;
     let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else {
         return Err(DialError::Address(relay.to_owned()));
@@ -87,21 +100,26 @@ pub async fn dial(relay: &str, tls: Arc<rustls::ClientConfig>) -> Result<RelaySo
         _ => return Err(DialError::Address(relay.to_owned())),
     };
     let at = format!("{host}:{port}");
-    tokio::time::timeout(WITHIN, open(&url, host.trim_matches(['[', ']']), port, secure.then_some(tls), &at))
-        .await
-        .unwrap_or_else(|_| Err(DialError::Late(at.clone())))
+    let host = host.trim_matches(['[', ']']);
+    let opened = async {
+        let connect = |source| DialError::Connect { at: at.clone(), source };
+        let tcp = match proxy.filter(|_| secure) {
+            Some((proxy, random)) => proxy.connect(host, port, random).await?,
+            None => TcpStream::connect((host, port)).await.map_err(connect)?,
+        };
+        tune(&tcp).map_err(connect)?;
+        open(&url, host, tcp, secure.then_some(tls), &at).await
+    };
+    tokio::time::timeout(WITHIN, opened).await.unwrap_or_else(|_| Err(DialError::Late(at.clone())))
 }
 
 async fn open(
     url: &Url,
     host: &str,
-    port: u16,
+    tcp: TcpStream,
     tls: Option<Arc<rustls::ClientConfig>>,
     at: &str,
 ) -> Result<RelaySocket, DialError> {
-    let connect = |source| DialError::Connect { at: at.to_owned(), source };
-    let tcp = TcpStream::connect((host, port)).await.map_err(connect)?;
-    tune(&tcp).map_err(connect)?;
     let wire: Box<dyn Wire> = match tls {
         None => Box::new(tcp),
         Some(config) => {

@@ -4,6 +4,7 @@
 
 mod dial;
 mod join;
+mod proxy;
 
 use std::io;
 
@@ -11,8 +12,9 @@ use bytes::Bytes;
 use futures_util::{Sink, Stream};
 
 pub use self::{
-    dial::{DialError, RelaySocket, dial},
+    dial::{DialError, RelaySocket, dial, dial_through},
     join::{JoinError, join},
+    proxy::{InvalidProxy, Proxy, ProxyError},
 };
 use super::{
     Ending, Role,
