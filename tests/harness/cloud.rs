@@ -33,6 +33,8 @@ pub struct CloudSetup {
     pub database: Option<Database>,
     /// `mail.smtp_url`; the built-in mailbox when `None`.
     pub smtp_url: Option<String>,
+    /// The port of whatever stands between agents, technicians and the cloud; nothing does when `None`.
+    pub front: Option<u16>,
     /// `database.url`, for a database that this harness does not own.
     pub database_url: Option<String>,
     /// More settings, as dotted key and TOML value.
@@ -51,6 +53,13 @@ impl CloudSetup {
     #[must_use]
     pub fn mailing_to(mut self, mailbox: &Mailbox) -> Self {
         self.smtp_url = Some(mailbox.url());
+        self
+    }
+
+    /// Reached by agents and technicians through this port, where somebody passes their connections on.
+    #[must_use]
+    pub fn behind(mut self, port: u16) -> Self {
+        self.front = Some(port);
         self
     }
 
@@ -131,6 +140,7 @@ pub struct TestCloud {
 #[derive(Debug, Clone, Copy)]
 struct Ports {
     https: u16,
+    front: u16,
     loopback: u16,
     mqtt: u16,
 }
@@ -153,11 +163,13 @@ impl TestCloud {
             }
             None => (folder.path().join("data"), folder.path().join("cloud.toml"), Some(folder)),
         };
-        let ports = Ports { https: free_port()?, loopback: free_port()?, mqtt: free_port()? };
+        let https = free_port()?;
+        let front = setup.front.unwrap_or(https);
+        let ports = Ports { https, front, loopback: free_port()?, mqtt: free_port()? };
         let mut settings = vec![
             ("data_dir".to_owned(), quoted(&data_dir.display().to_string())),
             ("public_url".to_owned(), quoted(&format!("http://localhost:{}", ports.loopback))),
-            ("device_url".to_owned(), quoted(&format!("https://localhost:{}", ports.https))),
+            ("device_url".to_owned(), quoted(&format!("https://localhost:{}", ports.front))),
             ("http.listen".to_owned(), quoted(&format!("127.0.0.1:{}", ports.https))),
             ("http.loopback".to_owned(), quoted(&format!("127.0.0.1:{}", ports.loopback))),
             ("mqtt.listen".to_owned(), quoted(&format!("127.0.0.1:{}", ports.mqtt))),
@@ -241,7 +253,12 @@ impl TestCloud {
 
     /// The address for agents and technicians, without a slash at the end.
     pub fn device_url(&self) -> String {
-        format!("https://localhost:{}", self.ports.https)
+        format!("https://localhost:{}", self.ports.front)
+    }
+
+    /// Where it listens for them.
+    pub fn https_port(&self) -> u16 {
+        self.ports.https
     }
 
     /// The embedded device endpoint.

@@ -63,7 +63,11 @@ enum Verb {
     },
     /// Carry out one session order from standard input; the agent starts this by itself
     #[command(hide = true)]
-    Session,
+    Session {
+        /// Where the agent comes to
+        #[arg(long)]
+        socket: PathBuf,
+    },
 }
 
 /// Does what the command line says.
@@ -87,9 +91,10 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
         Verb::Doctor => check::doctor(file.as_deref()),
         Verb::Reset { yes } => reset::reset(&settings(file.as_deref())?, yes),
         Verb::Config { print_default } => config::config(file.as_deref(), print_default),
-        Verb::Session => {
+        Verb::Session { socket } => {
             log_to_stderr();
-            crate::session::process::main().map_err(|error| Failure::new(error.to_string(), "look at the agent's log"))
+            crate::session::process::main(&socket)
+                .map_err(|error| Failure::new(error.to_string(), "look at the agent's log"))
         }
     }
 }

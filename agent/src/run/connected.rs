@@ -73,7 +73,7 @@ impl<'a> Connected<'a> {
             renew_at: renewal::moment(&leaf, &agent.random),
             codes: CodeDesk::new(agent.config.enrolment.method, now.into_std()),
             reporter: Reporter::new(Duration::from_secs(agent.config.report.interval_s)),
-            sessions: Sessions::new(agent.board.clone()),
+            sessions: Sessions::in_state(agent.board.clone(), agent.state.path()).map_err(RunError::Sessions)?,
             ledger: Ledger::default(),
             inquiry: Inquiry::default(),
             look_at: now,
@@ -270,14 +270,19 @@ impl<'a> Connected<'a> {
     }
 
     async fn leave(&mut self, left: Left) -> Result<(), RunError> {
-        self.sessions.stop_all(match left {
-            Left::Stopped | Left::Unknown => payload::EndReason::Device,
-            Left::Released | Left::Retired => payload::EndReason::Revoked,
-        });
-        while !self.sessions.is_empty() {
-            match tokio::time::timeout(SESSIONS_END_WITHIN, self.sessions.next()).await {
-                Ok(news) => self.session_news(news)?,
-                Err(_) => break,
+        let reason = match left {
+            // Sessions go on without an agent for a while, and the next one takes them over.
+            Left::Stopped => None,
+            Left::Unknown => Some(payload::EndReason::Device),
+            Left::Released | Left::Retired => Some(payload::EndReason::Revoked),
+        };
+        if let Some(reason) = reason {
+            self.sessions.stop_all(reason);
+            while !self.sessions.is_empty() {
+                match tokio::time::timeout(SESSIONS_END_WITHIN, self.sessions.next()).await {
+                    Ok(news) => self.session_news(news)?,
+                    Err(_) => break,
+                }
             }
         }
         match left {

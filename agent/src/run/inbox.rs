@@ -123,7 +123,13 @@ impl Connected<'_> {
     /// What a session process said, passed on to the cloud.
     pub(super) fn session_news(&mut self, news: SessionNews) -> Result<(), RunError> {
         match news {
-            SessionNews::Happened(what) => self.happened(what),
+            SessionNews::Happened { what, receipt } => {
+                self.happened(what)?;
+                if let Some(receipt) = receipt {
+                    self.sessions.taken(receipt);
+                }
+                Ok(())
+            }
             SessionNews::Gone => Ok(()),
         }
     }

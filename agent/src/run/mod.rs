@@ -42,6 +42,9 @@ pub enum RunError {
     /// Its outbox.
     #[error("the outbox in the state folder cannot be used: {0}")]
     Outbox(#[source] io::Error),
+    /// The sockets of its sessions.
+    #[error("the folder of live sessions in the state folder cannot be used: {0}")]
+    Sessions(#[source] io::Error),
     /// Its TLS settings, or the address of its cloud.
     #[error(transparent)]
     Cloud(#[from] CloudError),
@@ -68,7 +71,7 @@ impl RunError {
         match self {
             Self::Identity(error) => error.next_step(),
             Self::State(error) => error.next_step(),
-            Self::Outbox(_) => "check owner and space of the state folder".into(),
+            Self::Outbox(_) | Self::Sessions(_) => "check owner and space of the state folder".into(),
             Self::Cloud(CloudError::Trust(TrustError::CaFile { .. })) | Self::Trust(TrustError::CaFile { .. }) => {
                 "set cloud.ca_file to the CA file of this cloud, or take the line out where its CA is a public one"
                     .into()

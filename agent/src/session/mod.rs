@@ -1,16 +1,18 @@
 //! The device's end of one session: joins the relay, meets the technician in TLS, checks the grant, dials targets.
 //!
 //! It runs as its own process, `gatelodge-agent session` (see [`process`]), with this contract:
-//! standard input's first line is a [`Start`] in JSON; each later line is a [`Control`], `{"stop":"device"}`; when the
-//! input closes nobody could press Stop any more, so the session ends. Standard output is one
-//! [`Happening`](gatelodge_proto::payload::Happening) in JSON a line: `session_joined`, `flow_opened` and `flow_closed`
-//! per target, and always one `session_ended` as the last. SIGTERM ends the session with reason `device`.
-//! The process exits with 0 once `session_ended` is said, else with 1 and a sentence on standard error.
+//! standard input is one line, a [`Start`] in JSON; once its socket is open the process writes `ready`. Everything later
+//! goes by that socket, to whichever agent is there, in lines of JSON: the session says which it is, and each
+//! [`Happening`](gatelodge_proto::payload::Happening) with its number until an agent has taken it: `session_joined`,
+//! `flow_opened` and `flow_closed` per target, and always one `session_ended` as the last. The agent says a
+//! [`Control`]. A session without an agent for 90 s ends, since nobody at the device could press Stop. SIGTERM ends it
+//! with reason `device`.
 //!
 //! [`run`] is the same without a process. It dials nothing but the relay and targets that the grant and the device's
 //! own services both name.
 
 mod admit;
+mod desk;
 mod echo;
 mod flows;
 mod order;
@@ -45,6 +47,7 @@ use self::{
     admit::{Here, Terms, admit, signed},
     flows::Flows,
 };
+pub(crate) use order::{Card, READY, Word};
 pub use order::{Control, Limits, Start};
 pub use places::Places;
 pub(crate) use target::forbidden;

@@ -1,4 +1,4 @@
-//! What the session process is told: its order, and later when to stop.
+//! The words between an agent and a session's process: the order on standard input, everything later by its socket.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use gatelodge_proto::{
     Timestamp,
     enrol::Credentials,
     grant::Grant,
-    payload::{EndReason, Network, Service, SessionOrder},
+    payload::{Consent, EndReason, Happening, Network, Service, SessionOrder},
     session::{
         carrier::Proxy,
         handshake::{HandshakeError, Identity, certificates},
@@ -16,12 +16,15 @@ use gatelodge_proto::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    admit::{Denied, Here, admit},
+    admit::{Denied, Here, admit, signed},
     places::Places,
 };
-use crate::state::PrivateKey;
+use crate::{state::PrivateKey, status::LiveSession};
 
-/// The first line of the process's input.
+/// What the process writes once its socket is open.
+pub(crate) const READY: &[u8; 6] = b"ready\n";
+
+/// The line of the process's input.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Start {
     /// What the cloud asks.
@@ -73,18 +76,64 @@ impl Limits {
     }
 }
 
-/// A later line.
+/// What an agent says to a session, a line each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Control {
     /// End the session.
     Stop(EndReason),
+    /// What happened up to this number is on disk here.
+    Taken(u64),
+}
+
+/// What a session says to whichever agent comes, a line each; first its card.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Word {
+    /// Which session it is.
+    Card(Card),
+    /// Something for the cloud. Said again to another agent until one has taken it.
+    Happened {
+        /// Counts from 1 in each session.
+        number: u64,
+        /// What.
+        what: Happening,
+    },
+}
+
+/// What an agent must know of a session that it did not open itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Card {
+    /// For the device's own page.
+    pub(crate) shown: LiveSession,
+    /// The rule under which it was opened.
+    pub(crate) consent: Consent,
+}
+
+impl Card {
+    /// Of the session that this grant opens.
+    pub(crate) fn of(grant: &Grant) -> Self {
+        let shown = LiveSession {
+            session: grant.session,
+            technician: grant.technician.name.clone(),
+            organisation: grant.technician.organisation_name.clone(),
+            since: grant.from,
+            until: grant.until,
+            reason: grant.reason.clone(),
+        };
+        Self { shown, consent: grant.consent }
+    }
 }
 
 impl Start {
     /// The grant of the order, if it is good for this device now.
     pub(crate) fn grant(&self, now: Timestamp) -> Result<Grant, Denied> {
         admit(&self.order.grant, &Here::of(self), now).map(|terms| terms.grant)
+    }
+
+    /// Whom the agent shows at the device; `None` for a grant that its cloud did not sign.
+    pub(super) fn card(&self) -> Option<Card> {
+        signed(&self.order.grant, &self.credentials.grant_key).ok().map(|grant| Card::of(&grant))
     }
 
     /// Certificate chain and key for the inner TLS.

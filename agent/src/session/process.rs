@@ -1,18 +1,21 @@
-//! `gatelodge-agent session`: [`run`] between standard input and output, on its own single-thread runtime.
+//! `gatelodge-agent session`: [`run`] behind a socket, on its own single-thread runtime.
 
-use std::{io, process::ExitCode};
-
-use gatelodge_proto::{
-    Random,
-    payload::{EndReason, Happening},
+use std::{
+    io,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    process::ExitCode,
 };
+
+use gatelodge_proto::{Random, payload::EndReason};
 use tokio::{
-    io::{AsyncBufRead, AsyncBufReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader},
+    io::{AsyncBufRead, AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
+    net::UnixListener,
     signal::unix::{SignalKind, signal},
     sync::mpsc,
 };
 
-use super::{Control, Start, run};
+use super::{Start, desk::Desk, order::READY, run};
 use crate::clock::Clock;
 
 /// The session process cannot do its work.
@@ -21,90 +24,82 @@ pub enum SessionProcessError {
     /// No runtime, or no signal handler.
     #[error("the session process cannot start: {0}")]
     Start(#[source] io::Error),
-    /// The first line is no order.
-    #[error("the first line of input is no session order: {0}; this verb is for gatelodge-agent's own use")]
+    /// The line of input is no order.
+    #[error("the line of input is no session order: {0}; this verb is for gatelodge-agent's own use")]
     Order(String),
-    /// What happened could not be told.
-    #[error("the session's events could not be written: {0}")]
-    Events(#[source] io::Error),
+    /// Nobody could stop the session.
+    #[error("the socket {at} cannot be opened: {source}; a shorter state_dir helps where its name is too long")]
+    Socket {
+        /// Which.
+        at: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
 }
 
-/// Reads an order from standard input and carries it out.
-pub fn main() -> Result<ExitCode, SessionProcessError> {
+/// Reads an order from standard input and carries it out; whoever stops it and takes in what happens comes to `socket`.
+pub fn main(socket: &Path) -> Result<ExitCode, SessionProcessError> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(SessionProcessError::Start)?;
     let outcome = runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate()).map_err(SessionProcessError::Start)?;
+        let start = order(&mut BufReader::new(tokio::io::stdin())).await?;
+        let listener = listen(socket)?;
+        let mut output = tokio::io::stdout();
+        // Nobody reads it when the agent is gone by now; the next one finds the socket.
+        let _ = output.write_all(READY).await;
+        let _ = output.flush().await;
         let terminated = async move {
             terminate.recv().await;
         };
-        let clock = Clock::corrected_by(0);
-        Box::pin(serve(BufReader::new(tokio::io::stdin()), tokio::io::stdout(), terminated, &clock)).await
+        Box::pin(serve(start, listener, terminated, &Clock::corrected_by(0))).await;
+        let _ = std::fs::remove_file(socket);
+        Ok(())
     });
     // A read of standard input cannot be cancelled and must not hold the process.
     runtime.shutdown_background();
     outcome.map(|()| ExitCode::SUCCESS)
 }
 
-/// The process without the process: from the first line of `input` to the last event on `output`.
-pub async fn serve(
-    mut input: impl AsyncBufRead + Unpin,
-    mut output: impl AsyncWrite + Unpin,
-    terminated: impl Future<Output = ()>,
-    clock: &Clock,
-) -> Result<(), SessionProcessError> {
+async fn order(input: &mut (impl AsyncBufRead + Unpin)) -> Result<Start, SessionProcessError> {
     let mut line = String::new();
     input.read_line(&mut line).await.map_err(|error| SessionProcessError::Order(error.to_string()))?;
-    let start: Start = serde_json::from_str(&line).map_err(|error| SessionProcessError::Order(error.to_string()))?;
+    serde_json::from_str(&line).map_err(|error| SessionProcessError::Order(error.to_string()))
+}
 
+/// A socket that only this user reaches; its folder is closed to others too.
+fn listen(socket: &Path) -> Result<UnixListener, SessionProcessError> {
+    let open = || {
+        let listener = UnixListener::bind(socket)?;
+        std::fs::set_permissions(socket, std::fs::Permissions::from_mode(0o600))?;
+        Ok(listener)
+    };
+    open().map_err(|source| SessionProcessError::Socket { at: socket.to_owned(), source })
+}
+
+/// Carries the order out until its last event is taken.
+async fn serve(start: Start, listener: UnixListener, terminated: impl Future<Output = ()>, clock: &Clock) {
     let (stop, stops) = mpsc::channel(4);
-    // No more than one on its way to the output: a target is opened when its row has left, not when it is in a queue.
+    // No more than one on its way to the desk: a target is opened when its row has left, not when it is in a queue.
     let (events, happened) = mpsc::channel(1);
     clock.correct(start.clock_lacks_us);
+    let Some(card) = start.card() else {
+        tracing::warn!("the order holds no grant");
+        return;
+    };
+    let desk = Desk::new(listener, card).serve(happened, stop.clone());
     let session = run(start, clock.now(), Random::system(), stops, events);
     let listen = async {
-        let reason = tokio::select! {
-            reason = stop_line(&mut input) => reason,
-            () = terminated => EndReason::Device,
-        };
-        let _ = stop.send(reason).await;
+        terminated.await;
+        let _ = stop.send(EndReason::Device).await;
         std::future::pending::<()>().await;
     };
-    let (ending, told) = tokio::select! {
-        both = async { tokio::join!(session, write_events(&mut output, happened)) } => both,
-        () = listen => return Ok(()),
-    };
-    tracing::debug!(reason = ending.reason.word(), "the session process is done");
-    told.map_err(SessionProcessError::Events)
-}
-
-/// Waits for the line that stops the session. The end of the input stops it too.
-async fn stop_line(input: &mut (impl AsyncBufRead + Unpin)) -> EndReason {
-    let mut line = String::new();
-    loop {
-        line.clear();
-        match input.read_line(&mut line).await {
-            Ok(0) | Err(_) => return EndReason::Device,
-            Ok(_) => match serde_json::from_str(&line) {
-                Ok(Control::Stop(reason)) => return reason,
-                Err(error) => tracing::warn!(%error, "a control line is not understood"),
-            },
+    tokio::select! {
+        (ending, ()) = async { tokio::join!(session, desk) } => {
+            tracing::debug!(reason = ending.reason.word(), "the session process is done");
         }
+        () = listen => {}
     }
-}
-
-/// When the output breaks, the channel closes behind it, and the session ends because it cannot tell what it does.
-async fn write_events(
-    output: &mut (impl AsyncWrite + Unpin),
-    mut happened: mpsc::Receiver<Happening>,
-) -> io::Result<()> {
-    while let Some(what) = happened.recv().await {
-        let mut line = gatelodge_proto::payload::encode(&what);
-        line.push(b'\n');
-        output.write_all(&line).await?;
-        output.flush().await?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -112,21 +107,19 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_first_line_that_is_no_order_is_refused_and_nothing_is_said() {
+    async fn a_line_that_is_no_order_is_refused() {
         for input in ["", "hello\n", "{\"order\":1}\n"] {
-            let mut output = Vec::new();
-            let clock = Clock::system();
-            let refused = Box::pin(serve(input.as_bytes(), &mut output, std::future::pending(), &clock)).await;
+            let refused = order(&mut input.as_bytes()).await;
             assert!(matches!(refused, Err(SessionProcessError::Order(_))), "{input:?}");
-            assert!(output.is_empty());
         }
     }
 
     #[tokio::test]
-    async fn a_stop_line_is_found_among_others_and_the_end_of_input_is_a_stop() {
-        let stop = async |mut input: &[u8]| stop_line(&mut input).await;
-        assert_eq!(stop(b"{\"stop\":\"customer\"}\n").await, EndReason::Customer);
-        assert_eq!(stop(b"noise\n{\"stop\":\"revoked\"}\n").await, EndReason::Revoked);
-        assert_eq!(stop(b"").await, EndReason::Device);
+    async fn the_socket_is_this_users_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = folder.path().join("socket");
+        let _listener = listen(&at).unwrap();
+        assert_eq!(std::fs::metadata(&at).unwrap().permissions().mode() & 0o777, 0o600);
+        assert!(listen(&folder.path().join("x".repeat(200))).is_err());
     }
 }

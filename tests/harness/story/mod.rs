@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 pub use inventory::inventory;
 pub use mails::Mails;
-pub use reach::{Forward, allow, forward, sign_in as sign_in_technician};
+pub use reach::{Forward, allow, forward, press_stop, sign_in as sign_in_technician};
 pub use register::sign_up;
 pub use report::report;
 pub use stage::{CUSTOMER, Company, INSTALLER, NEXT_CUSTOMER, Person, Stage, Told, VENDOR};

@@ -99,6 +99,15 @@ async fn stop_on_the_device(stage: &mut Stage) -> anyhow::Result<()> {
     stage
         .agent_says("shows the next session", |told| (told.0["sessions"].as_array()?.len() == 1).then_some(()))
         .await?;
+    press_stop(stage, &session).await?;
+    let ended = forwarding.wait(ENDS_WITHIN).await;
+    ended.with_context(|| format!("forward wrote:\n{}\nthe agent:\n{}", forwarding.log(), stage.agent.log()))?;
+    let over = |told: &Told| told.0["sessions"].as_array().is_some_and(Vec::is_empty).then_some(());
+    stage.agent_says("has no session any more", over).await
+}
+
+/// Presses Stop on the device's own page.
+pub async fn press_stop(stage: &Stage, session: &str) -> anyhow::Result<()> {
     let own = stage.agent.page();
     let page = reqwest::get(&own).await?.text().await?;
     let token = page.split_once("name=\"token\" value=\"").and_then(|(_, rest)| rest.get(..32));
@@ -110,10 +119,7 @@ async fn stop_on_the_device(stage: &mut Stage) -> anyhow::Result<()> {
         .body(format!("token={token}"));
     let answer = pressed.send().await?;
     ensure!(answer.status().is_success(), "Stop on the device led to {}", answer.status());
-    let ended = forwarding.wait(ENDS_WITHIN).await;
-    ended.with_context(|| format!("forward wrote:\n{}\nthe agent:\n{}", forwarding.log(), stage.agent.log()))?;
-    let over = |told: &Told| told.0["sessions"].as_array().is_some_and(Vec::is_empty).then_some(());
-    stage.agent_says("has no session any more", over).await
+    Ok(())
 }
 
 /// Signs the technician's program in, approved in the browser.

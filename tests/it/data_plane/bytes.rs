@@ -15,7 +15,7 @@ use tokio::{
 use super::{Plane, service};
 
 /// Bytes that no misplaced piece of themselves resembles (xorshift, for speed without optimisation).
-fn noise(seed: u64, length: usize) -> Vec<u8> {
+pub(crate) fn noise(seed: u64, length: usize) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let words = std::iter::from_fn(|| {
         state ^= state << 13;

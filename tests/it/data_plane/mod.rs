@@ -42,6 +42,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use self::bytes::noise;
 use self::tap::Tap;
 
 const PATIENCE: Duration = Duration::from_secs(20);

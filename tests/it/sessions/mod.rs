@@ -5,6 +5,7 @@ mod device;
 mod limits;
 mod networks;
 mod rejoin;
+mod unbroken;
 
 use std::sync::Arc;
 

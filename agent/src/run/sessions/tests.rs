@@ -1,0 +1,180 @@
+//! Sessions whose process is a script, or this test at the other end of a socket.
+
+use std::{
+    io::{BufRead as _, BufReader, Write as _},
+    os::unix::{fs::PermissionsExt as _, net::UnixListener},
+};
+
+use gatelodge_proto::{
+    DeviceId, FlowId, OrganisationId, Random, Timestamp, UserId, grant::Technician, payload::FlowOutcome,
+};
+
+use super::*;
+use crate::{
+    config,
+    identity::{Identity, MacSource, SerialSource},
+    session::Word,
+};
+
+const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
+
+fn board() -> Board {
+    let environment = [("GATELODGE_AGENT__CLOUD__URL".to_owned(), "https://cloud.example.com".to_owned())];
+    let config = config::read(None, environment).unwrap();
+    let identity = Identity {
+        id_code: None,
+        serial: "AX-1".parse().unwrap(),
+        serial_source: SerialSource::Factory,
+        mac: "02:42:AC:11:00:02".parse().unwrap(),
+        mac_source: MacSource::Factory,
+        model: String::new(),
+        firmware: String::new(),
+        factory_secret: None,
+    };
+    Board::new(&identity, &config, NOW)
+}
+
+/// Sessions whose process is this script: what the agent does when a process misbehaves. `meet` opens its socket and
+/// waits for the agent at `$c`.
+fn of_script(script: &str) -> (tempfile::TempDir, Board, Sessions) {
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("program");
+    let prelude = "use IO::Socket::UNIX; <STDIN>; $| = 1;\n\
+                   sub meet { $l = IO::Socket::UNIX->new(Local => $ARGV[2], Listen => 1) or die; print \"ready\\n\"; \
+                   $c = $l->accept; $c->autoflush; }\n";
+    std::fs::write(&program, format!("#!/usr/bin/perl\n{prelude}{script}\n")).unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let board = board();
+    let sessions = Sessions::of_program(board.clone(), program.into(), folder.path().join(FOLDER)).unwrap();
+    (folder, board, sessions)
+}
+
+fn grant() -> Grant {
+    let random = Random::seeded(1);
+    Grant {
+        session: SessionId::make(NOW, &random),
+        device: DeviceId::make(NOW, &random),
+        epoch: 1,
+        technician: Technician {
+            user: UserId::make(NOW, &random),
+            name: "Marc Petit".into(),
+            organisation: OrganisationId::make(NOW, &random),
+            organisation_name: "Petit Alarmes".into(),
+        },
+        key_thumbprint: String::new(),
+        services: Vec::new(),
+        networks: Vec::new(),
+        from: NOW,
+        until: NOW,
+        lifetime_s: 60,
+        idle_s: 60,
+        consent: Consent::Ask,
+        reason: None,
+    }
+}
+
+fn ended(session: SessionId, reason: EndReason, bytes_up: u64) -> Happening {
+    Happening::SessionEnded { session, reason, bytes_up, bytes_down: 0 }
+}
+
+fn unsaid(session: SessionId, reason: EndReason) -> SessionNews {
+    SessionNews::Happened { what: ended(session, reason, 0), receipt: None }
+}
+
+fn word(number: u64, what: &Happening) -> String {
+    serde_json::to_string(&Word::Happened { number, what: what.clone() }).unwrap()
+}
+
+#[tokio::test]
+async fn a_process_that_dies_without_a_word_has_its_end_told() {
+    for script in ["exit 1;", "meet; exit 1;"] {
+        let (_folder, board, mut sessions) = of_script(script);
+        let grant = grant();
+        sessions.open(&grant, b"{}".to_vec()).unwrap();
+        sessions.open(&grant, b"{}".to_vec()).unwrap();
+        assert_eq!((sessions.len(), board.status().sessions.len()), (1, 1), "the same session twice is one");
+        assert_eq!(sessions.next().await, unsaid(grant.session, EndReason::RelayLost));
+        assert!(sessions.is_empty() && board.status().sessions.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn what_a_process_says_is_passed_on_and_it_is_told_what_was_taken() {
+    let grant = grant();
+    let what = ended(grant.session, EndReason::Device, 7);
+    let script = format!(
+        "meet; $stop = <$c>; print $c '{}', \"\\n\" if $stop eq qq({{\"stop\":\"device\"}}\\n);\n\
+         $taken = <$c>; die unless $taken eq qq({{\"taken\":1}}\\n);",
+        word(1, &what)
+    );
+    let (_folder, _board, mut sessions) = of_script(&script);
+    sessions.open(&grant, b"{}".to_vec()).unwrap();
+    sessions.stop(grant.session, EndReason::Device);
+    let receipt = Receipt { session: grant.session, number: 1 };
+    assert_eq!(sessions.next().await, SessionNews::Happened { what, receipt: Some(receipt) });
+    sessions.taken(receipt);
+    assert_eq!(sessions.next().await, SessionNews::Gone, "its own end is not told twice");
+    assert!(sessions.is_empty());
+}
+
+#[tokio::test]
+async fn the_rule_ends_what_it_does_not_allow_any_more() {
+    for (opened_under, rule, ends) in [
+        (Consent::Always, Consent::Always, false),
+        (Consent::Always, Consent::Ask, true),
+        (Consent::Always, Consent::Never, true),
+        (Consent::Ask, Consent::Always, false),
+        (Consent::Ask, Consent::Ask, false),
+        (Consent::Ask, Consent::Never, true),
+    ] {
+        let (_folder, _board, mut sessions) = of_script("meet; <$c>; exit 0;");
+        let grant = Grant { consent: opened_under, ..grant() };
+        sessions.open(&grant, b"{}".to_vec()).unwrap();
+        sessions.keep_to(rule);
+        let reason = if ends { EndReason::Revoked } else { EndReason::Device };
+        sessions.stop_all(EndReason::Device);
+        assert_eq!(sessions.next().await, unsaid(grant.session, reason), "{opened_under:?}, then {rule:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_process_that_does_not_stop_is_killed() {
+    let (_folder, _board, mut sessions) = of_script("meet; $SIG{TERM} = 'IGNORE'; while (1) { sleep 100 }");
+    let grant = grant();
+    sessions.open(&grant, b"{}".to_vec()).unwrap();
+    sessions.stop_all(EndReason::Revoked);
+    assert_eq!(sessions.next().await, unsaid(grant.session, EndReason::Revoked));
+}
+
+#[tokio::test]
+async fn an_agent_that_starts_takes_over_what_is_live_and_forgets_what_is_not() {
+    let state = tempfile::tempdir().unwrap();
+    let folder = state.path().join(FOLDER);
+    std::fs::create_dir(&folder).unwrap();
+    drop(UnixListener::bind(folder.join("dead")).unwrap());
+    let (grant, socket) = (grant(), folder.join("live"));
+    let listener = UnixListener::bind(&socket).unwrap();
+    let flow = Happening::FlowOpened {
+        session: grant.session,
+        flow: FlowId::make(NOW, &Random::seeded(2)),
+        target: "tcp 192.168.1.50:80".into(),
+        outcome: FlowOutcome::Opened,
+    };
+    // The process, which introduces itself and says again what the earlier agent has not taken.
+    let words = [serde_json::to_string(&Word::Card(Card::of(&grant))).unwrap(), word(9, &flow)].join("\n") + "\n";
+    let process = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.write_all(words.as_bytes()).unwrap();
+        BufReader::new(stream).lines().take(2).collect::<Result<Vec<_>, _>>().unwrap()
+    });
+    let board = board();
+    let mut sessions = Sessions::in_state(board.clone(), state.path()).unwrap();
+    assert_eq!(board.status().sessions, [Card::of(&grant).shown]);
+    assert!(!folder.join("dead").exists());
+    let receipt = Receipt { session: grant.session, number: 9 };
+    assert_eq!(sessions.next().await, SessionNews::Happened { what: flow, receipt: Some(receipt) });
+    sessions.taken(receipt);
+    sessions.stop(grant.session, EndReason::Customer);
+    assert_eq!(sessions.next().await, unsaid(grant.session, EndReason::Customer));
+    assert_eq!(process.join().unwrap(), [r#"{"taken":9}"#, r#"{"stop":"customer"}"#]);
+}

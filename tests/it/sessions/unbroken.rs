@@ -1,0 +1,205 @@
+//! Streams of the real programs while the cloud, the agent or the network dies around them: not one byte is lost or
+//! doubled, and whoever ends the session still ends it.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use anyhow::{Context as _, ensure};
+use gatelodge_proto::Random;
+use gatelodge_tests::{
+    agent::AgentSetup,
+    chaos::{Chaos, Direction, Faults, Setup},
+    cloud::{CloudSetup, TestCloud},
+    portal::Hands,
+    ports::free_port,
+    story::{self, Forward, Mails, Stage},
+    wait::{measure_for, wait_until},
+};
+use sha2::{Digest as _, Sha256};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    task::JoinHandle,
+};
+
+use crate::data_plane::noise;
+
+const SOON: Duration = Duration::from_secs(180);
+const MIB: usize = 1 << 20;
+
+/// A session to the installation's echo, open.
+async fn open(cloud: TestCloud, folder: &std::path::Path) -> anyhow::Result<(Stage, Forward)> {
+    let mails = Mails::BuiltIn(Box::new(Hands::plain(&cloud.portal(), "en")?));
+    let mut stage = Stage::set(cloud, mails, folder.to_owned(), AgentSetup::default()).await?;
+    story::play_until(&mut stage, 4, |_| {}).await?;
+    story::sign_in_technician(&mut stage).await?;
+    let forward = story::forward(&mut stage, "panel-echo").await?;
+    wait_until("the echo answers through the session", SOON, async || Ok(echoes(forward.port).await.ok())).await?;
+    Ok((stage, forward))
+}
+
+async fn echoes(port: u16) -> anyhow::Result<()> {
+    let mut tcp = TcpStream::connect(("127.0.0.1", port)).await?;
+    tcp.write_all(b"?").await?;
+    ensure!(tcp.read_u8().await? == b'?');
+    Ok(())
+}
+
+/// Bytes on their way there and back at once, by one connection.
+struct Transfer {
+    length: usize,
+    back: Arc<AtomicUsize>,
+    task: JoinHandle<anyhow::Result<()>>,
+}
+
+impl Transfer {
+    fn start(port: u16, length: usize) -> Self {
+        let back = Arc::<AtomicUsize>::default();
+        let task = tokio::spawn(carry(port, length, back.clone()));
+        Self { length, back, task }
+    }
+
+    /// Waits until so much is back, and not all of it.
+    async fn reaches(&self, bytes: usize) -> anyhow::Result<()> {
+        let back = || self.back.load(Ordering::Relaxed);
+        let what = format!("{bytes} bytes are back");
+        let reached = wait_until(what, SOON, async || {
+            Ok((back() >= bytes).then_some(()).or_else(|| self.task.is_finished().then_some(())))
+        });
+        reached.await.with_context(|| format!("{} are", back()))?;
+        ensure!(!self.task.is_finished(), "the transfer was over before anything happened");
+        Ok(())
+    }
+
+    async fn ends_whole(self) -> anyhow::Result<()> {
+        let (back, length) = (self.back, self.length);
+        let done = tokio::time::timeout(SOON, self.task).await;
+        done.with_context(|| format!("{} of {length} bytes are back", back.load(Ordering::Relaxed)))??
+    }
+}
+
+async fn carry(port: u16, length: usize, back: Arc<AtomicUsize>) -> anyhow::Result<()> {
+    let tcp = TcpStream::connect(("127.0.0.1", port)).await?;
+    let (mut reader, mut writer) = tcp.into_split();
+    let sent = noise(length as u64, length);
+    let expected = Sha256::digest(&sent);
+    let write = async {
+        writer.write_all(&sent).await?;
+        writer.shutdown().await
+    };
+    let read = async {
+        let (mut hash, mut buffer) = (Sha256::new(), vec![0; 64 * 1024]);
+        loop {
+            let read = reader.read(&mut buffer).await?;
+            if read == 0 {
+                return Ok(hash.finalize());
+            }
+            hash.update(&buffer[..read]);
+            back.fetch_add(read, Ordering::Relaxed);
+        }
+    };
+    let ((), hash) = tokio::try_join!(write, read)?;
+    ensure!(back.load(Ordering::Relaxed) == length, "{back:?} of {length} bytes came back");
+    ensure!(hash == expected, "other bytes came back");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_transfer_goes_on_when_the_cloud_dies_is_stopped_and_when_the_agent_dies() -> anyhow::Result<()> {
+    let cloud = TestCloud::start(CloudSetup::default()).await?;
+    let folder = tempfile::tempdir()?;
+    let (mut stage, mut forward) = open(cloud, folder.path()).await?;
+
+    let transfer = Transfer::start(forward.port, 24 * MIB);
+    transfer.reaches(4 * MIB).await?;
+    stage.cloud.kill()?;
+    stage.cloud.serve().await?;
+    transfer.reaches(12 * MIB).await.with_context(|| format!("the technician:\n{}", forward.process.log()))?;
+    stage.cloud.stop().await?;
+    stage.cloud.serve().await?;
+    transfer.ends_whole().await.with_context(|| format!("the technician:\n{}", forward.process.log()))?;
+
+    let transfer = Transfer::start(forward.port, 24 * MIB);
+    transfer.reaches(4 * MIB).await?;
+    stage.agent.kill()?;
+    transfer.reaches(8 * MIB).await.context("while no agent runs")?;
+    stage.agent.run()?;
+    transfer.ends_whole().await.with_context(|| format!("the agent:\n{}", stage.agent.log()))?;
+
+    let database = stage.cloud.data_dir().join("gatelodge.db");
+    let database = sqlx::SqlitePool::connect(&format!("sqlite://{}", database.display())).await?;
+    let begun = "SELECT count(*) FROM audit_row WHERE what = 'session_opened'";
+    ensure!(sqlx::query_scalar::<_, i64>(begun).fetch_one(&database).await? == 1, "it is one session");
+    let closed = "SELECT count(*) FROM session_flow WHERE closed_at IS NOT NULL AND bytes_up = 25165824";
+    wait_until("both transfers are in the audit", SOON, async || {
+        Ok((sqlx::query_scalar::<_, i64>(closed).fetch_one(&database).await? == 2).then_some(()))
+    })
+    .await?;
+
+    // The agent that was started after the session has it on its page, and its Stop ends it.
+    let one = |told: &story::Told| (told.0["sessions"].as_array()?.len() == 1).then_some(());
+    stage.agent_says("shows the session it took over", one).await?;
+    story::press_stop(&stage, &forward.session).await?;
+    let status = forward.process.wait(SOON).await?;
+    ensure!(!status.success() && forward.process.log().contains("stopped on the device"), "{}", forward.process.log());
+    let ended = "SELECT end_reason FROM remote_session WHERE state = 'ended'";
+    let reason = wait_until("the cloud knows", SOON, async || {
+        Ok(sqlx::query_scalar::<_, String>(ended).fetch_optional(&database).await?)
+    });
+    ensure!(reason.await? == "device");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_transfer_goes_on_over_cut_connections_and_a_silent_network_until_the_customer_says_stop()
+-> anyhow::Result<()> {
+    const CUTS: u64 = 20;
+    let front = free_port()?;
+    let mut cloud = TestCloud::prepare(CloudSetup::default().behind(front))?;
+    let listen = ([127, 0, 0, 1], front).into();
+    let chaos = Chaos::start(Setup { listen, ..Setup::to(format!("127.0.0.1:{}", cloud.https_port())) }).await?;
+    cloud.serve().await?;
+    let folder = tempfile::tempdir()?;
+    let (mut stage, mut forward) = open(cloud, folder.path()).await?;
+
+    let random = Random::seeded(20);
+    let transfer = Transfer::start(forward.port, 64 * MIB);
+    transfer.reaches(MIB).await?;
+    for cut in 0..CUTS {
+        let before = chaos.counts().resets();
+        let direction = if cut % 2 == 0 { Direction::Up } else { Direction::Down };
+        chaos.set(Faults { reset_at: Some((direction, 20_000 + random.below(2_000_000))), ..Faults::default() });
+        wait_until("a connection is cut", SOON, async || Ok((chaos.counts().resets() > before).then_some(()))).await?;
+    }
+    chaos.set(Faults::default());
+    ensure!(!transfer.task.is_finished(), "the transfer was over before all was cut");
+    transfer.ends_whole().await.with_context(|| format!("the technician:\n{}", forward.process.log()))?;
+
+    let transfer = Transfer::start(forward.port, 16 * MIB);
+    transfer.reaches(MIB).await?;
+    chaos.set(Faults { stall_up: true, stall_down: true, ..Faults::default() });
+    measure_for(Duration::from_secs(20)).await;
+    chaos.set(Faults::default());
+    transfer.ends_whole().await.with_context(|| format!("the technician:\n{}", forward.process.log()))?;
+
+    // Whoever is away when the session ends hears why when it comes again.
+    let transfer = Transfer::start(forward.port, 64 * MIB);
+    transfer.reaches(MIB).await?;
+    chaos.set(Faults { stall_up: true, stall_down: true, ..Faults::default() });
+    stage.customer.open("/sessions").await?;
+    stage.customer.submit(&format!("/sessions/{}/stop", forward.session), &[]).await?;
+    chaos.cut();
+    chaos.set(Faults::default());
+    let status = forward.process.wait(SOON).await?;
+    ensure!(
+        !status.success() && forward.process.log().contains("the customer pressed Stop"),
+        "{}",
+        forward.process.log()
+    );
+    Ok(())
+}
