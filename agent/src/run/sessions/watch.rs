@@ -29,7 +29,7 @@ const READY_WITHIN: Duration = Duration::from_secs(10);
 /// A process that is there says so within this.
 const CARD_WITHIN: Duration = Duration::from_secs(1);
 /// No card is longer.
-const LONGEST_CARD: u64 = 16 * 1024;
+const LONGEST_CARD: usize = 16 * 1024;
 
 #[derive(Debug)]
 pub(super) enum Said {
@@ -72,15 +72,16 @@ pub(super) fn found(folder: &Path) -> io::Result<Vec<(Card, UnixStream)>> {
     Ok(found)
 }
 
-fn introduced(stream: &net::UnixStream) -> io::Result<Card> {
+fn introduced(mut stream: &net::UnixStream) -> io::Result<Card> {
     stream.set_read_timeout(Some(CARD_WITHIN))?;
-    let mut line = Vec::new();
+    let (mut line, mut byte) = (Vec::new(), [0]);
     // By the byte: what follows the line is read by whoever watches.
-    for byte in stream.take(LONGEST_CARD).bytes() {
-        match byte? {
-            b'\n' => break,
-            byte => line.push(byte),
+    while line.len() < LONGEST_CARD {
+        stream.read_exact(&mut byte)?;
+        if byte == *b"\n" {
+            break;
         }
+        line.extend(byte);
     }
     match serde_json::from_slice(&line)? {
         Word::Card(card) => Ok(card),
@@ -97,16 +98,13 @@ pub(super) async fn begin(
     controls: mpsc::UnboundedReceiver<Control>,
     say: mpsc::Sender<Said>,
 ) {
-    match timeout(READY_WITHIN, ready(&mut child, order, &socket)).await {
-        Ok(Ok(stream)) => {
-            tokio::spawn(async move { child.wait().await });
-            watch(session, stream, controls, say).await;
-        }
-        Ok(Err(_)) | Err(_) => {
-            tracing::warn!(%session, "the session's process did not open its socket");
-            let _ = child.kill().await;
-            gone(session, Some(EndReason::RelayLost), &say).await;
-        }
+    if let Ok(Ok(stream)) = timeout(READY_WITHIN, ready(&mut child, order, &socket)).await {
+        tokio::spawn(async move { child.wait().await });
+        watch(session, stream, controls, say).await;
+    } else {
+        tracing::warn!(%session, "the session's process did not open its socket");
+        let _ = child.kill().await;
+        gone(session, Some(EndReason::RelayLost), &say).await;
     }
 }
 
