@@ -32,7 +32,7 @@ enum Line {
 #[derive(Debug)]
 pub(super) struct Log {
     folder: PathBuf,
-    /// Open from the first record on: most of the time a device has nothing to say.
+    /// Open while something waits: most of the time a device has nothing to say.
     file: Option<File>,
     records: usize,
 }
@@ -79,6 +79,11 @@ impl Log {
         self.file = None;
         self.records = entries.len();
         Ok(())
+    }
+
+    /// Nothing waits: the file is closed until there is something to say again.
+    pub(super) fn rest(&mut self) {
+        self.file = None;
     }
 
     pub(super) const fn records(&self) -> usize {

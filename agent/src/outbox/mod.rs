@@ -127,6 +127,9 @@ impl Outbox {
         if self.log.records() > 2 * self.entries.len() + 64 {
             self.log.rewrite(self.entries.make_contiguous())?;
         }
+        if self.entries.is_empty() {
+            self.log.rest();
+        }
         Ok(())
     }
 }
