@@ -30,6 +30,9 @@ pub(super) enum NoTarget {
     /// No network of the session holds the address.
     #[error("{0} is in none of the session's networks")]
     Outside(IpAddr),
+    /// The session has no network.
+    #[error("the session reaches services only, and no network")]
+    NoNetwork,
     /// The name has no address.
     #[error("the name has no address")]
     NoSuchName(#[source] io::Error),
@@ -38,7 +41,7 @@ pub(super) enum NoTarget {
 impl From<NoTarget> for OpenError {
     fn from(why: NoTarget) -> Self {
         match why {
-            NoTarget::Forbidden(..) | NoTarget::Outside(_) => Self::NotAllowed,
+            NoTarget::Forbidden(..) | NoTarget::Outside(_) | NoTarget::NoNetwork => Self::NotAllowed,
             NoTarget::NoSuchName(_) => Self::NoSuchName,
         }
     }
@@ -63,6 +66,8 @@ pub(super) async fn resolve(service: &Service) -> Result<Vec<IpAddr>, NoTarget> 
 pub(super) async fn resolve_in(networks: &[Network], host: &Host) -> Result<Vec<IpAddr>, NoTarget> {
     let found: Vec<IpAddr> = match host {
         Host::Address(address) => vec![*address],
+        // Whoever may reach no network learns no names of it either.
+        Host::Name(_) if networks.is_empty() => return Err(NoTarget::NoNetwork),
         Host::Name(name) => {
             let found = tokio::net::lookup_host((name.as_str(), 0)).await.map_err(NoTarget::NoSuchName)?;
             found.map(|address| address.ip()).collect()
@@ -74,7 +79,7 @@ pub(super) async fn resolve_in(networks: &[Network], host: &Host) -> Result<Vec<
             Ok(()) => inside.push(*address),
             Err(NoTarget::Outside(_)) => {}
             // As above: it is not trusted for its others.
-            Err(why @ (NoTarget::Forbidden(..) | NoTarget::NoSuchName(_))) => return Err(why),
+            Err(why @ (NoTarget::Forbidden(..) | NoTarget::NoNetwork | NoTarget::NoSuchName(_))) => return Err(why),
         }
     }
     match (inside.is_empty(), found.first()) {
@@ -92,8 +97,8 @@ pub(super) fn allow(networks: &[Network], address: IpAddr) -> Result<(), NoTarge
     }
     // Only an address of this machine can be bound.
     match std::net::UdpSocket::bind((address, 0)) {
-        Ok(_) => Err(NoTarget::Forbidden(address, LOOPBACK)),
-        Err(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable => Ok(()),
+        Ok(_) | Err(_) => Err(NoTarget::Forbidden(address, LOOPBACK)),
     }
 }
 

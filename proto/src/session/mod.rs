@@ -12,6 +12,7 @@ pub mod inner_frame;
 pub mod line;
 mod meter;
 pub mod mux;
+mod pieces;
 mod pipe;
 mod pump;
 pub mod relay_frame;

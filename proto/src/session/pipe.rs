@@ -1,18 +1,11 @@
 //! What the driver and the owner of one stream share: bytes that arrived, credit to send, how it ended.
 
-use std::{
-    collections::VecDeque,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use tokio::sync::Notify;
 
-use super::inner_frame::ResetCode;
-
-/// Pieces smaller than this are copied together: a piece keeps the whole buffer it was read into, which its sender may
-/// have filled with frames that mean nothing.
-const SMALL: usize = 8 * 1024;
+use super::{inner_frame::ResetCode, pieces::Pieces};
 
 #[derive(Default)]
 pub(super) struct Pipe {
@@ -24,9 +17,7 @@ pub(super) struct Pipe {
 
 #[derive(Default)]
 struct State {
-    whole: VecDeque<Bytes>,
-    /// Small pieces that follow `whole`.
-    tail: BytesMut,
+    arrived: Pieces,
     finished: bool,
     reset: Option<ResetCode>,
     credit: usize,
@@ -49,17 +40,7 @@ impl Pipe {
     }
 
     pub(super) fn arrived(&self, bytes: Bytes) {
-        let mut state = self.state();
-        if bytes.len() < SMALL {
-            state.tail.extend_from_slice(&bytes);
-        } else {
-            let tail = state.tail.split();
-            if !tail.is_empty() {
-                state.whole.push_back(tail.freeze());
-            }
-            state.whole.push_back(bytes);
-        }
-        drop(state);
+        self.state().arrived.push(bytes);
         self.readable.notify_one();
     }
 
@@ -76,8 +57,7 @@ impl Pipe {
     pub(super) fn reset(&self, code: ResetCode) {
         let mut state = self.state();
         state.reset.get_or_insert(code);
-        state.whole.clear();
-        state.tail.clear();
+        state.arrived.clear();
         drop(state);
         self.readable.notify_one();
         self.writable.notify_one();
@@ -96,11 +76,8 @@ impl Pipe {
                 if let Some(code) = state.reset {
                     return Err(code);
                 }
-                if let Some(bytes) = state.whole.pop_front() {
+                if let Some(bytes) = state.arrived.pop() {
                     return Ok(Arrival::Data(bytes));
-                }
-                if !state.tail.is_empty() {
-                    return Ok(Arrival::Data(state.tail.split().freeze()));
                 }
                 if state.finished {
                     return Ok(Arrival::End);
@@ -152,35 +129,5 @@ impl Pipe {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use super::*;
-
-    /// Memory that tells when it is gone.
-    struct Read(Vec<u8>, #[expect(dead_code, reason = "counts those who keep the memory")] Arc<()>);
-
-    impl AsRef<[u8]> for Read {
-        fn as_ref(&self) -> &[u8] {
-            &self.0
-        }
-    }
-
-    #[test]
-    fn a_padded_frame_does_not_keep_the_buffer_it_was_read_into() {
-        let (pipe, keeps) = (Pipe::default(), Arc::new(()));
-        let mut arrived = 0;
-        for length in [1, 100, 2048, 4096, SMALL - 1] {
-            let buffer = Bytes::from_owner(Read(vec![7; 32 * 1024], keeps.clone()));
-            pipe.arrived(buffer.slice(8..8 + length));
-            arrived += length;
-        }
-        assert_eq!(Arc::strong_count(&keeps), 1, "what was read is gone while its bytes wait");
-        let state = pipe.state();
-        assert_eq!(state.tail.len() + state.whole.iter().map(Bytes::len).sum::<usize>(), arrived);
     }
 }

@@ -211,12 +211,19 @@ pub enum Passing {
     No,
 }
 
+/// The whole of an ACK: type, flags, offset.
+const ACK_BYTES: usize = 10;
+/// The whole of a SYNC: type, flags, epoch, offset.
+const SYNC_BYTES: usize = 18;
+
 impl Passing {
     /// Looks at a frame without reading more than its head.
     pub fn of(message: &[u8]) -> Self {
         match message.first() {
             Some(&kind::DATA) if message.len() >= DATA_HEADER => Self::Data(message.len() - DATA_HEADER),
-            Some(&kind::ACK | &kind::SYNC) if message.len() >= DATA_HEADER => Self::Word,
+            // To the byte: what follows would go uncounted.
+            Some(&kind::ACK) if message.len() == ACK_BYTES => Self::Word,
+            Some(&kind::SYNC) if message.len() == SYNC_BYTES => Self::Word,
             _ => Self::No,
         }
     }
@@ -513,6 +520,10 @@ mod tests {
         assert_eq!(Passing::of(&RelayFrame::Ack { next: 1 }.encode()), Passing::Word);
         assert_eq!(Passing::of(&RelayFrame::Sync { epoch: 1, next: 1 }.encode()), Passing::Word);
         assert_eq!(Passing::of(&RelayFrame::Ping { stamp: 1 }.encode()), Passing::No);
+        for word in [RelayFrame::Ack { next: 1 }, RelayFrame::Sync { epoch: 1, next: 1 }] {
+            let longer = [word.encode().as_ref(), b"x"].concat();
+            assert_eq!(Passing::of(&longer), Passing::No, "nothing travels uncounted");
+        }
     }
 
     #[test]

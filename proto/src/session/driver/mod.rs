@@ -152,8 +152,14 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
                 _ = self.asked.recv_many(&mut batch, 16), if urgent => for asked in batch.drain(..) {
                     self.ask(asked);
                 },
-                _ = self.asked_of_bulk.recv_many(&mut bulk, 8), if room => for asked in bulk.drain(..) {
-                    self.ask(asked);
+                _ = self.asked_of_bulk.recv_many(&mut bulk, 8), if room => {
+                    // What went the fast way before may have come after the look above, when senders run beside this.
+                    while let Ok(asked) = self.asked.try_recv() {
+                        self.ask(asked);
+                    }
+                    for asked in bulk.drain(..) {
+                        self.ask(asked);
+                    }
                 },
                 Some(stream) = self.ready.1.recv(), if room => if self.post(stream, AT_ONCE) {
                     let _ = self.ready.0.send(stream);

@@ -12,7 +12,10 @@ use std::{
 
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 
-use crate::session::relay_frame::{DATA_HEADER, MAX_DATA, RESUMES, RelayFrame, put_data_header};
+use crate::session::{
+    pieces::Pieces,
+    relay_frame::{DATA_HEADER, MAX_DATA, RESUMES, RelayFrame, put_data_header},
+};
 
 /// An acknowledgement is due after this many bytes,
 const ACK_EVERY: u64 = 64 * 1024;
@@ -72,7 +75,7 @@ struct Incoming {
     told: u64,
     /// When it must be told.
     tell_at: Option<Instant>,
-    ready: VecDeque<Bytes>,
+    ready: Pieces,
     /// Bytes in `ready`.
     waiting: usize,
 }
@@ -98,10 +101,10 @@ enum Heard {
 
 impl Machine {
     /// A line before its first byte, which keeps at most `limit` bytes that are not acknowledged.
-    pub const fn new(limit: usize) -> Self {
+    pub fn new(limit: usize) -> Self {
         Self {
             out: Outgoing { kept: VecDeque::new(), sent: 0, cost: 0, limit, end: 0, acknowledged: 0, highest: 0 },
-            incoming: Incoming { next: 0, told: 0, tell_at: None, ready: VecDeque::new(), waiting: 0 },
+            incoming: Incoming { next: 0, told: 0, tell_at: None, ready: Pieces::default(), waiting: 0 },
             pairing: None,
             met_before: false,
         }
@@ -181,14 +184,14 @@ impl Machine {
     /// The next bytes from the other end.
     pub fn read(&mut self, into: &mut impl bytes::BufMut) -> usize {
         let mut read = 0;
-        while let Some(front) = self.incoming.ready.front_mut()
-            && into.has_remaining_mut()
+        while into.has_remaining_mut()
+            && let Some(mut front) = self.incoming.ready.pop()
         {
             let taken = front.len().min(into.remaining_mut());
             into.put_slice(&front[..taken]);
             front.advance(taken);
-            if front.is_empty() {
-                self.incoming.ready.pop_front();
+            if !front.is_empty() {
+                self.incoming.ready.put_back(front);
             }
             read += taken;
         }
@@ -293,7 +296,7 @@ impl Incoming {
         }
         self.next += payload.len() as u64;
         self.waiting += payload.len();
-        self.ready.push_back(payload);
+        self.ready.push(payload);
         self.tell_at.get_or_insert(now + ACK_WITHIN);
         Ok(())
     }
