@@ -160,7 +160,8 @@ impl Shared {
                 for address in &addresses {
                     target::allow(&self.terms.networks, *address)?;
                 }
-                self.dial(*protocol, &addresses, *port, pin, Place::free()).await
+                let place = in_use(self.places.take_at(*protocol, &addresses, *port).await, &port)?;
+                self.dial(*protocol, &addresses, *port, pin, place).await
             }
             Target::Echo { address } => {
                 target::allow(&self.terms.networks, *address)?;
@@ -200,7 +201,8 @@ impl Shared {
                 (Reached::Udp(socket, place), at)
             }
         };
-        if let Some(pin) = pin {
+        // Only who has answered is pinned alone: a datagram's connect asks nobody.
+        if let (Some(pin), Reached::Tcp(..)) = (pin, &reached) {
             self.pinned().insert(pin, vec![at.ip()]);
         }
         Ok(reached)
@@ -238,16 +240,7 @@ impl Shared {
     }
 
     async fn place(&self, service: &Service) -> Result<Place, OpenError> {
-        self.places.take(&service.name).await.map_err(|error| match error {
-            NoPlace::Taken(_) => {
-                tracing::info!(service = %service.name, %error, "a service is in use");
-                OpenError::Busy
-            }
-            NoPlace::Uncounted(ref source) => {
-                tracing::error!(service = %service.name, %source, "a service's connections cannot be counted");
-                OpenError::Limit
-            }
-        })
+        in_use(self.places.take(&service.name).await, &service.name)
     }
 
     async fn pinned_or(
@@ -301,6 +294,20 @@ const fn outcome(error: OpenError) -> FlowOutcome {
         OpenError::Limit => FlowOutcome::Limit,
         OpenError::Busy => FlowOutcome::Busy,
     }
+}
+
+/// What the technician hears of a service without a free place.
+fn in_use(place: Result<Place, NoPlace>, service: &dyn std::fmt::Display) -> Result<Place, OpenError> {
+    place.map_err(|error| match error {
+        NoPlace::Taken(_) => {
+            tracing::info!(%service, %error, "a service is in use");
+            OpenError::Busy
+        }
+        NoPlace::Uncounted(ref source) => {
+            tracing::error!(%service, %source, "a service's connections cannot be counted");
+            OpenError::Limit
+        }
+    })
 }
 
 #[cfg(test)]

@@ -5,12 +5,13 @@ use std::{
     collections::BTreeMap,
     fs::{File, TryLockError},
     io,
+    net::IpAddr,
     num::NonZeroU16,
     path::{Path, PathBuf},
     time::Duration,
 };
 
-use gatelodge_proto::payload::ServiceName;
+use gatelodge_proto::payload::{Protocol, Service, ServiceName};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
@@ -25,7 +26,16 @@ const LOOK: Duration = Duration::from_millis(100);
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Places {
     folder: PathBuf,
-    most: BTreeMap<ServiceName, NonZeroU16>,
+    counted: BTreeMap<ServiceName, Counted>,
+}
+
+/// A service that counts, and where it is: whoever names its address instead counts too.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Counted {
+    most: NonZeroU16,
+    protocol: Protocol,
+    host: String,
+    port: u16,
 }
 
 /// A place that is taken until this is dropped; nothing to take where a service does not count.
@@ -55,19 +65,35 @@ impl Place {
 impl Places {
     /// As the settings say.
     pub fn of(config: &Config) -> Self {
-        let most = config.services.iter().filter_map(|service| Some((service.name.clone(), service.connections?)));
-        Self { folder: config.state_dir.join("places"), most: most.collect() }
+        let counted = config.services.iter().filter_map(|service| {
+            let Service { name, protocol, host, port } = service.offered();
+            Some((name, Counted { most: service.connections?, protocol, host, port }))
+        });
+        Self { folder: config.state_dir.join("places"), counted: counted.collect() }
     }
 
     /// A service that takes one connection at a time.
     #[cfg(test)]
     pub(super) fn one(service: &str, folder: &Path) -> Self {
-        Self { folder: folder.to_owned(), most: BTreeMap::from([(service.parse().unwrap(), NonZeroU16::MIN)]) }
+        Self { folder: folder.to_owned(), counted: BTreeMap::from([(service.parse().unwrap(), Counted::some(1))]) }
+    }
+
+    /// The same for whoever names addresses and a port: where they are those of a service that counts, by its address
+    /// in the settings, it is its place.
+    pub(super) async fn take_at(&self, protocol: Protocol, addresses: &[IpAddr], port: u16) -> Result<Place, NoPlace> {
+        let here = |counted: &Counted| {
+            let host = counted.host.parse::<IpAddr>();
+            counted.protocol == protocol && counted.port == port && host.is_ok_and(|host| addresses.contains(&host))
+        };
+        match self.counted.iter().find(|(_, counted)| here(counted)) {
+            Some((service, _)) => self.take(service).await,
+            None => Ok(Place::free()),
+        }
     }
 
     /// Waits for a place, but not for long.
     pub(super) async fn take(&self, service: &ServiceName) -> Result<Place, NoPlace> {
-        let Some(most) = self.most.get(service).copied() else { return Ok(Place::free()) };
+        let Some(Counted { most, .. }) = self.counted.get(service).cloned() else { return Ok(Place::free()) };
         let deadline = Instant::now() + PATIENCE;
         loop {
             if let Some(file) = free(&self.folder, service, most).map_err(NoPlace::Uncounted)? {
@@ -96,13 +122,40 @@ fn free(folder: &Path, service: &ServiceName, most: NonZeroU16) -> io::Result<Op
 }
 
 #[cfg(test)]
+impl Counted {
+    fn some(most: u16) -> Self {
+        let most = NonZeroU16::new(most).unwrap();
+        Self { most, protocol: Protocol::Tcp, host: "192.168.1.50".into(), port: 10001 }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
+    #[tokio::test(start_paused = true)]
+    async fn whoever_names_the_address_takes_the_services_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let (places, service) = places(folder.path(), 1);
+        let at =
+            async |protocol, address: &str, port| places.take_at(protocol, &[address.parse().unwrap()], port).await;
+        let taken = at(Protocol::Tcp, "192.168.1.50", 10001).await.unwrap();
+        assert!(matches!(places.take(&service).await, Err(NoPlace::Taken(_))));
+        for (protocol, address, port) in [
+            (Protocol::Udp, "192.168.1.50", 10001),
+            (Protocol::Tcp, "192.168.1.51", 10001),
+            (Protocol::Tcp, "192.168.1.50", 80),
+        ] {
+            at(protocol, address, port).await.unwrap();
+        }
+        drop(taken);
+        places.take(&service).await.unwrap();
+    }
+
     fn places(folder: &Path, most: u16) -> (Places, ServiceName) {
         let service: ServiceName = "panel".parse().unwrap();
-        let most = BTreeMap::from([(service.clone(), NonZeroU16::new(most).unwrap())]);
-        (Places { folder: folder.join("places"), most }, service)
+        let counted = BTreeMap::from([(service.clone(), Counted::some(most))]);
+        (Places { folder: folder.join("places"), counted }, service)
     }
 
     #[tokio::test(start_paused = true)]
