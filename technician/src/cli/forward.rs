@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use super::{
     SignedIn,
     live_line::{LiveLine, Ready},
-    session::{self, Asking, Reach},
+    session::{self, Asking, Reach, Twice},
 };
 use crate::{
     forward::{self, Forward, Listener, Wanted, bind},
@@ -42,7 +42,8 @@ pub(super) async fn forward(arguments: ForwardArguments, by: &SignedIn, output: 
     // Everything that can fail on this computer does so before a customer is asked.
     let reach = reach(device, &arguments.forwards, arguments.networks)?;
     let listeners = open_ports(device, &arguments.forwards).await?;
-    session::hold(by, device, reach, arguments.asking, output, async |ours, interrupted| {
+    let asked = arguments.asking.ask(Twice::Exits, output).await?;
+    session::hold(by, device, reach, asked, output, async |ours, interrupted| {
         let line = LiveLine::new(device, ready(&listeners), ours.join.until, by.clock.clone(), output);
         let (updates, told) = mpsc::unbounded_channel();
         let running = forward::run(ours, listeners, interrupted.cancelled(), updates);

@@ -41,12 +41,40 @@ pub(super) struct Reach {
     pub(super) networks: Vec<ServiceName>,
 }
 
+/// What the technician has said, and the word that ends what follows.
+pub(super) struct Asked {
+    reason: Option<String>,
+    minutes: u32,
+    interrupted: CancellationToken,
+}
+
+/// What a second Ctrl-C does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Twice {
+    /// Ends the program: nothing is left behind but a session that the portal ends by itself.
+    Exits,
+    /// Nothing more: there is something to put back as it was, which takes seconds.
+    Waits,
+}
+
+impl Asking {
+    /// Asks why, where nobody said so. Until here Ctrl-C ends the program, whatever it waits for; from here on it ends
+    /// what follows in order.
+    pub(super) async fn ask(self, twice: Twice, output: Output) -> Result<Asked, Failure> {
+        let reason = match self.reason {
+            None => output.ask(sentences::WHY).await,
+            given => given,
+        };
+        Ok(Asked { reason, minutes: self.minutes, interrupted: interrupted(twice)? })
+    }
+}
+
 /// A session from the request to its end. `run` has the session once it may be joined, and the word that ends it.
 pub(super) async fn hold(
     by: &SignedIn,
     device: &DeviceView,
     reach: Reach,
-    asking: Asking,
+    asking: Asked,
     output: Output,
     run: impl AsyncFnOnce(Session, CancellationToken) -> Result<Ending, ForwardError>,
 ) -> Result<(), Failure> {
@@ -54,18 +82,13 @@ pub(super) async fn hold(
     let Reach { mut services, networks } = reach;
     services.sort();
     services.dedup();
-    let reason = match asking.reason {
-        None => output.ask(sentences::WHY).await,
-        given => given,
-    };
-    // Not before: until here Ctrl-C ends the program, whatever it waits for.
-    let interrupted = interrupted()?;
+    let Asked { reason, minutes, interrupted } = asking;
     let request = SessionRequest {
         device: device.id,
         services,
         networks,
         reason,
-        minutes: asking.minutes,
+        minutes,
         csr: key.csr().map_err(|error| broken(&error))?,
     };
     let asked = by.cloud.ask_session(&request).await?;
@@ -177,18 +200,21 @@ async fn end_there(by: &SignedIn, session: SessionId, output: Output) {
     }
 }
 
-/// Cancelled by Ctrl-C or SIGTERM. Whoever says so twice does not want to wait for a farewell: the program ends, and the
-/// portal finds out by itself.
-fn interrupted() -> Result<CancellationToken, Failure> {
+/// Cancelled by Ctrl-C, by SIGTERM, and when the terminal is closed. Whoever says so twice does not want to wait for a
+/// farewell: the program ends where it may, and the portal finds out by itself.
+fn interrupted(twice: Twice) -> Result<CancellationToken, Failure> {
     let token = CancellationToken::new();
-    for kind in [SignalKind::interrupt(), SignalKind::terminate()] {
+    for kind in [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()] {
         let mut signal = signal(kind).map_err(|error| broken(&error))?;
         let token = token.clone();
         tokio::spawn(async move {
             signal.recv().await;
             token.cancel();
-            signal.recv().await;
-            std::process::exit(INTERRUPTED);
+            while signal.recv().await.is_some() {
+                if twice == Twice::Exits {
+                    std::process::exit(INTERRUPTED);
+                }
+            }
         });
     }
     Ok(token)

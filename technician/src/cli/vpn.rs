@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use super::{
     SignedIn,
     live_line::{LiveLine, Ready},
-    session::{self, Asking, Reach},
+    session::{self, Asking, Reach, Twice},
 };
 use crate::{
     output::{Exit, Failure, Output},
@@ -54,6 +54,8 @@ pub(super) async fn vpn(arguments: VpnArguments, by: &SignedIn, output: Output) 
         Some(named) if named.is_empty() => addresses(device),
         Some(named) => named,
     };
+    // Before anything changes on this computer: from here on Ctrl-C leaves it as it was.
+    let asked = arguments.asking.ask(Twice::Waits, output).await?;
     // Everything that can fail on this computer does so before a customer is asked.
     let ground = Ground::take(Places::under(Path::new("/")), &by.cloud.addresses().await, |taken| {
         let site =
@@ -65,7 +67,7 @@ pub(super) async fn vpn(arguments: VpnArguments, by: &SignedIn, output: Output) 
         services: device.services.iter().map(|service| service.name.clone()).collect(),
         networks: networks.into_iter().map(|network| network.name).collect(),
     };
-    session::hold(by, device, reach, arguments.asking, output, async |ours, interrupted| {
+    session::hold(by, device, reach, asked, output, async |ours, interrupted| {
         let line = LiveLine::new(device, ready(&ground), ours.join.until, by.clock.clone(), output);
         let (updates, told) = mpsc::unbounded_channel();
         let running = vpn::run(ours, &ground, interrupted.cancelled(), updates);
@@ -103,13 +105,22 @@ fn ranges(given: &[Subnet]) -> Result<Ranges, Failure> {
         .ok_or_else(|| Failure::new(Exit::Usage, sentences::TOO_MANY_RANGES, sentences::NEXT_ONE_RANGE))
 }
 
-/// The literal addresses of the services.
+/// The literal addresses of the services that only a site can have: any other is somebody's on the internet, and a device
+/// that names it must not take it over on this computer unless the technician names it too.
 fn addresses(device: &DeviceView) -> Vec<IpAddr> {
     let mut addresses: Vec<IpAddr> = device.services.iter().filter_map(|service| service.host.parse().ok()).collect();
-    addresses.retain(|address| !address.is_loopback());
+    addresses.retain(is_private);
     addresses.sort_unstable();
     addresses.dedup();
     addresses
+}
+
+/// RFC 1918 and RFC 4193.
+const fn is_private(address: &IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => address.is_private(),
+        IpAddr::V6(address) => address.is_unique_local(),
+    }
 }
 
 fn unprepared(error: &SystemError, device: &DeviceView) -> Failure {

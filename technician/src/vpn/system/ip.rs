@@ -59,10 +59,17 @@ fn interfaces() -> Result<Vec<Interface>, SystemError> {
 
 fn destination(text: &str) -> Option<Subnet> {
     match text.parse() {
-        Ok(subnet) => Some(subnet).filter(|subnet: &Subnet| subnet.prefix() > 0),
+        Ok(subnet) => Some(subnet).filter(|subnet| !is_default(subnet)),
         // A host has no prefix length; `default` is no address.
         Err(_) => single(text.parse().ok()?),
     }
+}
+
+/// Default routes, also as other VPNs write them to come before one: in halves (`redirect-gateway def1`), or as all of
+/// the addresses that are given out in IPv6.
+fn is_default(subnet: &Subnet) -> bool {
+    let widest = if subnet.first().is_ipv4() { 1 } else { 3 };
+    subnet.prefix() <= widest
 }
 
 pub(super) fn single(address: IpAddr) -> Option<Subnet> {
