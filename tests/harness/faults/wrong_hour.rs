@@ -129,7 +129,10 @@ fn copy(from: &std::path::Path, to: &std::path::Path) -> anyhow::Result<()> {
     for entry in std::fs::read_dir(from)? {
         let path = entry?.path();
         let name = path.file_name().context("a file has a name")?;
-        std::fs::copy(&path, to.join(name)).with_context(|| format!("cannot copy {}", path.display()))?;
+        // Folders hold what belongs to a running agent: its sessions, its places.
+        if path.is_file() {
+            std::fs::copy(&path, to.join(name)).with_context(|| format!("cannot copy {}", path.display()))?;
+        }
     }
     Ok(())
 }

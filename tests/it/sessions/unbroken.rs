@@ -178,7 +178,14 @@ async fn a_transfer_goes_on_over_cut_connections_and_a_silent_network_until_the_
     }
     chaos.set(Faults::default());
     ensure!(!transfer.task.is_finished(), "the transfer was over before all was cut");
-    transfer.ends_whole().await.with_context(|| format!("the technician:\n{}", forward.process.log()))?;
+    transfer.ends_whole().await.with_context(|| {
+        format!(
+            "the technician:\n{}\nthe agent:\n{}\nthe cloud:\n{}",
+            forward.process.log(),
+            stage.agent.log(),
+            stage.cloud.log()
+        )
+    })?;
 
     let transfer = Transfer::start(forward.port, 16 * MIB);
     transfer.reaches(MIB).await?;
