@@ -83,7 +83,7 @@ pub enum Event {
     Extend(Warrant),
     /// What the peer has counted.
     Stats(Stats),
-    /// The peer did not answer two PINGs.
+    /// The peer did not answer for so many PINGs that a lost connection would have been found.
     Silent,
 }
 

@@ -27,6 +27,10 @@ impl Tokens {
     }
 }
 
+/// An end that leaves so many PINGs unanswered is silent. Three times as many as a carrier may miss: a lost connection
+/// is found first, and replaced.
+pub(super) const MISSED: u8 = 6;
+
 /// PINGs sent and answered.
 pub(super) struct Liveness {
     next_ping: Instant,
@@ -40,7 +44,7 @@ pub(super) struct Liveness {
 /// A PING is due.
 pub(super) struct Due {
     pub(super) stamp: u64,
-    /// Two went unanswered before this one.
+    /// [`MISSED`] went unanswered before this one.
     pub(super) silent: bool,
 }
 
@@ -58,7 +62,7 @@ impl Liveness {
         if now < self.next_ping {
             return None;
         }
-        let silent = self.unanswered >= 2;
+        let silent = self.unanswered >= MISSED;
         self.unanswered = self.unanswered.saturating_add(1);
         self.count += 1;
         self.sent = Some((self.count, now));
