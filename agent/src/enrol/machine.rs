@@ -247,17 +247,27 @@ mod tests {
 
     #[test]
     fn a_cloud_that_is_away_is_asked_less_and_less_often() {
-        let (mut enrolment, random, mut now) =
-            (Enrolment::new(Method::FactorySecret, PACE), Random::seeded(3), Instant::now());
-        let mut waited = Vec::new();
-        for _ in 0..12 {
-            assert_eq!(enrolment.next(now, &random), Step::FetchNonce);
-            enrolment.failed(None, now, &random);
-            let Step::Pause(pause) = enrolment.next(now, &random) else { panic!("no pause after a failure") };
-            waited.push(pause);
-            now += pause;
+        const DEVICES: u32 = 200;
+        let mut waited = [Duration::ZERO; 4];
+        for seed in 0..u64::from(DEVICES) {
+            let (mut enrolment, random, mut now) =
+                (Enrolment::new(Method::FactorySecret, PACE), Random::seeded(seed), Instant::now());
+            for waited in &mut waited {
+                assert_eq!(enrolment.next(now, &random), Step::FetchNonce);
+                enrolment.failed(None, now, &random);
+                let Step::Pause(pause) = enrolment.next(now, &random) else { panic!("no pause after a failure") };
+                assert!(pause <= PACE.cap);
+                *waited += pause / DEVICES;
+                now += pause;
+            }
         }
-        assert!(waited[6..].iter().sum::<Duration>() > 2 * waited[..6].iter().sum::<Duration>(), "{waited:?}");
+        let [first, second, third, fourth] = waited;
+        assert!(first * 3 < second * 2 && second * 3 < third * 2, "{waited:?}");
+        assert!(fourth > PACE.cap / 3, "{waited:?}");
+
+        let (mut enrolment, random, now) =
+            (Enrolment::new(Method::FactorySecret, PACE), Random::seeded(3), Instant::now());
+        assert_eq!(enrolment.next(now, &random), Step::FetchNonce);
         enrolment.failed(Some(Duration::from_secs(600)), now, &random);
         let Step::Pause(pause) = enrolment.next(now, &random) else { panic!("no pause after a wish") };
         assert!(pause >= Duration::from_secs(600));
