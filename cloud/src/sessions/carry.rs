@@ -42,10 +42,9 @@ impl Admission for Rows {
             let (kits, side) = (&self.0, role.into());
             let again = matches!(entry, Entry::Again { .. });
             let admitted = match entry {
-                Entry::First { ticket, pledge } => {
+                Entry::First { ticket } => {
                     let ticket = ticket.parse::<Ticket>().map_err(|_| RelayError::Ticket)?;
-                    let pledge = pledge.map(Pledge::of_hash);
-                    admit(kits, &ticket, side, pledge).await
+                    admit(kits, &ticket, side).await
                 }
                 Entry::Again { secret } => {
                     let pledge = Pledge::of_secret(&secret).map_err(|_| RelayError::Ticket)?;
@@ -103,17 +102,11 @@ pub enum NotAdmitted {
     Database(#[from] DbError),
 }
 
-/// Uses a ticket up and says for which session, and keeps the pledge with which this end will come again.
-pub async fn admit(kits: &Kits, ticket: &Ticket, side: Side, pledge: Option<Pledge>) -> Result<Admitted, NotAdmitted> {
+/// Uses a ticket up and says for which session.
+pub async fn admit(kits: &Kits, ticket: &Ticket, side: Side) -> Result<Admitted, NotAdmitted> {
     let mut tx = kits.db.write().await?;
     let admitted = match store::take_ticket(&mut tx, kits.now(), ticket).await? {
-        Some((session, known)) if known == side => {
-            let admitted = enter(&mut tx, kits, session).await?;
-            if let (Ok(_), Some(pledge)) = (admitted, pledge) {
-                store::keep_pledge(&mut tx, session, side, &pledge).await?;
-            }
-            admitted.map_err(NotAdmitted::Over)
-        }
+        Some((session, known)) if known == side => enter(&mut tx, kits, session).await?.map_err(NotAdmitted::Over),
         Some(_) | None => Err(NotAdmitted::Unknown),
     };
     // A ticket that was shown is used up, whatever it opened.
@@ -147,12 +140,16 @@ async fn enter(tx: &mut Tx, kits: &Kits, session: SessionId) -> Result<Result<Ad
     store::renew_lease(tx, session, now, now + LEASE).await?;
     let Traffic { up, down } = store::bytes(tx, session).await?;
     let lifetime = open.state.until.since(now);
-    Ok(Ok(Admitted { session, lifetime, carried: Carried { up, down } }))
+    let begun = open.state.paired_at.is_some();
+    Ok(Ok(Admitted { session, lifetime, begun, carried: Carried { up, down } }))
 }
 
 async fn take_in(kits: &Kits, report: Report) -> Result<(), DbError> {
     match report {
-        Report::Joined { .. } => Ok(()),
+        Report::Joined { session, role, pledge: Some(hash), .. } => {
+            pledge(kits, session, role.into(), &Pledge::of_hash(hash)).await
+        }
+        Report::Joined { pledge: None, .. } => Ok(()),
         Report::Paired { session } => begun(kits, session).await,
         Report::Bytes { session, carried } => {
             let mut tx = kits.db.write().await?;
@@ -161,6 +158,14 @@ async fn take_in(kits: &Kits, report: Report) -> Result<(), DbError> {
         }
         Report::Ended { session, reason, carried } => ended(kits, session, reason, carried.into()).await,
     }
+}
+
+/// An end has its place at a relay: keeps with what it will come again. Not earlier, since an end that is refused its
+/// place must not take the pledge of the one that has it.
+pub async fn pledge(kits: &Kits, session: SessionId, side: Side, pledge: &Pledge) -> Result<(), DbError> {
+    let mut tx = kits.db.write().await?;
+    store::keep_pledge(&mut tx, session, side, pledge).await?;
+    tx.commit().await
 }
 
 /// Both ends are here: written before the first byte, and looked at before any byte of another pairing. An error means

@@ -1,5 +1,7 @@
 //! Joining an open session: a certificate for the technician's key, a ticket for each side, and the order to the
-//! device to come. May be asked again while the session is open, as after a broken connection.
+//! device to come. May be asked again while the session is open and the technician's place at the relay is free. An end
+//! whose connection broke comes again by its pledge and needs no second join; whoever joins while it has its place is
+//! refused by the relay, and its pledge stays what it was.
 
 use gatelodge_proto::{
     SessionId,

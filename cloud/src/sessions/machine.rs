@@ -47,6 +47,8 @@ pub struct Open {
     pub until: Timestamp,
     /// When an end first joined.
     pub joined_at: Option<Timestamp>,
+    /// When both ends were first there.
+    pub paired_at: Option<Timestamp>,
     /// Until when the relay's word holds.
     pub lease_until: Timestamp,
 }
@@ -148,7 +150,10 @@ impl Session<Allowed> {
     pub fn open(self, grant: SignedGrant) -> Session<Open> {
         let Allowed { at, until, .. } = self.state;
         let lease_until = (at + JOIN_PATIENCE).min(until);
-        Session { ask: self.ask, state: Open { grant, since: at, until, joined_at: None, lease_until } }
+        Session {
+            ask: self.ask,
+            state: Open { grant, since: at, until, joined_at: None, paired_at: None, lease_until },
+        }
     }
 }
 

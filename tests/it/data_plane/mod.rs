@@ -63,10 +63,7 @@ impl Admission for Book {
             Role::Device => TICKETS[1],
         };
         let known = match entry {
-            Entry::First { ticket, pledge } => {
-                self.pledges.lock().unwrap().extend(pledge);
-                ticket == expected
-            }
+            Entry::First { ticket } => ticket == expected,
             Entry::Again { secret } => {
                 let secret: Vec<u8> =
                     (0..64).step_by(2).map(|at| u8::from_str_radix(&secret[at..at + 2], 16).unwrap()).collect();
@@ -78,11 +75,14 @@ impl Admission for Book {
             }
         };
         let (lifetime, carried) = (Duration::from_secs(3600), Carried::default());
-        let admitted = Admitted { session: self.session, lifetime, carried };
+        let admitted = Admitted { session: self.session, lifetime, begun: false, carried };
         async move { if known { Ok(admitted) } else { Err(RelayError::Ticket.into()) } }.boxed()
     }
 
     fn report(&self, report: Report) -> BoxFuture<'_, Result<(), Unrecorded>> {
+        if let Report::Joined { pledge, .. } = report {
+            self.pledges.lock().unwrap().extend(pledge);
+        }
         self.reports.lock().unwrap().push(report);
         async { Ok(()) }.boxed()
     }

@@ -64,7 +64,7 @@ impl Sound {
         let used = asked(&cast, &marc, villa).await?.id;
         decide::approve(kits, &rosa, used).await?;
         let ticket: Ticket = join::join(kits, &marc, used).await?.ticket.parse()?;
-        carry::admit(kits, &ticket, Side::Technician, None).await?;
+        carry::admit(kits, &ticket, Side::Technician).await?;
         Rows(kits.clone()).report(Report::Paired { session: used }).await?;
         let flow = FlowId::make(kits.now(), &kits.random);
         let outcome = FlowOutcome::Opened;

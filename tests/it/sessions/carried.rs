@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, net::SocketAddr, sync::Arc, time::Duration};
 use futures_util::{SinkExt as _, StreamExt as _};
 use gatelodge_cloud::sessions::{
     carry, end, join,
+    model::hex,
     relay::{Relay, Settings},
 };
 use gatelodge_proto::{
@@ -14,9 +15,10 @@ use gatelodge_proto::{
     session::{
         Role, VERSION,
         carrier::{RelaySocket, dial},
-        relay_frame::{Hello, RelayFrame},
+        relay_frame::{Hello, RelayError, RelayFrame},
     },
 };
+use sha2::{Digest as _, Sha256};
 use tokio::net::TcpListener;
 
 use super::{asked, state};
@@ -33,11 +35,18 @@ async fn relay(cast: &Cast) -> anyhow::Result<(Relay, SocketAddr)> {
 }
 
 async fn leg(address: SocketAddr, role: Role, ticket: String) -> anyhow::Result<RelaySocket> {
+    said(address, Hello { version: VERSION, role, carrier: 0, ticket, resume: None, pledge: None }).await
+}
+
+async fn said(address: SocketAddr, hello: Hello) -> anyhow::Result<RelaySocket> {
     let tls = Arc::new(gatelodge_technician::tls::cloud_tls(None)?);
     let mut leg = dial(&format!("ws://{address}{RELAY_PATH}"), tls).await?;
-    let hello = Hello { version: VERSION, role, carrier: 0, ticket, resume: None, pledge: None };
     leg.send(RelayFrame::Hello(hello).encode()).await?;
     Ok(leg)
+}
+
+async fn heard(leg: &mut RelaySocket) -> anyhow::Result<Option<RelayFrame>> {
+    Ok(RelayFrame::decode(leg.next().await.expect("the relay answers")?)?)
 }
 
 /// Both ends of a session, paired.
@@ -101,6 +110,37 @@ async fn a_wall_clock_that_is_set_anew_ends_nothing_that_is_carried_here() -> an
         cast.pass(3600);
         assert_eq!(end::sweep_beside(cast.kits(), &carried).await?, 1, "its time is over all the same");
         assert_eq!(state(&cast, &rosa, session).await?, (SessionState::Ended, Some(EndReason::Expired)));
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_end_that_is_refused_its_place_leaves_the_pledge_of_the_one_that_has_it() -> anyhow::Result<()> {
+    for cast in cast::on_each().await? {
+        let marc = cast.installer("marc@example.com").await?;
+        let (prop, _) = cast.active(&marc, "villa-rosa", "rosa@example.com", Consent::Always).await?;
+        let session = asked(&cast, &marc, prop).await?.id;
+        let (_relay, address) = relay(&cast).await?;
+        let first = async |secret: [u8; 32]| -> anyhow::Result<RelaySocket> {
+            let ticket = join::join(cast.kits(), &marc, session).await?.ticket;
+            let pledge = Some(Sha256::digest(secret).into());
+            said(address, Hello { version: VERSION, role: Role::Technician, carrier: 0, ticket, resume: None, pledge })
+                .await
+        };
+        let again = async |secret: [u8; 32]| -> anyhow::Result<Option<RelayFrame>> {
+            let ticket = hex(&secret);
+            let hello =
+                Hello { version: VERSION, role: Role::Technician, carrier: 0, ticket, resume: Some(0), pledge: None };
+            heard(&mut said(address, hello).await?).await
+        };
+        let (ours, theirs) = ([1; 32], [2; 32]);
+        let mut leg = first(ours).await?;
+        assert!(matches!(heard(&mut leg).await?, Some(RelayFrame::Welcome(_))));
+        let refused = heard(&mut first(theirs).await?).await?;
+        assert_eq!(refused, Some(RelayFrame::Error { code: RelayError::Taken, retry_ms: 0 }));
+        let stranger = again(theirs).await?;
+        assert_eq!(stranger, Some(RelayFrame::Error { code: RelayError::Ticket, retry_ms: 0 }));
+        assert!(matches!(again(ours).await?, Some(RelayFrame::Welcome(_))), "who has the place comes again to it");
     }
     Ok(())
 }

@@ -34,7 +34,7 @@ async fn a_session_that_its_device_does_not_open_ends_at_once_for_that_reason() 
             cast.pass(1);
             let session = asked(&cast, &marc, prop).await?.id;
             let ticket: Ticket = join::join(kits, &marc, session).await?.ticket.parse()?;
-            carry::admit(kits, &ticket, Side::Technician, None).await?;
+            carry::admit(kits, &ticket, Side::Technician).await?;
             cast.answers_open(other.id, outcome.clone()).await?;
             assert_eq!(state(&cast, &rosa, session).await?.0, SessionState::Open, "it is not that device's to say");
             cast.answers_open(prop.id, outcome.clone()).await?;

@@ -191,7 +191,7 @@ async fn a_ticket_is_good_once_for_its_side_and_for_30_seconds() -> anyhow::Resu
         let mut all = JoinSet::new();
         for _ in 0..16 {
             let (cast, first) = (cast.clone(), first.clone());
-            all.spawn(async move { carry::admit(cast.kits(), &first, Side::Technician, None).await });
+            all.spawn(async move { carry::admit(cast.kits(), &first, Side::Technician).await });
         }
         let outcomes = all.join_all().await;
         let admitted: Vec<_> = outcomes.iter().filter_map(|outcome| outcome.as_ref().ok()).collect();
@@ -199,7 +199,7 @@ async fn a_ticket_is_good_once_for_its_side_and_for_30_seconds() -> anyhow::Resu
         assert_eq!((admitted[0].session, admitted[0].lifetime.as_secs()), (session.id, 3600));
         let swapped = ticket().await?;
         for _ in 0..2 {
-            let refused = carry::admit(cast.kits(), &swapped, Side::Device, None).await;
+            let refused = carry::admit(cast.kits(), &swapped, Side::Device).await;
             assert!(matches!(refused, Err(NotAdmitted::Unknown)), "{refused:?}");
         }
         let late = ticket().await?;
@@ -207,11 +207,11 @@ async fn a_ticket_is_good_once_for_its_side_and_for_30_seconds() -> anyhow::Resu
             cast.pass(15);
             carry::supervise(cast.kits(), &[(session.id, Traffic::default())]).await?;
         }
-        let refused = carry::admit(cast.kits(), &late, Side::Technician, None).await;
+        let refused = carry::admit(cast.kits(), &late, Side::Technician).await;
         assert!(matches!(refused, Err(NotAdmitted::Unknown)), "{refused:?}");
         let over = ticket().await?;
         end::stop_by_technician(cast.kits(), &marc, session.id).await?;
-        let refused = carry::admit(cast.kits(), &over, Side::Technician, None).await;
+        let refused = carry::admit(cast.kits(), &over, Side::Technician).await;
         assert!(matches!(refused, Err(NotAdmitted::Over(EndReason::Technician))), "{refused:?}");
     }
     Ok(())
@@ -226,7 +226,7 @@ async fn a_stop_ends_the_session_at_once_for_relay_device_and_both_audits() -> a
         let (_, paul) = cast.active(&marc, "villa-paul", "paul@example.com", Consent::Ask).await?;
         let session = asked(&cast, &marc, prop).await?.id;
         let ticket: Ticket = join::join(kits, &marc, session).await?.ticket.parse()?;
-        carry::admit(kits, &ticket, Side::Technician, None).await?;
+        carry::admit(kits, &ticket, Side::Technician).await?;
         let traffic = Traffic { up: 700, down: 50 };
         assert!(carry::supervise(kits, &[(session, traffic)]).await?.is_empty());
         assert_eq!(end::stop_by_customer(kits, &paul, session).await?, Stopped::Unknown);
@@ -302,7 +302,7 @@ async fn time_ends_requests_and_sessions_for_the_reason_that_holds() -> anyhow::
 
         let silent = asked(&cast, &marc, prop).await?.id;
         let ticket: Ticket = join::join(kits, &marc, silent).await?.ticket.parse()?;
-        carry::admit(kits, &ticket, Side::Technician, None).await?;
+        carry::admit(kits, &ticket, Side::Technician).await?;
         for _ in 0..10 {
             cast.pass(20);
             carry::supervise(kits, &[(silent, Traffic::default())]).await?;
@@ -314,7 +314,7 @@ async fn time_ends_requests_and_sessions_for_the_reason_that_holds() -> anyhow::
 
         let long = asked(&cast, &marc, prop).await?.id;
         let ticket: Ticket = join::join(kits, &marc, long).await?.ticket.parse()?;
-        carry::admit(kits, &ticket, Side::Technician, None).await?;
+        carry::admit(kits, &ticket, Side::Technician).await?;
         for _ in 0..144 {
             cast.pass(25);
             carry::supervise(kits, &[(long, Traffic::default())]).await?;

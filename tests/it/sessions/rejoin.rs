@@ -29,7 +29,8 @@ async fn an_end_comes_again_by_its_own_pledge_while_its_session_is_open() -> any
         let again = async |word: &str, side| carry::admit_again(kits, &pledge(word), side).await;
         let unknown = async |word: &str, side| matches!(again(word, side).await, Err(NotAdmitted::Unknown));
 
-        carry::admit(kits, &ticket().await?, Side::Technician, Some(pledge("a1"))).await?;
+        carry::admit(kits, &ticket().await?, Side::Technician).await?;
+        carry::pledge(kits, session, Side::Technician, &pledge("a1")).await?;
         carry::supervise(kits, &[(session, Traffic { up: 9, down: 4 })]).await?;
         for _ in 0..3 {
             cast.pass(90);
@@ -41,9 +42,10 @@ async fn an_end_comes_again_by_its_own_pledge_while_its_session_is_open() -> any
         assert!(unknown("a2", Side::Technician).await, "nobody pledged this");
         assert!(unknown("a1", Side::Device).await, "the other end did");
 
-        carry::admit(kits, &ticket().await?, Side::Technician, Some(pledge("b1"))).await?;
+        carry::admit(kits, &ticket().await?, Side::Technician).await?;
+        carry::pledge(kits, session, Side::Technician, &pledge("b1")).await?;
         assert!(unknown("a1", Side::Technician).await, "a newer pledge took its place");
-        carry::admit(kits, &ticket().await?, Side::Technician, None).await?;
+        carry::admit(kits, &ticket().await?, Side::Technician).await?;
         assert!(again("b1", Side::Technician).await.is_ok());
 
         end::stop_by_customer(kits, &rosa, session).await?;
@@ -63,7 +65,8 @@ async fn a_session_that_nobody_took_up_again_is_over() -> anyhow::Result<()> {
         let (prop, _) = cast.active(&marc, "villa-rosa", "rosa@example.com", Consent::Always).await?;
         let session = asked(&cast, &marc, prop).await?.id;
         let ticket: Ticket = join::join(kits, &marc, session).await?.ticket.parse()?;
-        carry::admit(kits, &ticket, Side::Technician, Some(pledge("a1"))).await?;
+        carry::admit(kits, &ticket, Side::Technician).await?;
+        carry::pledge(kits, session, Side::Technician, &pledge("a1")).await?;
         cast.pass(101);
         let late = carry::admit_again(kits, &pledge("a1"), Side::Technician).await;
         assert!(matches!(late, Err(NotAdmitted::Over(EndReason::RelayLost))), "{late:?}");

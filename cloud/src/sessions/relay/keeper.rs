@@ -16,11 +16,18 @@ use super::{
     room::{LegId, Presence, RoomId},
 };
 
-/// Runs until the room is gone.
-pub(super) async fn keep(relay: Relay, session: SessionId, room: RoomId, mut presence: watch::Receiver<Presence>) {
+/// Runs until the room is gone. `begun` says that both ends have been together before: this room is then one that they
+/// come again to, and whoever does not come was lost.
+pub(super) async fn keep(
+    relay: Relay,
+    session: SessionId,
+    room: RoomId,
+    begun: bool,
+    mut presence: watch::Receiver<Presence>,
+) {
     let settings = relay.0.settings;
-    let mut until = Instant::now() + settings.peer_within;
-    let mut was_up = false;
+    let mut until = Instant::now() + if begun { settings.back_within } else { settings.peer_within };
+    let mut was_up = begun;
     loop {
         let here = *presence.borrow_and_update();
         let Presence { technician: Some(technician), device: Some(device) } = here else {

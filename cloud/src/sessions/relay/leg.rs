@@ -74,7 +74,6 @@ struct Entered {
     role: Role,
     session: SessionId,
     lifetime: Duration,
-    again: bool,
     place: Place,
 }
 
@@ -87,12 +86,8 @@ pub(super) async fn serve(relay: Relay, place: OwnedSemaphorePermit, socket: Web
     };
     drop(place);
     match entered {
-        Ok(mut entered) => {
+        Ok(entered) => {
             tracing::debug!(session = %entered.session, role = entered.role.word(), "a leg has joined the relay");
-            if let Some(presence) = entered.place.opened.take() {
-                let kept = keep(relay.clone(), entered.session, entered.place.room, presence);
-                relay.0.under_way.spawn(kept);
-            }
             stay(&relay, entered, (sink, source)).await;
         }
         Err(Some(refusal)) => {
@@ -116,11 +111,11 @@ async fn enter(relay: &Relay, source: &mut Source) -> Result<Entered, Option<Ref
         return Err(Some(RelayError::Version.into()));
     }
     let again = resume.is_some();
-    let entry = if again { Entry::Again { secret: ticket } } else { Entry::First { ticket, pledge } };
+    let entry = if again { Entry::Again { secret: ticket } } else { Entry::First { ticket } };
     let admitted = relay.0.admission.admit(entry, role).await.map_err(Some)?;
     let session = admitted.session;
     let guest = Guest { session, role, version, again, carried: admitted.carried };
-    let place = relay.0.rooms.join(guest, settings.max_sessions).map_err(|code| Some(code.into()))?;
+    let mut place = relay.0.rooms.join(guest, settings.max_sessions).map_err(|code| Some(code.into()))?;
     // Whoever closes the relay lets go of what is in its rooms, and may have looked just before.
     if relay.0.closing.is_cancelled() {
         if !relay.let_go(session) {
@@ -128,7 +123,23 @@ async fn enter(relay: &Relay, source: &mut Source) -> Result<Entered, Option<Ref
         }
         return Err(Some(RelayError::Unavailable.into()));
     }
-    Ok(Entered { role, session, lifetime: admitted.lifetime, again, place })
+    if let Some(presence) = place.opened.take() {
+        relay.0.under_way.spawn(keep(relay.clone(), session, place.room, admitted.begun, presence));
+    }
+    let joined = Report::Joined { session, role, again, pledge: pledge.filter(|_| !again) };
+    if let Err(error) = relay.0.admission.report(joined).await {
+        tracing::warn!(%session, role = role.word(), %error, "a leg is not taken in");
+        leave(relay, session, role, &place);
+        return Err(Some(RelayError::Unavailable.into()));
+    }
+    Ok(Entered { role, session, lifetime: admitted.lifetime, place })
+}
+
+/// A leg is gone without a word; where it cannot come again, the session is over.
+fn leave(relay: &Relay, session: SessionId, role: Role, place: &Place) {
+    if !relay.0.rooms.depart(session, role, place.leg) {
+        relay.end(session, Some(place.room), Cause::Gone(role, PeerLoss::Lost));
+    }
 }
 
 async fn hello(source: &mut Source) -> Result<Hello, Option<RelayError>> {
@@ -148,10 +159,10 @@ async fn hello(source: &mut Source) -> Result<Hello, Option<RelayError>> {
 
 /// From WELCOME to the end of the leg.
 async fn stay(relay: &Relay, entered: Entered, (mut sink, mut source): (Sink, Source)) {
-    let Entered { role, session, lifetime, again, place: Place { room, leg, phase, .. } } = entered;
+    let Entered { role, session, lifetime, place } = entered;
+    let phase = place.phase.clone();
     let settings = relay.0.settings;
     let deadline = Instant::now() + lifetime;
-    relay.tell(Report::Joined { session, role, again }).await;
     let vitals = Vitals::new();
     let (mut gone, mut outlet) = (phase.clone(), None);
     let parting = tokio::select! {
@@ -163,9 +174,8 @@ async fn stay(relay: &Relay, entered: Entered, (mut sink, mut source): (Sink, So
         _ = gone.wait_for(Phase::is_last) => None,
     };
     match parting {
-        Some(Parting::Away) if relay.0.rooms.depart(session, role, leg) => {}
-        Some(Parting::Away) => drop(relay.end(session, Some(room), Cause::Gone(role, PeerLoss::Lost))),
-        Some(Parting::Ends(cause)) => drop(relay.end(session, Some(room), cause)),
+        Some(Parting::Away) => leave(relay, session, role, &place),
+        Some(Parting::Ends(cause)) => drop(relay.end(session, Some(place.room), cause)),
         None => {}
     }
     let last = phase.borrow().clone();

@@ -53,8 +53,9 @@ pub trait Admission: Send + Sync + 'static {
     /// connection but its first frame.
     fn admit(&self, entry: Entry, role: Role) -> BoxFuture<'_, Result<Admitted, Refusal>>;
 
-    /// Writes down what happened. [`Report::Paired`] holds the bytes back until this has answered, and an error there
-    /// ends the session: no audit, no session. Errors of the other reports are logged.
+    /// Writes down what happened. [`Report::Joined`] holds the welcome back until this has answered, and after an error
+    /// there the end is not taken in; [`Report::Paired`] holds the bytes back, and an error there ends the session: no
+    /// audit, no session. Errors of the other reports are logged.
     fn report(&self, report: Report) -> BoxFuture<'_, Result<(), Unrecorded>>;
 }
 
@@ -64,8 +65,6 @@ pub enum Entry {
     First {
         /// The one-use join ticket.
         ticket: String,
-        /// SHA-256 of the secret by which it will come again.
-        pledge: Option<[u8; 32]>,
     },
     /// Because its connection was lost.
     Again {
@@ -81,6 +80,8 @@ pub struct Admitted {
     pub session: SessionId,
     /// Which may last this long from now on.
     pub lifetime: Duration,
+    /// Whether both ends have been there before, at this relay or another.
+    pub begun: bool,
     /// What it has carried by all that is written down.
     pub carried: Carried,
 }
@@ -113,7 +114,7 @@ pub struct Unrecorded;
 /// What happened in the relay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Report {
-    /// One end is here.
+    /// One end has its place, and is not welcomed yet.
     Joined {
         /// The session.
         session: SessionId,
@@ -121,6 +122,8 @@ pub enum Report {
         role: Role,
         /// It was here before.
         again: bool,
+        /// SHA-256 of the secret by which it will come again, when it comes for the first time.
+        pledge: Option<[u8; 32]>,
     },
     /// Both ends are here; no byte flows between these legs yet. Said anew when one of them was replaced.
     Paired {

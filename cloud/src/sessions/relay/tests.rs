@@ -62,15 +62,16 @@ impl Admission for Book {
         let mut tickets = self.0.tickets.lock().unwrap();
         let carried = Carried::default();
         let admitted = match entry {
-            Entry::First { ticket, .. } => tickets.iter().position(|known| *known == ticket).map(|at| {
+            Entry::First { ticket } => tickets.iter().position(|known| *known == ticket).map(|at| {
                 let lifetime = Duration::from_millis(if ticket.ends_with("short") { 50 } else { 3_600_000 });
                 tickets.remove(at);
-                Admitted { session: session(), lifetime, carried }
+                Admitted { session: session(), lifetime, begun: false, carried }
             }),
             // Each end's secret is its name.
             Entry::Again { secret } => (secret == role.word()).then_some(Admitted {
                 session: session(),
                 lifetime: Duration::from_secs(3600),
+                begun: true,
                 carried,
             }),
         };
@@ -171,7 +172,7 @@ fn data(seq: u64, payload: &'static [u8]) -> RelayFrame {
 #[tokio::test]
 async fn two_ends_meet_and_their_bytes_pass_unchanged_and_counted() {
     let (book, relay, mut device, mut technician) = paired(Settings::default()).await;
-    let joined = |role| Report::Joined { session: session(), role, again: false };
+    let joined = |role| Report::Joined { session: session(), role, again: false, pledge: None };
     assert_eq!(book.reports(), [joined(Role::Device), joined(Role::Technician), Report::Paired { session: session() }]);
     for frame in [data(0, b"down"), RelayFrame::Ack { next: 0 }, data(4, b"!")] {
         technician.say(frame.clone()).await;
@@ -323,7 +324,8 @@ async fn strangers_have_their_own_few_places_and_leave_them_when_they_are_known(
     let hello =
         Hello { version: VERSION, role: Role::Device, carrier: 0, ticket: "device".into(), resume: None, pledge: None };
     silent.say(RelayFrame::Hello(hello)).await;
-    while !book.reports().contains(&Report::Joined { session: session(), role: Role::Device, again: false }) {
+    let joined = Report::Joined { session: session(), role: Role::Device, again: false, pledge: None };
+    while !book.reports().contains(&joined) {
         tokio::task::yield_now().await;
     }
     assert!(knock(address).await.starts_with("HTTP/1.1 101 "), "the one who is known made room");

@@ -52,6 +52,7 @@ struct Row {
     opened_at: Option<Ts>,
     until: Option<Ts>,
     joined_at: Option<Ts>,
+    paired_at: Option<Ts>,
     lease_until: Option<Ts>,
     ended_at: Option<Ts>,
     end_reason: Option<String>,
@@ -99,6 +100,7 @@ impl TryFrom<Row> for Found {
                     since: row.opened_at.ok_or_else(|| missing("beginning"))?.into(),
                     until: row.until.ok_or_else(|| missing("end time"))?.into(),
                     joined_at: row.joined_at.map(Timestamp::from),
+                    paired_at: row.paired_at.map(Timestamp::from),
                     lease_until: row.lease_until.ok_or_else(|| missing("lease"))?.into(),
                 },
             }),
@@ -125,7 +127,7 @@ macro_rules! found {
         concat!(
             "SELECT id, device_id, registration_id, epoch, technician_id, installer_id, customer_id, services, networks, \
              reason, minutes, csr, key_thumbprint, signed_grant, state, requested_at, decided_at, decided_by, opened_at, until, \
-             joined_at, lease_until, ended_at, end_reason FROM remote_session WHERE id = $1",
+             joined_at, paired_at, lease_until, ended_at, end_reason FROM remote_session WHERE id = $1",
             $lock
         )
     };

@@ -237,7 +237,7 @@ impl Scene<'_> {
     async fn admit(&mut self, place: usize, swapped: bool, now: Timestamp) -> anyhow::Result<()> {
         let Some(shown) = self.model.tickets.get_mut(place) else { return Ok(()) };
         let side = if swapped { Side::Device } else { Side::Technician };
-        let outcome = carry::admit(self.cast.kits(), &shown.ticket, side, None).await;
+        let outcome = carry::admit(self.cast.kits(), &shown.ticket, side).await;
         let good = !shown.used && now < shown.made + TICKET;
         if swapped {
             self.paths.reach("swapped");

@@ -79,3 +79,18 @@ async fn a_secret_that_nobody_pledged_looks_like_an_unknown_ticket() {
     stranger.say(RelayFrame::Hello(hello)).await;
     assert_eq!(stranger.hear().await, Some(RelayFrame::Error { code: RelayError::Ticket, retry_ms: 0 }));
 }
+
+#[tokio::test]
+async fn an_end_that_comes_again_to_a_relay_that_has_just_started_waits_as_long_and_ends_for_the_same_reason() {
+    // At a relay that does not know that both were here, the end would be that nobody ever joined.
+    let times = Settings {
+        peer_within: Duration::from_millis(50),
+        back_within: Duration::from_millis(100),
+        ..Settings::default()
+    };
+    let book = Book::default();
+    let (_relay, address) = relay(times, &book).await;
+    let mut technician = Leg::again(address, Role::Technician).await;
+    assert_eq!(technician.hear().await, Some(RelayFrame::PeerDown { loss: PeerLoss::Lost, retry_ms: 0 }));
+    assert_eq!(book.ended().await.0, EndReason::RelayLost);
+}
