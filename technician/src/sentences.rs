@@ -25,6 +25,7 @@ pub(crate) const NEXT_NAME_SERVICE: &str = "name one of the services above, like
 pub(crate) const NEXT_OTHER_PORT: &str = "choose another local port, like 8081:panel-web, or leave it out";
 pub(crate) const NEXT_PROXY: &str = "correct HTTPS_PROXY or ALL_PROXY in the environment, or unset it";
 pub(crate) const NEXT_WHICH_NETWORK: &str = "name one of the networks above with --network";
+pub(crate) const NEXT_OTHER_ADDRESS: &str = "name an address in one of the networks above";
 pub(crate) const NEXT_OFFER_NETWORK: &str =
     "have a network offered: [[networks]] in the settings of the device's agent";
 pub(crate) const NEXT_NAME_NETWORK: &str = "name one of the networks above with --network, or none for all of them";
@@ -32,7 +33,9 @@ pub(crate) const TOO_MANY_RANGES: &str = "more than one range of the same kind o
 pub(crate) const NEXT_ONE_RANGE: &str = "give --range once for IPv4 and once for IPv6 at most";
 pub(crate) const NEXT_OTHER_RANGE: &str =
     "give a larger free range with --range, like 10.128.0.0/9, or fewer networks with --network";
-pub(crate) const NEXT_TUN: &str = "see that /dev/net/tun is there and iproute2 is installed, then try again";
+pub(crate) const NEXT_TUN: &str = "see that /dev/net/tun is there (modprobe tun), then try again";
+pub(crate) const NEXT_IPROUTE: &str = "see that iproute2 is installed and `ip address` works, then try again";
+pub(crate) const NEXT_STATE_FOLDER: &str = "make room there and see that root may write, then try again";
 pub(crate) const NAMES_IN_HOSTS: &str = "the names are in /etc/hosts until the session ends";
 pub(crate) const WAITING_FOR_CONSENT: &str = "the customer has not allowed this session yet";
 pub(crate) const NEXT_WAIT: &str = "wait here, or ask them to open the portal > Requests";
@@ -174,7 +177,9 @@ pub(crate) const fn ended(reason: EndReason) -> &'static str {
         EndReason::DeviceOff => "the device refuses the session: remote access is switched off on the device itself",
         EndReason::DeviceConsent => "the device refuses the session: as it knows the customer's rule, nobody may enter",
         EndReason::DeviceOwner => "the device refuses the session: it has changed hands meanwhile",
-        EndReason::DeviceServices => "the device refuses the session: its own settings list none of these services",
+        EndReason::DeviceServices => {
+            "the device refuses the session: its own settings list nothing of what was asked for"
+        }
         EndReason::DeviceBusy => "the device refuses the session: it carries as many as it can",
         EndReason::DeviceClock => "the device refuses the session: by its own clock it was asked too late",
         EndReason::DeviceFault => "the device tried to open the session and could not",
@@ -183,7 +188,7 @@ pub(crate) const fn ended(reason: EndReason) -> &'static str {
 
 pub(crate) const fn after_end(reason: EndReason) -> &'static str {
     match reason {
-        EndReason::Technician => "gatelodge forward opens another",
+        EndReason::Technician => "ask for another when you need it; gatelodge forward and gatelodge vpn open one",
         EndReason::Customer | EndReason::Device | EndReason::Revoked => "talk to the customer, then ask for another",
         EndReason::Expired | EndReason::Idle => "ask for another; --minutes sets how long it may last",
         EndReason::RelayLost => "check the connection of both sides, then ask for another",

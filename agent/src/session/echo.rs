@@ -113,13 +113,27 @@ async fn ping(socket: &UdpSocket, address: IpAddr, datagrams: &Datagrams) -> Flo
                     tracing::debug!(%error, "a ping could not be sent");
                 }
             }
-            // An error is of an earlier ping: that nobody is there, and silence says so too.
-            Ok(length) = socket.recv(&mut buffer) => {
-                if let Some((head, message)) = buffer[..length].split_at_checked(HEAD) && head[0] == reply {
-                    totals.sent += message.len() as u64;
-                    datagrams.send(Bytes::copy_from_slice(message));
+            message = answer(socket, reply, &mut buffer) => {
+                totals.sent += message.len() as u64;
+                datagrams.send(message);
+            }
+        }
+    }
+}
+
+/// The next answer. Cancelling loses nothing.
+async fn answer(socket: &UdpSocket, reply: u8, buffer: &mut [u8]) -> Bytes {
+    loop {
+        match socket.recv(buffer).await {
+            Ok(length) => {
+                if let Some((head, message)) = buffer[..length].split_at_checked(HEAD)
+                    && head[0] == reply
+                {
+                    return Bytes::copy_from_slice(message);
                 }
             }
+            // Of an earlier ping: that nobody is there, and silence says so too.
+            Err(error) => tracing::debug!(%error, "a ping failed"),
         }
     }
 }
@@ -159,6 +173,22 @@ mod tests {
     #[tokio::test]
     async fn a_host_that_refuses_is_there() {
         assert!(is_there("127.0.0.1".parse().unwrap()).await);
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_heard_after_a_ping_that_failed() {
+        let host = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let (socket, address) = (UdpSocket::bind("127.0.0.1:0").await.unwrap(), host.local_addr().unwrap());
+        drop(host);
+        socket.connect(address).await.unwrap();
+        socket.send(b"nobody is there").await.unwrap();
+        socket.ready(tokio::io::Interest::ERROR).await.unwrap();
+        let host = UdpSocket::bind(address).await.unwrap();
+        for packet in [&[8, 0, 0, 0, 0, 0, 7][..], &[0, 0], &[0, 0, 0, 0, 0, 0, 9]] {
+            host.send_to(packet, socket.local_addr().unwrap()).await.unwrap();
+        }
+        let heard = tokio::time::timeout(PROBE_WITHIN, answer(&socket, 0, &mut [0; 64])).await;
+        assert_eq!(heard.unwrap(), [9].as_slice(), "the answer alone, and in spite of the error");
     }
 
     #[tokio::test(start_paused = true)]

@@ -27,6 +27,7 @@ use super::{
     Events, Limits,
     admit::Terms,
     echo::Echo,
+    lookup::Lookups,
     places::{NoPlace, Place, Places},
     target::{self, connect, resolve},
     udp,
@@ -49,6 +50,7 @@ struct Shared {
     places: Places,
     handle: Handle,
     events: Events,
+    lookups: Lookups,
     /// Addresses stay what they were at the first look, for the whole session; once one has answered, it alone.
     pinned: Mutex<HashMap<Pin, Vec<IpAddr>>>,
 }
@@ -89,7 +91,8 @@ impl Reached {
 
 impl Flows {
     pub(super) fn new(terms: Terms, places: Places, handle: Handle, events: Events, limits: Limits) -> Self {
-        let shared = Shared { terms, places, handle, events, pinned: Mutex::default() };
+        let lookups = Lookups::of_system();
+        let shared = Shared { terms, places, handle, events, lookups, pinned: Mutex::default() };
         Self { shared: Arc::new(shared), running: TaskTracker::new(), limits, seen: HashSet::new() }
     }
 
@@ -144,11 +147,11 @@ impl Shared {
                 let service = self.service(name).ok_or(OpenError::NotAllowed)?;
                 let place = self.place(service).await?;
                 let pin = Pin::Service(name.clone());
-                let addresses = self.pinned_or(&pin, resolve(service)).await?;
+                let addresses = self.pinned_or(&pin, resolve(&self.lookups, service)).await?;
                 self.dial(service.protocol, &addresses, service.port, Some(pin), place).await
             }
             Target::Address { protocol, host, port } => {
-                let found = target::resolve_in(&self.terms.networks, host);
+                let found = target::resolve_in(&self.lookups, &self.terms.networks, host);
                 let (pin, addresses) = match host {
                     Host::Address(_) => (None, found.await?),
                     Host::Name(name) => {
@@ -291,7 +294,7 @@ const fn outcome(error: OpenError) -> FlowOutcome {
         OpenError::TimedOut => FlowOutcome::TimedOut,
         OpenError::Unreachable => FlowOutcome::Unreachable,
         OpenError::NoSuchName => FlowOutcome::NoSuchName,
-        OpenError::Limit => FlowOutcome::Limit,
+        OpenError::Limit | OpenError::Names => FlowOutcome::Limit,
         OpenError::Busy => FlowOutcome::Busy,
     }
 }

@@ -15,6 +15,7 @@ mod admit;
 mod desk;
 mod echo;
 mod flows;
+mod lookup;
 mod order;
 mod places;
 pub mod process;

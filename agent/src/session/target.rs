@@ -18,6 +18,8 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
+use super::lookup::{Lookups, NoAddress};
+
 /// Longest wait for a target's answer, over all its addresses.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 
@@ -33,27 +35,24 @@ pub(super) enum NoTarget {
     /// The session has no network.
     #[error("the session reaches services only, and no network")]
     NoNetwork,
-    /// The name has no address.
-    #[error("the name has no address")]
-    NoSuchName(#[source] io::Error),
+    /// The name has no address, or is not looked up.
+    #[error(transparent)]
+    NoAddress(#[from] NoAddress),
 }
 
 impl From<NoTarget> for OpenError {
     fn from(why: NoTarget) -> Self {
         match why {
             NoTarget::Forbidden(..) | NoTarget::Outside(_) | NoTarget::NoNetwork => Self::NotAllowed,
-            NoTarget::NoSuchName(_) => Self::NoSuchName,
+            NoTarget::NoAddress(NoAddress::Unknown(_)) => Self::NoSuchName,
+            NoTarget::NoAddress(NoAddress::Busy) => Self::Names,
         }
     }
 }
 
 /// Resolves a service of the device's own list, once; the caller pins the answer for the session. Never empty.
-pub(super) async fn resolve(service: &Service) -> Result<Vec<IpAddr>, NoTarget> {
-    let found = tokio::net::lookup_host((service.host.as_str(), service.port)).await.map_err(NoTarget::NoSuchName)?;
-    let found: Vec<_> = found.map(|address| address.ip()).collect();
-    if found.is_empty() {
-        return Err(NoTarget::NoSuchName(io::ErrorKind::NotFound.into()));
-    }
+pub(super) async fn resolve(lookups: &Lookups, service: &Service) -> Result<Vec<IpAddr>, NoTarget> {
+    let found = lookups.addresses(&service.host).await?;
     // A name with one forbidden address is not trusted for its others: it may be rebound between two lookups.
     for address in &found {
         check(*address, names_loopback(&service.host)).map_err(|why| NoTarget::Forbidden(*address, why))?;
@@ -63,15 +62,12 @@ pub(super) async fn resolve(service: &Service) -> Result<Vec<IpAddr>, NoTarget> 
 
 /// Resolves a place in the session's networks, once; the caller pins the answer for the session. Never empty. A name may
 /// have addresses elsewhere, which are not dialled.
-pub(super) async fn resolve_in(networks: &[Network], host: &Host) -> Result<Vec<IpAddr>, NoTarget> {
+pub(super) async fn resolve_in(lookups: &Lookups, networks: &[Network], host: &Host) -> Result<Vec<IpAddr>, NoTarget> {
     let found: Vec<IpAddr> = match host {
         Host::Address(address) => vec![*address],
         // Whoever may reach no network learns no names of it either.
         Host::Name(_) if networks.is_empty() => return Err(NoTarget::NoNetwork),
-        Host::Name(name) => {
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await.map_err(NoTarget::NoSuchName)?;
-            found.map(|address| address.ip()).collect()
-        }
+        Host::Name(name) => lookups.addresses(name.as_str()).await?,
     };
     let mut inside = Vec::new();
     for address in &found {
@@ -79,13 +75,13 @@ pub(super) async fn resolve_in(networks: &[Network], host: &Host) -> Result<Vec<
             Ok(()) => inside.push(*address),
             Err(NoTarget::Outside(_)) => {}
             // As above: it is not trusted for its others.
-            Err(why @ (NoTarget::Forbidden(..) | NoTarget::NoNetwork | NoTarget::NoSuchName(_))) => return Err(why),
+            Err(why @ (NoTarget::Forbidden(..) | NoTarget::NoNetwork | NoTarget::NoAddress(_))) => return Err(why),
         }
     }
     match (inside.is_empty(), found.first()) {
         (false, _) => Ok(inside),
         (true, Some(outside)) => Err(NoTarget::Outside(*outside)),
-        (true, None) => Err(NoTarget::NoSuchName(io::ErrorKind::NotFound.into())),
+        (true, None) => Err(NoAddress::Unknown(io::ErrorKind::NotFound.into()).into()),
     }
 }
 
@@ -304,7 +300,9 @@ mod tests {
     #[tokio::test]
     async fn a_place_is_in_the_sessions_networks_and_never_the_device_itself() {
         let lan = networks(&["192.0.2.0/24", "2001:db8::/64"]);
-        let place = async |networks: &[Network], host: &str| resolve_in(networks, &host.parse().unwrap()).await;
+        let lookups = Lookups::of_system();
+        let place =
+            async |networks: &[Network], host: &str| resolve_in(&lookups, networks, &host.parse().unwrap()).await;
         for inside in ["192.0.2.50", "2001:db8::50"] {
             assert_eq!(place(&lan, inside).await.unwrap(), [inside.parse::<IpAddr>().unwrap()]);
         }
@@ -320,12 +318,12 @@ mod tests {
             let own = own.local_addr().unwrap().ip();
             assert!(matches!(allow(&networks(&ALL), own), Err(NoTarget::Forbidden(..))), "{own}");
         }
-        assert!(matches!(place(&lan, "panel.invalid").await, Err(NoTarget::NoSuchName(_))));
+        assert!(matches!(place(&lan, "panel.invalid").await, Err(NoTarget::NoAddress(NoAddress::Unknown(_)))));
     }
 
     async fn resolved(host: &str) -> Result<IpAddr, NoTarget> {
         let service = Service { name: "panel".parse().unwrap(), protocol: Protocol::Tcp, host: host.into(), port: 80 };
-        resolve(&service).await.map(|found| found[0])
+        resolve(&Lookups::of_system(), &service).await.map(|found| found[0])
     }
 
     #[tokio::test]
@@ -349,12 +347,12 @@ mod tests {
         // Spellings that the system's resolver understands and a reader of the settings may not.
         for host in ["2130706433", "0x7f.1", "0177.0.0.1", "127.1", "::ffff:127.0.0.1", "0", "localhost."] {
             let refused = resolved(host).await;
-            assert!(matches!(refused, Err(NoTarget::Forbidden(..) | NoTarget::NoSuchName(_))), "{host}: {refused:?}");
+            assert!(matches!(refused, Err(NoTarget::Forbidden(..) | NoTarget::NoAddress(_))), "{host}: {refused:?}");
         }
     }
 
     #[tokio::test]
     async fn a_name_without_address_says_so() {
-        assert!(matches!(resolved("panel.invalid").await, Err(NoTarget::NoSuchName(_))));
+        assert!(matches!(resolved("panel.invalid").await, Err(NoTarget::NoAddress(NoAddress::Unknown(_)))));
     }
 }

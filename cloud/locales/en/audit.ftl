@@ -47,7 +47,7 @@ audit-session-ended = The session ended: { $reason ->
     [device_off] remote access is switched off on the device
     [device_consent] as the device knows the rule, nobody may enter
     [device_owner] the device has changed hands
-    [device_services] the device’s own settings list none of the services
+    [device_services] the device’s own settings list nothing of what was asked for
     [device_busy] the device carries no more sessions
     [device_clock] by the device’s clock it came too late
     [device_fault] the device could not open it

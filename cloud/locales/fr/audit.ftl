@@ -47,7 +47,7 @@ audit-session-ended = La session est finie : { $reason ->
     [device_off] l’accès à distance est coupé sur l’appareil
     [device_consent] selon la règle que l’appareil connaît, personne ne peut entrer
     [device_owner] l’appareil a changé de mains
-    [device_services] les réglages de l’appareil ne prévoient aucun de ces services
+    [device_services] les réglages de l’appareil ne prévoient rien de ce qui est demandé
     [device_busy] l’appareil ne porte pas plus de sessions
     [device_clock] trop tard selon l’horloge de l’appareil
     [device_fault] l’appareil n’a pas pu l’ouvrir

@@ -59,7 +59,7 @@ pub(super) async fn forward(arguments: ForwardArguments, by: &SignedIn, output: 
 fn reach(device: &DeviceView, forwards: &[Forward], named: Vec<ServiceName>) -> Result<Reach, Failure> {
     for name in &named {
         if !device.networks.iter().any(|network| network.name == *name) {
-            return Err(no_network(device, sentences::no_network(&device.name, name)));
+            return Err(no_network(device, sentences::no_network(&device.name, name), sentences::NEXT_WHICH_NETWORK));
         }
     }
     let mut reach = Reach { services: Vec::new(), networks: named };
@@ -76,16 +76,18 @@ fn reach(device: &DeviceView, forwards: &[Forward], named: Vec<ServiceName>) -> 
             }
             Wanted::Place { host: Host::Address(address), .. } => {
                 let holding = device.networks.iter().filter(|network| network.subnet.contains(*address));
-                let smallest = holding.max_by_key(|network| network.subnet.prefix());
-                let network = smallest
-                    .ok_or_else(|| no_network(device, sentences::in_no_network(&device.name, &forward.wanted)))?;
-                reach.networks.push(network.name.clone());
+                let Some(smallest) = holding.max_by_key(|network| network.subnet.prefix()) else {
+                    let what = sentences::in_no_network(&device.name, &forward.wanted);
+                    return Err(no_network(device, what, sentences::NEXT_OTHER_ADDRESS));
+                };
+                reach.networks.push(smallest.name.clone());
             }
             Wanted::Place { host: Host::Name(_), .. } | Wanted::Socks5 => {
                 if let [only] = &device.networks[..] {
                     reach.networks.push(only.name.clone());
                 } else if reach.networks.is_empty() {
-                    return Err(no_network(device, sentences::which_network(&device.name, &forward.wanted)));
+                    let what = sentences::which_network(&device.name, &forward.wanted);
+                    return Err(no_network(device, what, sentences::NEXT_WHICH_NETWORK));
                 }
             }
         }
@@ -95,10 +97,10 @@ fn reach(device: &DeviceView, forwards: &[Forward], named: Vec<ServiceName>) -> 
     Ok(reach)
 }
 
-fn no_network(device: &DeviceView, what: String) -> Failure {
+fn no_network(device: &DeviceView, what: String, next: &'static str) -> Failure {
     let named = |network: &Network| format!("{} ({})", network.name, network.subnet);
     let known: Vec<_> = device.networks.iter().map(named).collect();
-    let next = if known.is_empty() { sentences::NEXT_OFFER_NETWORK } else { sentences::NEXT_WHICH_NETWORK };
+    let next = if known.is_empty() { sentences::NEXT_OFFER_NETWORK } else { next };
     Failure::new(Exit::Usage, what, next).about("networks", sentences::offers(&known))
 }
 
@@ -183,15 +185,16 @@ mod tests {
     #[test]
     fn what_no_network_covers_is_said_with_the_networks_there_are() {
         let two = [("bus", "10.0.0.0/24"), ("lan", "192.168.1.0/24")];
-        for (networks, forward, named, words) in [
-            (&two[..], "192.168.2.50:80", &[][..], "tcp 192.168.2.50:80 is in no network of villa-rosa"),
-            (&two[..], "panel.local:80", &[][..], "say in which network of villa-rosa tcp panel.local:80 is"),
-            (&two[..], "socks5:1080", &[][..], "say in which network of villa-rosa socks5 is"),
-            (&two[..], "panel-web", &["wan"][..], "villa-rosa has no network `wan`"),
-            (&[][..], "socks5:1080", &[][..], "say in which network of villa-rosa socks5 is"),
+        let (which, other) = (sentences::NEXT_WHICH_NETWORK, sentences::NEXT_OTHER_ADDRESS);
+        for (networks, forward, named, words, next) in [
+            (&two[..], "192.168.2.50:80", &[][..], "tcp 192.168.2.50:80 is in no network of villa-rosa", other),
+            (&two[..], "panel.local:80", &[][..], "say in which network of villa-rosa tcp panel.local:80 is", which),
+            (&two[..], "socks5:1080", &[][..], "say in which network of villa-rosa socks5 is", which),
+            (&two[..], "panel-web", &["wan"][..], "villa-rosa has no network `wan`", which),
+            (&[][..], "192.168.2.50:80", &[][..], "is in no network of villa-rosa", sentences::NEXT_OFFER_NETWORK),
         ] {
             let refused = asked(networks, &[forward], named).unwrap_err();
-            assert!(refused.contains(words), "{refused}");
+            assert!(refused.contains(words) && refused.contains(next), "{refused}");
             let known = if networks.is_empty() { "it offers none" } else { "bus (10.0.0.0/24), lan (192.168.1.0/24)" };
             assert!(refused.contains(known), "{refused}");
         }

@@ -129,9 +129,9 @@ fn unprepared(error: &SystemError, device: &DeviceView) -> Failure {
     let next = match error {
         SystemError::NotAllowed => format!("sudo gatelodge vpn {name}"),
         SystemError::Unplanned(_) => sentences::NEXT_OTHER_RANGE.to_owned(),
-        SystemError::Ip { .. } | SystemError::Interface(_) | SystemError::State { .. } => {
-            sentences::NEXT_TUN.to_owned()
-        }
+        SystemError::Interface(_) => sentences::NEXT_TUN.to_owned(),
+        SystemError::Ip { .. } => sentences::NEXT_IPROUTE.to_owned(),
+        SystemError::State { .. } => sentences::NEXT_STATE_FOLDER.to_owned(),
     };
     Failure::new(Exit::Failed, error.to_string(), next)
 }

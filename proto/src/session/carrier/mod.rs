@@ -55,6 +55,10 @@ impl CarrierEnd {
                 Role::Technician => EndReason::Device,
                 Role::Device => EndReason::Technician,
             }),
+            // It showed a ticket long ago, and comes again with its own secret.
+            Self::Refused(RelayError::Ticket) => {
+                Ending::because(EndReason::RelayLost, &"the relay did not take this end of the session back")
+            }
             Self::Refused(error) => Ending::because(EndReason::RelayLost, &error),
             Self::GivenUp => {
                 Ending::because(EndReason::RelayLost, &"the connection was lost and did not come back in 90 seconds")

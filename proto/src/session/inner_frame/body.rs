@@ -23,6 +23,8 @@ const TARGET_ECHO: u8 = 3;
 const WITH_NETWORKS: u16 = 2;
 /// Follows the code of `OpenError::Limit`: the target's own limit is meant.
 const TARGETS_LIMIT: u8 = 1;
+/// The same: look-ups of names are meant.
+const NAMES_LIMIT: u8 = 2;
 
 /// A grant and the customer's proof of consent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,6 +121,9 @@ pub enum OpenError {
     /// It takes no more connections at a time, and all are in use. To version 1 the same as a limit.
     #[error("it is in use and takes no more connections at a time; end another one first")]
     Busy,
+    /// The device looks up as many names as it may. To version 1 the same as a limit.
+    #[error("the device is looking up too many names at once; try again, or name an address")]
+    Names,
 }
 
 /// Why a stream was broken off.
@@ -186,8 +191,11 @@ pub(super) fn open_error(fields: &mut Fields) -> Result<OpenError, FrameError> {
         3 => OpenError::TimedOut,
         4 => OpenError::Unreachable,
         5 => OpenError::NoSuchName,
-        6 if fields.u8() == Ok(TARGETS_LIMIT) => OpenError::Busy,
-        6 => OpenError::Limit,
+        6 => match fields.u8() {
+            Ok(TARGETS_LIMIT) => OpenError::Busy,
+            Ok(NAMES_LIMIT) => OpenError::Names,
+            Ok(_) | Err(_) => OpenError::Limit,
+        },
         7 => OpenError::Consent,
         _ => return Err(FrameError::Field("open error")),
     })
@@ -203,6 +211,7 @@ pub(super) fn put_open_error(out: &mut BytesMut, error: OpenError) {
         OpenError::Limit => out.put_u8(6),
         OpenError::Consent => out.put_u8(7),
         OpenError::Busy => out.put_slice(&[6, TARGETS_LIMIT]),
+        OpenError::Names => out.put_slice(&[6, NAMES_LIMIT]),
     }
 }
 

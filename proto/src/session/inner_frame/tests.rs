@@ -8,7 +8,7 @@ use crate::{
     payload::{Host, Network, Protocol, ServiceName, Subnet},
 };
 
-const OPEN_ERRORS: [OpenError; 8] = [
+const OPEN_ERRORS: [OpenError; 9] = [
     OpenError::NotAllowed,
     OpenError::Refused,
     OpenError::TimedOut,
@@ -17,6 +17,7 @@ const OPEN_ERRORS: [OpenError; 8] = [
     OpenError::Limit,
     OpenError::Consent,
     OpenError::Busy,
+    OpenError::Names,
 ];
 
 fn any_grant() -> impl Strategy<Value = Warrant> {
@@ -164,6 +165,7 @@ fn golden_bytes() {
         ),
         ("open_err", InnerFrame::OpenErr { stream: 1, code: OpenError::Refused }),
         ("open_err_busy", InnerFrame::OpenErr { stream: 1, code: OpenError::Busy }),
+        ("open_err_names", InnerFrame::OpenErr { stream: 1, code: OpenError::Names }),
         ("data", InnerFrame::Data { stream: 1, payload: payload() }),
         ("credit", InnerFrame::Credit { stream: 1, bytes: 32768 }),
         ("fin", InnerFrame::Fin { stream: 1 }),
@@ -181,8 +183,10 @@ fn golden_bytes() {
 
 #[test]
 fn version_1_reads_a_busy_target_as_a_limit_and_an_acceptance_without_networks() {
-    let busy = InnerFrame::OpenErr { stream: 1, code: OpenError::Busy }.encode();
-    assert_eq!(busy[HEADER], 6, "the code that version 1 knows, and a byte that it does not read");
+    for code in [OpenError::Busy, OpenError::Names] {
+        let limit = InnerFrame::OpenErr { stream: 1, code }.encode();
+        assert_eq!(limit[HEADER], 6, "the code that version 1 knows, and a byte that it does not read");
+    }
     let mut accept = BytesMut::from([2u8, 0, 0, 10, 0, 0, 0, 0, 0, 1, 0, 64, 0, 0, 14, 16, 0, 0].as_slice());
     let Some(InnerFrame::Accept(accept)) = InnerFrame::take(&mut accept).unwrap() else { panic!("ACCEPT") };
     assert_eq!((accept.version, accept.networks), (1, Vec::new()));

@@ -61,7 +61,9 @@ impl From<OpenFailure> for Reply {
             OpenFailure::Target(OpenError::TimedOut) => Self::TimedOut,
             OpenFailure::Target(OpenError::Unreachable) => Self::NetworkUnreachable,
             OpenFailure::Target(OpenError::NoSuchName) => Self::HostUnreachable,
-            OpenFailure::Target(OpenError::Limit | OpenError::Busy) | OpenFailure::Over => Self::Failed,
+            OpenFailure::Target(OpenError::Limit | OpenError::Busy | OpenError::Names) | OpenFailure::Over => {
+                Self::Failed
+            }
         }
     }
 }

@@ -331,7 +331,7 @@ impl Stack {
                 Some(Body::Udp { .. } | Body::Echo { .. }) | None => unreachable(Unreachable::Port),
             },
             // Silence; after a limit the program's next try may be in luck.
-            OpenFailure::Target(OpenError::TimedOut | OpenError::Limit) => None,
+            OpenFailure::Target(OpenError::TimedOut | OpenError::Limit | OpenError::Names) => None,
             OpenFailure::Target(OpenError::Unreachable | OpenError::NoSuchName) | OpenFailure::Over => {
                 unreachable(Unreachable::Host)
             }

@@ -31,6 +31,7 @@ fn a_target_looks_as_it_would_from_beside_the_device() {
         (OpenError::Busy, "reset"),
         (OpenError::TimedOut, "silence"),
         (OpenError::Limit, "silence"),
+        (OpenError::Names, "silence"),
         (OpenError::Unreachable, "host"),
         (OpenError::NoSuchName, "host"),
         (OpenError::NotAllowed, "prohibited"),
