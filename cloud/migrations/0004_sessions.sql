@@ -8,6 +8,7 @@ CREATE TABLE remote_session (
     customer_id {uuid} NOT NULL REFERENCES organisation (id),
     services {json} NOT NULL,
     networks {json} NOT NULL,
+    listens {json} NOT NULL,
     reason TEXT,
     minutes INTEGER NOT NULL,
     csr TEXT NOT NULL,

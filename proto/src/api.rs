@@ -6,7 +6,7 @@ use crate::{
     DeviceId, SessionId, Timestamp,
     grant::SignedGrant,
     identity::{EmailAddress, IdCode, WebAddress},
-    payload::{Consent, EndReason, Life, Network, Service, ServiceName},
+    payload::{Consent, EndReason, Life, Listen, Network, Service, ServiceName},
 };
 
 /// `POST` without a body: begins a sign-in by browser approval (RFC 8628); answers [`SignInStarted`].
@@ -146,6 +146,9 @@ pub struct DeviceView {
     /// Which networks a session may reach as a whole.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub networks: Vec<Network>,
+    /// Where the installation calls the technician's computer, when a session is asked for with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub listens: Vec<Listen>,
 }
 
 /// Asks for a session.
@@ -161,6 +164,9 @@ pub struct SessionRequest {
     /// To which of its networks, as a whole.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub networks: Vec<ServiceName>,
+    /// At which of its ports the installation may call the technician's computer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub listens: Vec<ServiceName>,
     /// Why, when the technician says so; shown to the customer and kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -224,6 +230,9 @@ pub struct SessionView {
     /// To which networks, as a whole.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub networks: Vec<Network>,
+    /// Where the installation may call the technician's computer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub listens: Vec<Listen>,
     /// Why, when the technician said so.
     pub reason: Option<String>,
     /// Where it stands.

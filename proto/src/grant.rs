@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     DeviceId, OrganisationId, SessionId, Timestamp, UserId,
-    payload::{Consent, Network, Service},
+    payload::{Consent, Listen, Network, Service},
 };
 
 /// The largest signed grant, in bytes of text.
@@ -34,6 +34,9 @@ pub struct Grant {
     /// Which networks may be reached as a whole.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub networks: Vec<Network>,
+    /// Where the installation may call the technician's computer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub listens: Vec<Listen>,
     /// From when.
     pub from: Timestamp,
     /// Until when.
@@ -186,6 +189,7 @@ mod tests {
                 port: 80,
             }],
             networks: Vec::new(),
+            listens: Vec::new(),
             from: now,
             until: now + std::time::Duration::from_secs(3600),
             lifetime_s: 3600,

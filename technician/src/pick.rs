@@ -59,6 +59,7 @@ mod tests {
             consent: Some(Consent::Ask),
             services: vec![],
             networks: Vec::new(),
+            listens: Vec::new(),
         }
     }
 

@@ -1,10 +1,13 @@
 //! Every sentence this program says to a person, in one place, so that another language is another file.
 
-use std::{net::IpAddr, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 use gatelodge_proto::{
     api::{DeviceView, Presence, SessionState},
-    payload::{Consent, EndReason, Host, Life, Network, Service, ServiceName, Subnet},
+    payload::{Consent, EndReason, Host, Life, Listen, Network, Service, ServiceName, Subnet},
     session::inner_frame::Target,
 };
 
@@ -22,6 +25,7 @@ pub(crate) const SIGN_IN_DENIED: &str = "the sign-in was refused in the browser"
 pub(crate) const SIGN_IN_LATE: &str = "the code was not confirmed in time";
 pub(crate) const NEXT_LIST_DEVICES: &str = "gatelodge devices shows every device you may see";
 pub(crate) const NEXT_NAME_SERVICE: &str = "name one of the services above, like 8080:panel-web";
+pub(crate) const NEXT_NAME_LISTEN: &str = "name one of the ports above, like back:event-receiver=9000";
 pub(crate) const NEXT_OTHER_PORT: &str = "choose another local port, like 8081:panel-web, or leave it out";
 pub(crate) const NEXT_PROXY: &str = "correct HTTPS_PROXY or ALL_PROXY in the environment, or unset it";
 pub(crate) const NEXT_WHICH_NETWORK: &str = "name one of the networks above with --network";
@@ -82,6 +86,18 @@ pub(crate) fn which_network(device: &str, wanted: &Wanted) -> String {
     format!("say in which network of {device} {wanted} is")
 }
 
+pub(crate) fn no_listen(device: &str, wanted: &ServiceName) -> String {
+    format!("the installation of {device} calls at no port `{wanted}`")
+}
+
+pub(crate) fn calls(listen: &Listen, local: SocketAddr) -> String {
+    format!("calls of {} to {} (port {}) reach {local} here", listen.from, listen.name, listen.port)
+}
+
+pub(crate) fn deaf(name: &ServiceName) -> String {
+    format!("the device does not listen for {name}: its port is in use, or its address is gone; its log says more")
+}
+
 pub(crate) fn no_network(device: &str, wanted: &ServiceName) -> String {
     format!("{device} has no network `{wanted}`")
 }
@@ -122,6 +138,7 @@ pub(crate) fn target(target: &Target) -> String {
             Host::Address(IpAddr::V4(_)) | Host::Name(_) => format!("{} {host}:{port}", protocol.word()),
         },
         Target::Echo { address } => format!("ping {address}"),
+        Target::Call { listen, caller } => format!("call of {caller} to {listen}"),
     }
 }
 

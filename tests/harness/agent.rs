@@ -30,6 +30,8 @@ pub struct AgentSetup {
     pub udp_services: Vec<(String, SocketAddr)>,
     /// What a session may reach as a whole: name and subnet.
     pub networks: Vec<(String, String)>,
+    /// Where the installation calls the technician: name, protocol, port and who may.
+    pub listens: Vec<(String, &'static str, u16, String)>,
     /// More settings, as dotted key and TOML value.
     pub more: Vec<(String, String)>,
     /// Another build of the program; the one next to the tests when `None`.
@@ -114,6 +116,15 @@ impl TestAgent {
         }
         for (name, subnet) in setup.networks {
             text = text + "\n[[networks]]\n" + &lines([("name", quoted(&name)), ("subnet", quoted(&subnet))]);
+        }
+        for (name, protocol, port, from) in setup.listens {
+            let fields = [
+                ("name", quoted(&name)),
+                ("protocol", quoted(protocol)),
+                ("port", port.to_string()),
+                ("from", quoted(&from)),
+            ];
+            text = text + "\n[[listens]]\n" + &lines(fields);
         }
         write_private(&factory, &setup.factory)?;
         write_private(&folder.join("agent.toml"), &text)?;

@@ -149,6 +149,7 @@ impl Speaker {
             interfaces: Vec::new(),
             services: Vec::new(),
             networks: Vec::new(),
+            listens: Vec::new(),
         };
         self.placed(Up::Report, report)
     }

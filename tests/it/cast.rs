@@ -313,6 +313,12 @@ impl Cast {
             interfaces: Vec::new(),
             services: services.iter().map(service).collect(),
             networks: vec![payload::Network { name: "lan".parse()?, subnet: "192.168.1.0/24".parse()? }],
+            listens: vec![payload::Listen {
+                name: "event-receiver".parse()?,
+                protocol: Protocol::Tcp,
+                port: 9000,
+                from: "192.168.1.0/24".parse()?,
+            }],
         };
         self.says(prop.id, Up::Report, report).await
     }

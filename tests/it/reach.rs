@@ -1,5 +1,6 @@
 //! `gatelodge forward` with the real programs, device and panel each in a network namespace of its own: several ports at
-//! once, datagrams, IPv6, SOCKS 5; and a host beside the session's networks that never sees a packet.
+//! once, datagrams, IPv6, SOCKS 5, a panel that calls back; and a host beside the session's networks that never sees a
+//! packet.
 
 use std::{net::SocketAddr, process::Command, sync::Arc, time::Duration};
 
@@ -17,7 +18,7 @@ use gatelodge_tests::{
 };
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::{TcpStream, UdpSocket},
+    net::{TcpListener, TcpStream, UdpSocket},
     task::JoinSet,
 };
 
@@ -32,7 +33,7 @@ struct Scene {
     stage: Stage,
     vault: Place,
     _device: Arc<Place>,
-    _panel: Place,
+    panel: Place,
     _tasks: JoinSet<()>,
     _folder: tempfile::TempDir,
 }
@@ -63,6 +64,10 @@ impl Scene {
             factory: "mac = \"02:42:AC:11:00:0A\"\nserial = \"SN-REACH-1\"\n".to_owned(),
             networks: vec![("lan".into(), "192.168.1.0/24".into()), ("lan-6".into(), "fd77:1::/64".into())],
             udp_services: vec![("panel-log".to_owned(), at(514)?)],
+            listens: vec![
+                ("event-receiver".into(), "tcp", 9000, "192.168.1.0/24".into()),
+                ("event-log".into(), "udp", 9514, "fd77:1::/64".into()),
+            ],
             place: Some(device.clone()),
             ..AgentSetup::default()
         };
@@ -74,7 +79,7 @@ impl Scene {
         device.shows(page.context("the device's page has no port")?).await?;
         story::play_until(&mut stage, 4, |_| {}).await?;
         story::sign_in_technician(&mut stage).await?;
-        Ok(Some(Self { stage, vault, _device: device, _panel: panel, _tasks: tasks, _folder: folder }))
+        Ok(Some(Self { stage, vault, _device: device, panel, _tasks: tasks, _folder: folder }))
     }
 
     /// Starts `gatelodge forward`, has the customer read what is asked for and allow it, and waits until it carries.
@@ -231,4 +236,73 @@ async fn several_ports_at_once_reach_what_the_session_covers_and_nothing_beside_
         told.await.with_context(logs)?;
     }
     Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_panel_that_calls_back_reaches_the_technicians_computer_and_nobody_else_does() -> anyhow::Result<()> {
+    let Some(mut scene) = Scene::set().await? else { return Ok(()) };
+    let device = |port| SocketAddr::from(([192, 168, 1, 2], port));
+    let dial = |place: &Place, at: SocketAddr| place.inside(|| std::net::TcpStream::connect_timeout(&at, PATIENCE));
+    scene.vault.ip(&["route", "add", "192.168.1.0/24", "via", "10.9.9.2"])?;
+    let before = dial(&scene.panel, device(9000)).unwrap_err();
+    assert_eq!(before.kind(), std::io::ErrorKind::ConnectionRefused, "no session, no port");
+
+    let (program, log) = (TcpListener::bind("127.0.0.1:0").await?, UdpSocket::bind("127.0.0.1:0").await?);
+    let forwards =
+        [format!("back:event-receiver={}", program.local_addr()?), format!("back:event-log={}", log.local_addr()?)];
+    let asked = [
+        "whatever in 192.168.1.0/24 connects to port tcp 9000 (event-receiver) of this device reaches a program there",
+        "whatever in fd77:1::/64 connects to port udp 9514 (event-log)",
+    ];
+    let process = scene.forward(&forwards, &asked).await?;
+    let logs = || format!("{}\nthe agent:\n{}", process.log(), scene.stage.agent.log());
+
+    let call = dial(&scene.panel, device(9000)).with_context(logs)?;
+    call.set_nonblocking(true)?;
+    let mut call = TcpStream::from_std(call)?;
+    let (mut taken, _) = tokio::time::timeout(PATIENCE, program.accept()).await.with_context(logs)??;
+    call.write_all(b"zone 3 open").await?;
+    call.shutdown().await?;
+    let mut said = String::new();
+    taken.read_to_string(&mut said).await?;
+    assert_eq!(said, "zone 3 open");
+    taken.write_all(b"noted").await?;
+    drop(taken);
+    said.clear();
+    call.read_to_string(&mut said).await?;
+    assert_eq!(said, "noted");
+
+    let panel = scene.panel.datagrams(SocketAddr::new(PANEL_6.parse()?, 9514))?;
+    panel.send_to(b"zone 4 open", "[fd77:1::2]:9514").await?;
+    let mut heard = [0; 64];
+    let (length, from) = tokio::time::timeout(PATIENCE, log.recv_from(&mut heard)).await.with_context(logs)??;
+    assert_eq!(&heard[..length], b"zone 4 open");
+    log.send_to(b"noted", from).await?;
+    let (length, _) = tokio::time::timeout(PATIENCE, panel.recv_from(&mut heard)).await.with_context(logs)??;
+    assert_eq!(&heard[..length], b"noted");
+
+    // Beside the network that may call: at the port, and at the device's other address.
+    let stranger = dial(&scene.vault, device(9000)).and_then(|mut tcp| std::io::Read::read(&mut tcp, &mut [0; 1]));
+    assert_eq!(stranger.unwrap_err().kind(), std::io::ErrorKind::ConnectionReset, "{}", logs());
+    let other = dial(&scene.vault, SocketAddr::from(([10, 9, 9, 2], 9000))).unwrap_err();
+    assert_eq!(other.kind(), std::io::ErrorKind::ConnectionRefused, "{}", logs());
+
+    for hands in [&mut scene.stage.customer, &mut scene.stage.installer] {
+        let told = wait_until("the history tells of the calls", PATIENCE, async || {
+            hands.open("/devices").await?;
+            let device = hands.links().await?.into_iter().find(|link| link.starts_with("/devices/") && link.len() > 40);
+            hands.open(&device.context("no device is listed")?).await?;
+            let text = hands.text().await?;
+            let told = ["Opened call of tcp 192.168.1.50:", "Opened call of udp [fd77:1::50]:9514 to event-log"];
+            Ok(told.iter().all(|words| text.contains(words)).then_some(()))
+        });
+        told.await.with_context(logs)?;
+    }
+    process.signal(rustix::process::Signal::INT)?;
+    let closed = wait_until("the port is closed with the session", PATIENCE, async || {
+        let refused =
+            dial(&scene.panel, device(9000)).is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionRefused);
+        Ok(refused.then_some(()))
+    });
+    closed.await
 }

@@ -186,7 +186,7 @@ impl Live<'_> {
         }
         let Device { identity, epoch, clock, random, .. } = &self.device;
         let (interfaces, services) = surroundings(identity, random);
-        let report = identity.report(interfaces, services, Vec::new(), *epoch, clock.now());
+        let report = identity.report(interfaces, services, (Vec::new(), Vec::new()), *epoch, clock.now());
         self.add(Up::Report, report)
     }
 

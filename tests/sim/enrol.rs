@@ -154,5 +154,6 @@ fn settings(plan: &Enrol, ca_file: Option<&Path>) -> Config {
         },
         services: Vec::new(),
         networks: Vec::new(),
+        listens: Vec::new(),
     }
 }

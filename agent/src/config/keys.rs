@@ -95,4 +95,16 @@ pub(super) const KEYS: &[Key] = &[
         Some("\"192.168.1.0/24\""),
         "Its first address and prefix length, IPv4 or IPv6; at least /8 or /32, and neither loopback, link-local nor multicast.",
     ),
+    Key::new(
+        "listens[].name",
+        Some("\"event-receiver\""),
+        "A port of this device at which the installation calls the technician's computer, like a panel that reports events, while a session lives that the customer allowed with it. The name people use.",
+    ),
+    Key::new("listens[].protocol", Some("\"tcp\""), "`tcp` or `udp`."),
+    Key::new("listens[].port", Some("9000"), "The port that the panel calls; open only while such a session lives."),
+    Key::new(
+        "listens[].from",
+        Some("\"192.168.1.0/24\""),
+        "Who may call: first address and prefix length, as for a network. The port is open on this device's own address there.",
+    ),
 ];

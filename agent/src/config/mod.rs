@@ -15,7 +15,7 @@ use std::{
 
 use gatelodge_proto::{
     identity::MacAddress,
-    payload::{Network, Protocol, Service, ServiceName},
+    payload::{Listen, Network, Protocol, Service, ServiceName},
     session::carrier::{InvalidProxy, Proxy},
 };
 use serde::Deserialize;
@@ -53,6 +53,9 @@ pub struct Config {
     /// Networks that sessions may reach as a whole; also the device's own allow-list.
     #[serde(default)]
     pub networks: Vec<Network>,
+    /// Where the installation calls a technician's computer; also the device's own allow-list.
+    #[serde(default)]
+    pub listens: Vec<Listen>,
 }
 
 impl Config {

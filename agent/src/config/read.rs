@@ -48,12 +48,20 @@ pub fn read(
         };
         unfit(network.subnet).map_or(Ok(()), |why| Err(refused(why)))?;
     }
+    for listen in &config.listens {
+        let refused = |why: &str| SettingsError::Value(format!("listens \"{}\" has {why}", listen.name));
+        if listen.port == 0 {
+            return Err(refused("port 0, which nobody can call; write the port that the panel calls"));
+        }
+        unfit(listen.from).map_or(Ok(()), |why| Err(refused(&format!("from = {}, which {why}", listen.from))))?;
+    }
     let mut names: Vec<_> = config.services.iter().map(|service| &service.name).collect();
     names.extend(config.networks.iter().map(|network| &network.name));
+    names.extend(config.listens.iter().map(|listen| &listen.name));
     names.sort();
     if let Some([name, _]) = names.array_windows().find(|[one, next]| one == next) {
         return Err(SettingsError::Value(format!(
-            "two services or networks are named \"{name}\"; give each its own name"
+            "two of services, networks and listens are named \"{name}\"; give each its own name"
         )));
     }
     Ok(config)

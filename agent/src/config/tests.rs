@@ -121,6 +121,15 @@ fn networks_that_are_no_sites_own_are_refused_in_words() {
         let refused = read_text(&text, &[]).unwrap_err();
         assert!(refused.contains(words), "{subnet}: {refused}");
     }
+    for (port, from, words) in [
+        (9000, "0.0.0.0/0", "is more than a site has"),
+        (9000, "127.0.0.1/32", "no session may reach"),
+        (0, "192.168.1.0/24", "nobody can call"),
+    ] {
+        let text = format!("{CLOUD}[[listens]]\nname = \"a\"\nprotocol = \"tcp\"\nport = {port}\nfrom = \"{from}\"\n");
+        let refused = read_text(&text, &[]).unwrap_err();
+        assert!(refused.contains(words) && refused.contains("listens \"a\""), "{from}: {refused}");
+    }
     let twice = "[[networks]]\nname = \"lan\"\nsubnet = \"10.0.0.0/24\"\n";
     let refused = read_text(&format!("{CLOUD}{twice}{twice}"), &[]).unwrap_err();
     assert!(refused.contains("are named \"lan\""), "{refused}");

@@ -22,7 +22,7 @@ use std::path::Path;
 use gatelodge_proto::{
     Timestamp,
     identity::{IdCode, Label, MacAddress, SerialNumber},
-    payload::{Interface, Network, Report, Service},
+    payload::{Interface, Listen, Network, Report, Service},
 };
 
 use crate::config;
@@ -142,7 +142,7 @@ impl Identity {
         &self,
         interfaces: Vec<Interface>,
         services: Vec<Service>,
-        networks: Vec<Network>,
+        (networks, listens): (Vec<Network>, Vec<Listen>),
         epoch: u64,
         now: Timestamp,
     ) -> Report {
@@ -159,6 +159,7 @@ impl Identity {
             interfaces,
             services,
             networks,
+            listens,
         }
     }
 }

@@ -20,7 +20,8 @@ pub(super) fn read(identity: &Identity, config: &Config, epoch: u64, now: Timest
         .filter(|interface| interface.physical || !interface.addresses.is_empty())
         .map(identity::NetworkInterface::reported)
         .collect();
-    identity.report(interfaces, config.offered(), config.networks.clone(), epoch, now)
+    let whole = (config.networks.clone(), config.listens.clone());
+    identity.report(interfaces, config.offered(), whole, epoch, now)
 }
 
 /// Decides which readings are sent.
@@ -71,6 +72,7 @@ mod tests {
             interfaces: Vec::new(),
             services: Vec::new(),
             networks: Vec::new(),
+            listens: Vec::new(),
         }
     }
 

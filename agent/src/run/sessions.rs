@@ -90,6 +90,7 @@ impl Connected<'_> {
             epoch: self.epoch(),
             services: self.agent.config.offered(),
             networks: self.agent.config.networks.clone(),
+            listens: self.agent.config.listens.clone(),
             places: Places::of(&self.agent.config),
             limits: Limits {
                 streams: self.agent.config.remote_access.streams.get(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use gatelodge_proto::{
     DeviceId, Timestamp,
     grant::{Grant, InvalidGrant, SignedGrant},
-    payload::{EndReason, Network, Service},
+    payload::{EndReason, Listen, Network, Service},
     session::inner_frame::Denial,
 };
 
@@ -20,6 +20,7 @@ pub(super) struct Here<'a> {
     pub(super) grant_key: &'a str,
     pub(super) services: &'a [Service],
     pub(super) networks: &'a [Network],
+    pub(super) listens: &'a [Listen],
 }
 
 impl<'a> Here<'a> {
@@ -30,6 +31,7 @@ impl<'a> Here<'a> {
             grant_key: &start.credentials.grant_key,
             services: &start.services,
             networks: &start.networks,
+            listens: &start.listens,
         }
     }
 }
@@ -42,6 +44,8 @@ pub(super) struct Terms {
     pub(super) services: Vec<Service>,
     /// The grant's networks that the device lists word for word.
     pub(super) networks: Vec<Network>,
+    /// The grant's ports for calls that the device lists word for word.
+    pub(super) listens: Vec<Listen>,
     /// From receipt to the end.
     pub(super) lifetime: Duration,
     pub(super) idle: Duration,
@@ -88,7 +92,8 @@ pub(super) fn admit(grant: &SignedGrant, here: &Here<'_>, now: Timestamp) -> Res
         grant.services.iter().filter(|service| here.services.contains(service)).cloned().collect();
     let networks: Vec<Network> =
         grant.networks.iter().filter(|network| here.networks.contains(network)).cloned().collect();
-    if services.is_empty() && networks.is_empty() {
+    let listens: Vec<Listen> = grant.listens.iter().filter(|listen| here.listens.contains(listen)).cloned().collect();
+    if services.is_empty() && networks.is_empty() && listens.is_empty() {
         return Err(denied(
             Denial::Services,
             EndReason::DeviceServices,
@@ -96,7 +101,7 @@ pub(super) fn admit(grant: &SignedGrant, here: &Here<'_>, now: Timestamp) -> Res
         ));
     }
     let idle = Duration::from_secs(u64::from(grant.idle_s.max(1)));
-    Ok(Terms { grant, services, networks, lifetime, idle })
+    Ok(Terms { grant, services, networks, listens, lifetime, idle })
 }
 
 /// A device whose clock is behind counts the signed seconds; one whose clock is right ends on time, whatever came late.
@@ -156,6 +161,7 @@ mod tests {
             key_thumbprint: "00".repeat(32),
             services: vec![service("panel-web", "192.168.1.50", 80), service("panel", "192.168.1.50", 10001)],
             networks: Vec::new(),
+            listens: Vec::new(),
             from: FROM,
             until: FROM + Duration::from_secs(3600),
             lifetime_s: 3600,
@@ -174,6 +180,11 @@ mod tests {
         Network { name: name.parse().unwrap(), subnet: subnet.parse().unwrap() }
     }
 
+    fn listen(port: u16) -> Listen {
+        let (name, from) = ("event-receiver".parse().unwrap(), "192.168.1.0/24".parse().unwrap());
+        Listen { name, protocol: Protocol::Tcp, port, from }
+    }
+
     fn key() -> SigningKey {
         SigningKey::from_bytes(&[5; 32])
     }
@@ -181,7 +192,8 @@ mod tests {
     fn judge(grant: &Grant, own: &[Service], now: Timestamp) -> Result<Terms, Denied> {
         let text = GrantKey::of(&key()).to_string();
         let device = self::grant().device;
-        let here = Here { device, epoch: 3, grant_key: &text, services: own, networks: &networks() };
+        let here =
+            Here { device, epoch: 3, grant_key: &text, services: own, networks: &networks(), listens: &[listen(9000)] };
         admit(&SignedGrant::sign(grant, &key()), &here, now)
     }
 
@@ -220,6 +232,18 @@ mod tests {
     }
 
     #[test]
+    fn only_calls_that_both_lists_name_word_for_word_are_left_and_they_are_enough() {
+        let asked = |listens| Grant { services: Vec::new(), listens, ..grant() };
+        let wider = Listen { from: "192.168.0.0/16".parse().unwrap(), ..listen(9000) };
+        let udp = Listen { protocol: Protocol::Udp, ..listen(9000) };
+        let terms = judge(&asked(vec![wider.clone(), listen(9000), udp.clone()]), &[], FROM).unwrap();
+        assert_eq!(terms.listens, [listen(9000)]);
+        for other in [wider, udp, listen(9001)] {
+            assert_eq!(code(&asked(vec![other]), &[], FROM), Denial::Services);
+        }
+    }
+
+    #[test]
     fn another_signer_device_or_ownership_is_denied() {
         let own = grant().services;
         let other = DeviceId::make(FROM, &Random::seeded(1));
@@ -228,7 +252,8 @@ mod tests {
         assert_eq!((sold.code, sold.end()), (Denial::Binding, EndReason::DeviceOwner));
         let forged = SignedGrant::sign(&grant(), &SigningKey::from_bytes(&[6; 32]));
         let text = GrantKey::of(&key()).to_string();
-        let here = Here { device: grant().device, epoch: 3, grant_key: &text, services: &own, networks: &[] };
+        let here =
+            Here { device: grant().device, epoch: 3, grant_key: &text, services: &own, networks: &[], listens: &[] };
         assert_eq!(admit(&forged, &here, FROM).unwrap_err().code, Denial::Grant);
     }
 

@@ -1,14 +1,17 @@
-//! The targets of one session: looked up in its terms, resolved once, dialled, written down, pumped.
+//! The targets of one session: looked up in its terms, resolved once, dialled, written down, pumped; and the calls of
+//! its installation ([`calls`]).
+
+mod calls;
 
 use std::{
     collections::{HashMap, HashSet},
     net::{IpAddr, SocketAddr},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicUsize},
     time::Duration,
 };
 
 use gatelodge_proto::{
-    FlowId,
+    FlowId, Random, Timestamp,
     payload::{FlowOutcome, Happening, Host, HostName, Protocol, Service, ServiceName},
     session::{
         FlowTotals,
@@ -19,10 +22,12 @@ use gatelodge_proto::{
 };
 use tokio::{
     net::{TcpStream, UdpSocket},
+    task::JoinSet,
     time::Instant,
 };
 use tokio_util::task::TaskTracker;
 
+pub(super) use self::calls::Door;
 use super::{
     Events, Limits,
     admit::Terms,
@@ -40,6 +45,8 @@ const MOST: usize = 65_536;
 pub(super) struct Flows {
     shared: Arc<Shared>,
     running: TaskTracker,
+    /// The ports that are open for calls.
+    doors: JoinSet<()>,
     limits: Limits,
     /// The audit knows a target by its flow's id: an id that came twice would hide the second target.
     seen: HashSet<FlowId>,
@@ -51,8 +58,29 @@ struct Shared {
     handle: Handle,
     events: Events,
     lookups: Lookups,
+    ids: Ids,
+    /// How often the installation has called.
+    calls: AtomicUsize,
     /// Addresses stay what they were at the first look, for the whole session; once one has answered, it alone.
     pinned: Mutex<HashMap<Pin, Vec<IpAddr>>>,
+}
+
+/// Makes ids for the flows that this end opens.
+pub(super) struct Ids {
+    began: (Timestamp, Instant),
+    random: Random,
+}
+
+impl Ids {
+    /// From that time on, which is now.
+    pub(super) fn from(now: Timestamp, random: Random) -> Self {
+        Self { began: (now, Instant::now()), random }
+    }
+
+    fn flow(&self) -> FlowId {
+        let (then, at) = self.began;
+        FlowId::make(then + at.elapsed(), &self.random)
+    }
 }
 
 /// What was looked up.
@@ -90,10 +118,11 @@ impl Reached {
 }
 
 impl Flows {
-    pub(super) fn new(terms: Terms, places: Places, handle: Handle, events: Events, limits: Limits) -> Self {
-        let lookups = Lookups::of_system();
-        let shared = Shared { terms, places, handle, events, lookups, pinned: Mutex::default() };
-        Self { shared: Arc::new(shared), running: TaskTracker::new(), limits, seen: HashSet::new() }
+    pub(super) fn new(terms: Terms, places: Places, handle: Handle, events: Events, limits: Limits, ids: Ids) -> Self {
+        let (lookups, calls) = (Lookups::of_system(), AtomicUsize::new(0));
+        let shared = Shared { terms, places, handle, events, lookups, ids, calls, pinned: Mutex::default() };
+        let (running, doors) = (TaskTracker::new(), JoinSet::new());
+        Self { shared: Arc::new(shared), running, doors, limits, seen: HashSet::new() }
     }
 
     /// Connects a target on a task of its own. A flow id is good once a session, and a place is free only when the task
@@ -114,7 +143,8 @@ impl Flows {
     }
 
     /// Waits until every flow has said that it is closed. The driver has reset them all by then.
-    pub(super) async fn wind_up(&self) {
+    pub(super) async fn wind_up(&mut self) {
+        self.doors.shutdown().await;
         self.running.close();
         let _ = tokio::time::timeout(Duration::from_secs(1), self.running.wait()).await;
     }
@@ -170,6 +200,8 @@ impl Shared {
                 target::allow(&self.terms.networks, *address)?;
                 Ok(Reached::Echo(Echo::to(*address)))
             }
+            // A technician does not call.
+            Target::Call { .. } => Err(OpenError::NotAllowed),
         }
     }
 
@@ -228,6 +260,10 @@ impl Shared {
                 None => FlowTotals::default(),
             },
         };
+        self.closed(flow, totals, begun).await;
+    }
+
+    async fn closed(&self, flow: FlowId, totals: FlowTotals, begun: Instant) {
         let closed = Happening::FlowClosed {
             session: self.terms.grant.session,
             flow,
@@ -279,6 +315,7 @@ impl Shared {
                 None => format!("{} {host}:{port}", protocol.word()),
             },
             Target::Echo { address } => format!("ping {address}"),
+            Target::Call { listen, .. } => format!("call to {listen}"),
         }
     }
 

@@ -23,6 +23,7 @@ mod target;
 mod udp;
 
 use std::{
+    path::Path,
     sync::{Arc, OnceLock, atomic::Ordering},
     time::Duration,
 };
@@ -46,7 +47,7 @@ use crate::clock::Clock;
 
 use self::{
     admit::{Here, Terms, admit, signed},
-    flows::Flows,
+    flows::{Door, Flows, Ids},
 };
 pub(crate) use order::{Card, READY, Word};
 pub use order::{Control, Limits, Start};
@@ -107,7 +108,7 @@ async fn live(
         Ok(terms) => terms,
         Err(denied) => return Ending::because(denied.end(), &denied),
     };
-    let join = join(&start, &terms, random);
+    let join = join(&start, &terms, random.clone());
     let mut line = tokio::select! {
         joined = join => match joined {
             Ok(line) => line,
@@ -130,14 +131,17 @@ async fn live(
             return ending;
         }
     };
-    if let Err(ending) = accept(&mut channel, &terms, start.limits, events).await {
+    let doors = open_doors(&terms).await;
+    if let Err(ending) = accept(&mut channel, &terms, &doors, start.limits, events).await {
         drop(channel);
         line.leave(ending.reason).await;
         return ending;
     }
     let (driver, handle, outlets) = Driver::new(channel, Role::Device, start.limits.settings(), view);
     let _ = counters.set(handle.counters().clone());
-    let mut flows = Flows::new(terms.clone(), start.places.clone(), handle.clone(), events.clone(), start.limits);
+    let ids = Ids::from(now + received.elapsed(), random);
+    let mut flows = Flows::new(terms.clone(), start.places.clone(), handle.clone(), events.clone(), start.limits, ids);
+    flows.take_calls(doors);
     let deadline = received + terms.lifetime;
     let ending = {
         let supervise = supervise(&handle, outlets.incoming, &mut flows, &terms, deadline, stops);
@@ -212,6 +216,7 @@ async fn meet<'a>(
 async fn accept(
     channel: &mut Channel<TlsStream<&mut Line<RelaySocket>>>,
     terms: &Terms,
+    doors: &[Door],
     limits: Limits,
     events: &Events,
 ) -> Result<(), Ending> {
@@ -219,14 +224,36 @@ async fn accept(
     if events.send(joined).await.is_err() {
         return Err(Ending::because(EndReason::Device, &"nobody writes down what the session does"));
     }
+    let mut listens: Vec<_> = doors.iter().map(|door| door.name().clone()).collect();
+    listens.dedup();
     let accept = Accept {
         version: gatelodge_proto::session::VERSION,
         max_streams: limits.streams,
         seconds_left: u32::try_from(terms.lifetime.as_secs()).unwrap_or(u32::MAX),
         services: terms.services.iter().map(|service| service.name.clone()).collect(),
         networks: terms.networks.clone(),
+        listens,
     };
     channel.say(&InnerFrame::Accept(accept)).await.map_err(|error| Ending::because(EndReason::RelayLost, &error))
+}
+
+/// The ports for calls that can be opened; the technician is told by their names which these are.
+async fn open_doors(terms: &Terms) -> Vec<Door> {
+    let mut doors = Vec::new();
+    if terms.listens.is_empty() {
+        return doors;
+    }
+    let interfaces = crate::identity::interfaces(Path::new("/"));
+    let own: Vec<_> = interfaces.into_iter().flat_map(|interface| interface.addresses).collect();
+    for listen in &terms.listens {
+        match Door::open(listen, &own).await {
+            Ok(opened) => doors.extend(opened),
+            Err(error) => {
+                tracing::warn!(%error, listen = %listen.name, port = listen.port, "a port for calls cannot be opened");
+            }
+        }
+    }
+    doors
 }
 
 /// Opens targets, and ends the session when it has to. The driver's own end cancels this.

@@ -6,7 +6,7 @@ use gatelodge_proto::{
     Timestamp,
     enrol::Credentials,
     grant::Grant,
-    payload::{Consent, EndReason, Happening, Network, Service, SessionOrder},
+    payload::{Consent, EndReason, Happening, Listen, Network, Service, SessionOrder},
     session::{
         carrier::Proxy,
         handshake::{HandshakeError, Identity, certificates},
@@ -42,6 +42,9 @@ pub struct Start {
     /// Its networks that may be reached as a whole.
     #[serde(default)]
     pub networks: Vec<Network>,
+    /// Where its installation calls a technician's computer.
+    #[serde(default)]
+    pub listens: Vec<Listen>,
     /// Which of its services take few connections.
     #[serde(default)]
     pub places: Places,

@@ -70,7 +70,8 @@ pub async fn waiting_for(kits: &Kits, member: &Member) -> Result<Vec<Registratio
 /// A registration as the API shows it.
 pub fn device_view(view: RegistrationView) -> DeviceView {
     let active = view.state == State::Active;
-    let (services, networks) = view.report.map(|report| (report.services, report.networks)).unwrap_or_default();
+    let (services, networks, listens) =
+        view.report.map(|report| (report.services, report.networks, report.listens)).unwrap_or_default();
     DeviceView {
         id: view.device,
         id_code: view.id_code,
@@ -83,6 +84,7 @@ pub fn device_view(view: RegistrationView) -> DeviceView {
         consent: active.then_some(view.consent),
         services,
         networks,
+        listens,
     }
 }
 

@@ -137,6 +137,7 @@ async fn device(
         addresses: report.map(addresses).unwrap_or_default(),
         services: report.map(services).unwrap_or_default(),
         networks: report.map(networks).unwrap_or_default(),
+        calls: report.map(Report::calls).unwrap_or_default(),
         reported_at: listed.device.reported_at,
         doubled: service::is_doubled(&mut tx, id).await?,
     };

@@ -207,6 +207,7 @@ fn facts(view: RegistrationView, doubled: bool) -> DeviceFacts {
                 report.networks.iter().map(|network| format!("{} ({})", network.name, network.subnet)).collect()
             })
             .unwrap_or_default(),
+        calls: report.map(gatelodge_proto::payload::Report::calls).unwrap_or_default(),
         reported_at: view.reported_at,
         doubled,
         product: view.product,

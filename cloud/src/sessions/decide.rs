@@ -123,6 +123,7 @@ pub(super) async fn open(
         key_thumbprint: ask.key_thumbprint.clone(),
         services: ask.services.clone(),
         networks: ask.networks.clone(),
+        listens: ask.listens.clone(),
         from: at,
         until,
         lifetime_s: u32::try_from(until.since(at).as_secs()).unwrap_or(u32::MAX),

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     model::names,
+    show,
     store::{self, Reader},
 };
 use crate::{
@@ -79,6 +80,7 @@ async fn mail_request(kits: Kits, job: Job) -> Result<(), JobError> {
         reason: ask.reason.clone(),
         services: names(&ask.services).iter().map(ToString::to_string).collect(),
         networks: ask.networks.iter().map(|network| network.subnet.to_string()).collect(),
+        calls: ask.listens.iter().map(show::call).collect(),
         length: std::time::Duration::from_secs(u64::from(ask.minutes) * 60),
     };
     let url = format!("{}{}", kits.config.public_url.as_str().trim_end_matches('/'), paths::REQUESTS);

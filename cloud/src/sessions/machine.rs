@@ -248,6 +248,7 @@ mod tests {
             customer: OrganisationId::make(START, &random),
             services: Vec::new(),
             networks: Vec::new(),
+            listens: Vec::new(),
             reason: Some("yearly check".into()),
             minutes: 60,
             csr: String::new(),

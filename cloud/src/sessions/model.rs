@@ -5,7 +5,7 @@ use std::time::Duration;
 use gatelodge_proto::{
     DeviceId, FlowId, OrganisationId, RegistrationId, SessionId, Timestamp, UserId,
     api::{SessionState, SessionView},
-    payload::{Network, Service, ServiceName},
+    payload::{Listen, Network, Service, ServiceName},
 };
 use sha2::{Digest, Sha256};
 
@@ -44,6 +44,8 @@ pub struct Ask {
     pub services: Vec<Service>,
     /// What is to be reached as a whole, as the device reported it at that moment.
     pub networks: Vec<Network>,
+    /// Where the installation may call the technician's computer, as the device reported it at that moment.
+    pub listens: Vec<Listen>,
     /// Why, when the technician said so.
     pub reason: Option<String>,
     /// For how long.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use gatelodge_proto::{
     DeviceId, SessionId,
     api::SessionRequest,
-    payload::{Network, Service, ServiceName},
+    payload::{Listen, Network, Service, ServiceName},
 };
 
 use super::{
@@ -41,7 +41,7 @@ pub enum RequestRefusal {
     #[error("the customer has not confirmed this device yet: ask them to follow the link in the activation mail")]
     NotActive,
     /// Nothing to reach.
-    #[error("name at least one of the device's services or networks")]
+    #[error("name at least one of the device's services, networks or ports for calls")]
     NoServices,
     /// The device does not report this service.
     #[error("the device has no service `{name}`; it has {known}")]
@@ -54,6 +54,14 @@ pub enum RequestRefusal {
     /// The device does not report this network.
     #[error("the device has no network `{name}`; it has {known}")]
     UnknownNetwork {
+        /// The name asked for.
+        name: ServiceName,
+        /// What there is.
+        known: String,
+    },
+    /// The device does not report this port for calls.
+    #[error("the device has no port for calls `{name}`; it has {known}")]
+    UnknownListen {
         /// The name asked for.
         name: ServiceName,
         /// What there is.
@@ -87,6 +95,7 @@ struct Wish {
     device: DeviceId,
     services: Vec<ServiceName>,
     networks: Vec<ServiceName>,
+    listens: Vec<ServiceName>,
     reason: Option<String>,
     minutes: u32,
     csr: Csr,
@@ -103,11 +112,12 @@ impl Wish {
             return Err(RequestRefusal::Minutes(most_minutes));
         }
         let (services, networks) = (each_once(request.services), each_once(request.networks));
-        if services.is_empty() && networks.is_empty() {
+        let listens = each_once(request.listens);
+        if services.is_empty() && networks.is_empty() && listens.is_empty() {
             return Err(RequestRefusal::NoServices);
         }
         let csr = Csr::parse(&request.csr)?;
-        Ok(Self { device: request.device, services, networks, reason, minutes: request.minutes, csr })
+        Ok(Self { device: request.device, services, networks, listens, reason, minutes: request.minutes, csr })
     }
 }
 
@@ -131,6 +141,7 @@ pub async fn request(
     let customer = ground.customer.ok_or(RequestRefusal::NotActive)?;
     let services = named_services(&wish.services, &ground.services)?;
     let networks = named_networks(&wish.networks, &ground.networks)?;
+    let listens = named_listens(&wish.listens, &ground.listens)?;
     if store::live_on_device(&mut tx, wish.device).await? >= LIVE_PER_DEVICE {
         return Err(RequestRefusal::Busy);
     }
@@ -146,6 +157,7 @@ pub async fn request(
         customer,
         services,
         networks,
+        listens,
         reason: wish.reason,
         minutes: wish.minutes,
         csr: wish.csr.pem().to_owned(),
@@ -190,6 +202,16 @@ fn named_networks(wanted: &[ServiceName], reported: &[Network]) -> Result<Vec<Ne
     let named = |name: &ServiceName| {
         reported.iter().find(|network| network.name == *name).cloned().ok_or_else(|| unknown(name))
     };
+    wanted.iter().map(named).collect()
+}
+
+fn named_listens(wanted: &[ServiceName], reported: &[Listen]) -> Result<Vec<Listen>, RequestRefusal> {
+    let unknown = |name: &ServiceName| RequestRefusal::UnknownListen {
+        name: name.clone(),
+        known: listed(reported.iter().map(|listen| &listen.name)),
+    };
+    let named =
+        |name: &ServiceName| reported.iter().find(|listen| listen.name == *name).cloned().ok_or_else(|| unknown(name));
     wanted.iter().map(named).collect()
 }
 

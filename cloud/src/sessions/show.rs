@@ -1,12 +1,18 @@
 //! What pages of several features need of sessions: a row for a reader.
 
-use gatelodge_proto::api::SessionState;
+use gatelodge_proto::{api::SessionState, payload::Listen};
 
 use super::model::{NamedSession, is_live};
 use crate::{
     accounts::model::{Member, OrganisationKind, Role},
-    render::pages::{ProvenBy, SessionRow},
+    render::pages::{Call, ProvenBy, SessionRow},
 };
+
+/// Who may call the technician's computer, and where.
+pub(super) fn call(listen: &Listen) -> Call {
+    let Listen { name, protocol, port, from } = listen;
+    Call { from: from.to_string(), port: format!("{} {port} ({name})", protocol.word()) }
+}
 
 /// A session as a row, for this reader.
 pub fn row(session: NamedSession, reader: &Member) -> SessionRow {
@@ -24,6 +30,7 @@ pub fn row(session: NamedSession, reader: &Member) -> SessionRow {
         organisation: view.organisation,
         services: view.services.iter().map(ToString::to_string).collect(),
         networks: view.networks.iter().map(|network| network.subnet.to_string()).collect(),
+        calls: view.listens.iter().map(call).collect(),
         reason: view.reason,
         minutes: session.minutes,
         state: view.state,

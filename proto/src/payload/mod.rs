@@ -11,7 +11,7 @@ mod report;
 pub use command::{Command, CommandResult, Order, Outcome, SessionOrder};
 pub use device_state::{Consent, DeviceState, Life};
 pub use event::{EndReason, Event, FlowOutcome, Happening};
-pub use network::{Host, HostName, InvalidHost, InvalidSubnet, Network, Subnet};
+pub use network::{Host, HostName, InvalidHost, InvalidSubnet, Listen, Network, Subnet};
 pub use report::{Interface, Protocol, Report, Service, ServiceName};
 
 use std::{fmt, str::FromStr};

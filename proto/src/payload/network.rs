@@ -8,7 +8,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::ServiceName;
+use super::{Protocol, ServiceName};
 
 /// A network reachable through a device, as the device sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +19,21 @@ pub struct Network {
     /// Its addresses.
     #[cfg_attr(feature = "schema", schema(value_type = String, example = "192.168.1.0/24"))]
     pub subnet: Subnet,
+}
+
+/// A port of a device at which its installation calls the technician's computer while a session lives.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct Listen {
+    /// The name people use, like `event-receiver`.
+    pub name: ServiceName,
+    /// How it is spoken to.
+    pub protocol: Protocol,
+    /// The port on the device.
+    pub port: u16,
+    /// Who may call.
+    #[cfg_attr(feature = "schema", schema(value_type = String, example = "192.168.1.0/24"))]
+    pub from: Subnet,
 }
 
 /// The addresses that begin with the same bits (RFC 4632, RFC 4291 section 2.3), like `192.168.1.0/24`.

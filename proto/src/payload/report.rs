@@ -4,7 +4,7 @@ use std::{fmt, net::IpAddr, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use super::Network;
+use super::{Listen, Network};
 use crate::{
     Timestamp,
     identity::{IdCode, MacAddress, SerialNumber},
@@ -38,6 +38,20 @@ pub struct Report {
     /// The networks the device lets sessions reach as a whole.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub networks: Vec<Network>,
+    /// Where the installation calls a technician's computer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub listens: Vec<Listen>,
+}
+
+impl Report {
+    /// Where the installation calls a technician's computer, as people read it: `event-receiver (tcp 9000 from
+    /// 192.168.1.0/24)`.
+    pub fn calls(&self) -> Vec<String> {
+        let one = |listen: &Listen| {
+            format!("{} ({} {} from {})", listen.name, listen.protocol.word(), listen.port, listen.from)
+        };
+        self.listens.iter().map(one).collect()
+    }
 }
 
 /// One network interface.

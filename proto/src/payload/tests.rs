@@ -47,6 +47,7 @@ fn report() -> Report {
             port: 80,
         }],
         networks: Vec::new(),
+        listens: Vec::new(),
     }
 }
 

@@ -67,6 +67,11 @@ impl Fields {
         taken.as_ref().try_into().map_err(|_| FrameError::Truncated)
     }
 
+    /// Whether nothing is left.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Everything that is left.
     pub(super) fn rest(self) -> Bytes {
         self.0

@@ -15,7 +15,7 @@ use super::{
     session::{self, Asking, Reach, Twice},
 };
 use crate::{
-    forward::{self, Forward, Listener, Wanted, bind},
+    forward::{self, Back, Forward, Listener, Wanted, bind},
     output::{Exit, Failure, Output},
     pick, sentences,
 };
@@ -26,7 +26,8 @@ pub(super) struct ForwardArguments {
     device: String,
     /// What to reach, as many as wanted: a service (panel-web), a place in a network of the device (192.168.1.50:80, and
     /// with /udp for datagrams), each after a local port or address:port where it shall be open (8080:panel-web); or
-    /// socks5:1080 for a SOCKS 5 port to the whole network
+    /// socks5:1080 for a SOCKS 5 port to the whole network; or, the other way round, back:event-receiver=9000 for a panel
+    /// that calls: what connects to that port of the device reaches port 9000 of this computer
     #[arg(required = true, value_name = "[LOCAL:]SERVICE|HOST:PORT")]
     forwards: Vec<Forward>,
     /// Which network a name or SOCKS 5 is for, when the device has several; the customer is asked for it as a whole
@@ -42,9 +43,10 @@ pub(super) async fn forward(arguments: ForwardArguments, by: &SignedIn, output: 
     // Everything that can fail on this computer does so before a customer is asked.
     let reach = reach(device, &arguments.forwards, arguments.networks)?;
     let listeners = open_ports(device, &arguments.forwards).await?;
+    let backs = reach.backs.clone();
     let asked = arguments.asking.ask(Twice::Exits, output).await?;
     session::hold(by, device, reach, asked, output, async |ours, interrupted| {
-        let line = LiveLine::new(device, ready(&listeners), ours.join.until, by.clock.clone(), output);
+        let line = LiveLine::new(device, ready(device, &listeners, &backs), ours.join.until, by.clock.clone(), output);
         let (updates, told) = mpsc::unbounded_channel();
         let running = forward::run(ours, listeners, interrupted.cancelled(), updates);
         let (ending, ()) = tokio::join!(running, line.follow(told));
@@ -62,7 +64,8 @@ fn reach(device: &DeviceView, forwards: &[Forward], named: Vec<ServiceName>) -> 
             return Err(no_network(device, sentences::no_network(&device.name, name), sentences::NEXT_WHICH_NETWORK));
         }
     }
-    let mut reach = Reach { services: Vec::new(), networks: named };
+    let calls: Vec<_> = forwards.iter().filter_map(Forward::calls).collect();
+    let mut reach = Reach { services: Vec::new(), networks: named, backs: session::backs(device, &calls)? };
     for forward in forwards {
         match &forward.wanted {
             Wanted::Service(name) if device.services.iter().any(|service| service.name == *name) => {
@@ -82,6 +85,7 @@ fn reach(device: &DeviceView, forwards: &[Forward], named: Vec<ServiceName>) -> 
                 };
                 reach.networks.push(smallest.name.clone());
             }
+            Wanted::Back(_) => {}
             Wanted::Place { host: Host::Name(_), .. } | Wanted::Socks5 => {
                 if let [only] = &device.networks[..] {
                     reach.networks.push(only.name.clone());
@@ -104,22 +108,24 @@ fn no_network(device: &DeviceView, what: String, next: &'static str) -> Failure 
     Failure::new(Exit::Usage, what, next).about("networks", sentences::offers(&known))
 }
 
-fn ready(listeners: &[Listener]) -> Ready {
+fn ready(device: &DeviceView, listeners: &[Listener], backs: &[Back]) -> Ready {
     let forward = |listener: &Listener| match &listener.wanted {
         Wanted::Service(name) => json!({ "local": listener.local, "service": name }),
-        wanted @ (Wanted::Place { .. } | Wanted::Socks5) => {
+        wanted @ (Wanted::Place { .. } | Wanted::Socks5 | Wanted::Back(_)) => {
             json!({ "local": listener.local, "target": wanted.to_string() })
         }
     };
     let forwards: Vec<_> = listeners.iter().map(forward).collect();
-    let lines = listeners.iter().map(|listener| format!("{}\t{}", listener.local, listener.wanted)).collect();
-    let event = [("forwards".to_owned(), forwards.into())].into_iter().collect();
+    let (calls, told) = session::told(device, backs);
+    let lines =
+        listeners.iter().map(|listener| format!("{}\t{}", listener.local, listener.wanted)).chain(calls).collect();
+    let event = [("forwards".to_owned(), forwards.into()), ("backs".to_owned(), told)].into_iter().collect();
     Ready { lines, event, tells_failures: true }
 }
 
 async fn open_ports(device: &DeviceView, forwards: &[Forward]) -> Result<Vec<Listener>, Failure> {
     let mut listeners = Vec::with_capacity(forwards.len());
-    for forward in forwards {
+    for forward in forwards.iter().filter(|forward| forward.calls().is_none()) {
         let listener = bind(forward, &device.services).await;
         listeners
             .push(listener.map_err(|error| Failure::new(Exit::Failed, error.to_string(), sentences::NEXT_OTHER_PORT))?);
@@ -133,7 +139,7 @@ mod tests {
         DeviceId, Random, Timestamp,
         api::Presence,
         identity::IdCode,
-        payload::{Life, Protocol, Service},
+        payload::{Life, Listen, Protocol, Service},
     };
 
     use super::*;
@@ -159,6 +165,12 @@ mod tests {
                 port: 80,
             }],
             networks: networks.iter().map(network).collect(),
+            listens: vec![Listen {
+                name: "event-receiver".parse().unwrap(),
+                protocol: Protocol::Tcp,
+                port: 9000,
+                from: "192.168.1.0/24".parse().unwrap(),
+            }],
         }
     }
 
@@ -180,6 +192,19 @@ mod tests {
         assert_eq!(all(&["192.168.2.50:80/udp"], &[]), ["all"]);
         assert_eq!(all(&["panel.local:80", "socks5:1080"], &["lan"]), ["lan"]);
         assert_eq!(asked(&two[1..], &["socks5:1080", "panel:80"], &[]).unwrap(), ["lan"]);
+    }
+
+    #[test]
+    fn calls_go_to_the_program_that_is_named_else_to_the_ports_own_number() {
+        let backs = |texts: &[&str]| {
+            let forwards: Vec<Forward> = texts.iter().map(|text| text.parse().unwrap()).collect();
+            let reach = reach(&device(&[]), &forwards, Vec::new()).map_err(|failure| failure.lines())?;
+            Ok::<_, String>(reach.backs.into_iter().map(|back| back.local.to_string()).collect::<Vec<_>>())
+        };
+        assert_eq!(backs(&["back:event-receiver", "panel-web"]).unwrap(), ["127.0.0.1:9000"]);
+        assert_eq!(backs(&["back:event-receiver", "back:event-receiver=[::1]:7"]).unwrap(), ["[::1]:7"]);
+        let refused = backs(&["back:panel-web"]).unwrap_err();
+        assert!(refused.contains("calls at no port `panel-web`") && refused.contains("event-receiver"), "{refused}");
     }
 
     #[test]

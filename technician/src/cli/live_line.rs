@@ -172,6 +172,10 @@ impl LiveLine {
                 self.output.value(&json!({ "event": "meeting" }));
             }
             Update::Joined { .. } => {}
+            Update::Deaf(name) => {
+                self.note(&format!("gatelodge: {}", sentences::deaf(&name)));
+                self.output.value(&json!({ "event": "deaf", "listen": name }));
+            }
             Update::FlowOpened { target, flow } => {
                 let target = sentences::target(&target);
                 self.output.value(&json!({ "event": "flow_opened", "flow": flow, "target": target }));

@@ -1,6 +1,9 @@
 //! What every verb that opens a session does: asks for it, waits for the customer, joins, and says how it ended.
 
-use std::time::Duration;
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
+};
 
 use clap::Args;
 use gatelodge_proto::{
@@ -9,14 +12,14 @@ use gatelodge_proto::{
     payload::{EndReason, ServiceName},
     session::{Ending, carrier::Proxy},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::{SignedIn, live_line::Waiting};
 use crate::{
-    forward::{ForwardError, Session, SessionKey},
+    forward::{Back, Calls, ForwardError, Session, SessionKey},
     output::{Exit, Failure, Output},
     sentences,
 };
@@ -39,6 +42,37 @@ pub(super) struct Asking {
 pub(super) struct Reach {
     pub(super) services: Vec<ServiceName>,
     pub(super) networks: Vec<ServiceName>,
+    pub(super) backs: Vec<Back>,
+}
+
+/// Where the calls that a technician names go; each of them once.
+pub(super) fn backs(device: &DeviceView, named: &[Calls]) -> Result<Vec<Back>, Failure> {
+    let mut backs: Vec<Back> = Vec::new();
+    for Calls { name, local } in named {
+        let Some(listen) = device.listens.iter().find(|listen| listen.name == *name) else {
+            let known: Vec<_> = device.listens.iter().map(|listen| listen.name.to_string()).collect();
+            let what = sentences::no_listen(&device.name, name);
+            return Err(
+                Failure::new(Exit::Usage, what, sentences::NEXT_NAME_LISTEN).about("ports", sentences::offers(&known))
+            );
+        };
+        let local = local.unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, listen.port)));
+        backs.retain(|back| back.name != *name);
+        backs.push(Back { name: name.clone(), protocol: listen.protocol, local });
+    }
+    Ok(backs)
+}
+
+/// How the calls are told, for people and programs.
+pub(super) fn told(device: &DeviceView, backs: &[Back]) -> (Vec<String>, Value) {
+    let known = |back: &Back| device.listens.iter().find(|listen| listen.name == back.name).cloned();
+    let pairs: Vec<_> = backs.iter().filter_map(|back| Some((known(back)?, back.local))).collect();
+    let lines = pairs.iter().map(|(listen, local)| sentences::calls(listen, *local)).collect();
+    let events: Vec<_> = pairs
+        .iter()
+        .map(|(listen, local)| json!({ "listen": listen.name, "port": listen.port, "from": listen.from, "local": local }))
+        .collect();
+    (lines, events.into())
 }
 
 /// What the technician has said, and the word that ends what follows.
@@ -79,7 +113,7 @@ pub(super) async fn hold(
     run: impl AsyncFnOnce(Session, CancellationToken) -> Result<Ending, ForwardError>,
 ) -> Result<(), Failure> {
     let key = SessionKey::make().map_err(|error| broken(&error))?;
-    let Reach { mut services, networks } = reach;
+    let Reach { mut services, networks, backs } = reach;
     services.sort();
     services.dedup();
     let Asked { reason, minutes, interrupted } = asking;
@@ -87,6 +121,7 @@ pub(super) async fn hold(
         device: device.id,
         services,
         networks,
+        listens: backs.iter().map(|back| back.name.clone()).collect(),
         reason,
         minutes,
         csr: key.csr().map_err(|error| broken(&error))?,
@@ -94,7 +129,7 @@ pub(super) async fn hold(
     let asked = by.cloud.ask_session(&request).await?;
     let session = asked.id;
     output.value(&json!({ "event": "asked", "session": session, "state": asked.state.word() }));
-    let outcome = carry(by, device, asked, key, &interrupted, output, run).await;
+    let outcome = carry(by, device, asked, (key, backs), &interrupted, output, run).await;
     if interrupted.is_cancelled() || outcome.is_err() {
         end_there(by, session, output).await;
     }
@@ -115,7 +150,7 @@ async fn carry(
     by: &SignedIn,
     device: &DeviceView,
     asked: SessionView,
-    key: SessionKey,
+    (key, backs): (SessionKey, Vec<Back>),
     interrupted: &CancellationToken,
     output: Output,
     run: impl AsyncFnOnce(Session, CancellationToken) -> Result<Ending, ForwardError>,
@@ -129,7 +164,8 @@ async fn carry(
         None => return Ok(EndReason::Technician),
     };
     let proxy = proxy(&join.relay)?;
-    let ours = Session { join, key, tls: by.tls.clone(), proxy, clock: by.clock.clone(), random: Random::system() };
+    let (tls, clock, random) = (by.tls.clone(), by.clock.clone(), Random::system());
+    let ours = Session { join, key, tls, backs, proxy, clock, random };
     match run(ours, interrupted.clone()).await {
         Ok(ending) | Err(ForwardError::Ended(ending)) => Ok(ending.reason),
         Err(error) => {

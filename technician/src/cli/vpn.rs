@@ -16,6 +16,7 @@ use super::{
     session::{self, Asking, Reach, Twice},
 };
 use crate::{
+    forward::Calls,
     output::{Exit, Failure, Output},
     pick, sentences,
     vpn::{
@@ -40,6 +41,10 @@ pub(super) struct VpnArguments {
     /// fd6c:9a41:d27e::/48 when left out
     #[arg(long = "range", value_name = "SUBNET")]
     ranges: Vec<Subnet>,
+    /// Let the installation call this computer: what connects to that port of the device reaches the program at the same
+    /// port here, or at LOCAL (9000, or an address with a port)
+    #[arg(long = "back", value_name = "NAME[=LOCAL]")]
+    backs: Vec<Calls>,
     #[command(flatten)]
     asking: Asking,
 }
@@ -49,6 +54,7 @@ pub(super) async fn vpn(arguments: VpnArguments, by: &SignedIn, output: Output) 
     let device = pick::device(&devices, &arguments.device)?;
     let networks = networks(device, &arguments.networks)?;
     let ranges = ranges(&arguments.ranges)?;
+    let backs = session::backs(device, &arguments.backs)?;
     let real = match arguments.real {
         None => Vec::new(),
         Some(named) if named.is_empty() => addresses(device),
@@ -66,9 +72,16 @@ pub(super) async fn vpn(arguments: VpnArguments, by: &SignedIn, output: Output) 
     let reach = Reach {
         services: device.services.iter().map(|service| service.name.clone()).collect(),
         networks: networks.into_iter().map(|network| network.name).collect(),
+        backs: backs.clone(),
     };
     session::hold(by, device, reach, asked, output, async |ours, interrupted| {
-        let line = LiveLine::new(device, ready(&ground), ours.join.until, by.clock.clone(), output);
+        let line = LiveLine::new(
+            device,
+            ready(&ground, session::told(device, &backs)),
+            ours.join.until,
+            by.clock.clone(),
+            output,
+        );
         let (updates, told) = mpsc::unbounded_channel();
         let running = vpn::run(ours, &ground, interrupted.cancelled(), updates);
         let (ending, ()) = tokio::join!(running, line.follow(told));
@@ -137,7 +150,7 @@ fn unprepared(error: &SystemError, device: &DeviceView) -> Failure {
 }
 
 /// Where everything is, for people and programs.
-fn ready(ground: &Ground) -> Ready {
+fn ready(ground: &Ground, (calls, told): (Vec<String>, Value)) -> Ready {
     let plan = &ground.plan;
     let mut lines = Vec::new();
     for mapping in &plan.mappings {
@@ -155,6 +168,7 @@ fn ready(ground: &Ground) -> Ready {
         Names::Nobody(why) => ("none", Some(sentences::no_names(why))),
     };
     lines.extend(said);
+    lines.extend(calls);
     let networks: Vec<_> = plan
         .mappings
         .iter()
@@ -172,6 +186,7 @@ fn ready(ground: &Ground) -> Ready {
         ("networks", networks.into()),
         ("services", services.into()),
         ("real", json!(plan.real)),
+        ("backs", told),
     ];
     let event = event.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
     Ready { lines, event, tells_failures: false }

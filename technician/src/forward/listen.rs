@@ -58,6 +58,7 @@ impl fmt::Display for Wanted {
                 write!(f, "{} {}:{port}", protocol.word(), name.as_str())
             }
             Self::Socks5 => f.write_str("socks5"),
+            Self::Back(name) => write!(f, "back:{name}"),
         }
     }
 }
@@ -71,7 +72,7 @@ pub async fn bind(forward: &Forward, services: &[Service]) -> Result<Listener, B
             .find(|service| service.name == *name)
             .map_or((Protocol::Tcp, 0), |service| (service.protocol, service.port)),
         Wanted::Place { protocol, port, .. } => (*protocol, *port),
-        Wanted::Socks5 => (Protocol::Tcp, 0),
+        Wanted::Socks5 | Wanted::Back(_) => (Protocol::Tcp, 0),
     };
     let wished = forward.local.unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, own)));
     let bound = match open(wanted, protocol, wished).await {
@@ -94,6 +95,8 @@ async fn open(wanted: &Wanted, protocol: Protocol, at: SocketAddr) -> io::Result
             Target::Address { protocol: *protocol, host: host.clone(), port: *port }
         }
         Wanted::Socks5 => return Ok(Socket::Socks5(TcpListener::bind(at).await?)),
+        // The program listens by itself, and this one calls it.
+        Wanted::Back(_) => return Err(io::ErrorKind::Unsupported.into()),
     };
     Ok(match protocol {
         Protocol::Tcp => Socket::Tcp(TcpListener::bind(at).await?, target),

@@ -2,6 +2,7 @@
 //! connection to a local port to one of the device's services, or does other work of the same session ([`run_with`]).
 //! Binds local addresses only; decides nothing.
 
+mod calls;
 mod fan;
 mod key;
 mod listen;
@@ -29,9 +30,10 @@ use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 
 pub use self::{
+    calls::Back,
     key::{KeyError, SessionKey},
     listen::{BindError, Listener, bind},
-    spec::{Forward, InvalidForward, Wanted},
+    spec::{Calls, Forward, InvalidForward, Wanted},
 };
 use crate::{clock::Clock, tls::provider};
 
@@ -46,6 +48,8 @@ pub struct Session {
     pub key: SessionKey,
     /// Trusts the cloud's HTTPS certificate.
     pub tls: Arc<rustls::ClientConfig>,
+    /// Where the installation's calls go.
+    pub backs: Vec<Back>,
     /// On the way to the relay.
     pub proxy: Option<Proxy>,
     /// For flow ids.
@@ -68,6 +72,8 @@ pub enum Update {
         /// What the session carries, for the live line.
         counters: Arc<Counters>,
     },
+    /// The device does not listen there, though the session covers it.
+    Deaf(ServiceName),
     /// A flow reached its target.
     FlowOpened {
         /// What was reached for.
@@ -190,6 +196,9 @@ pub async fn run_with(
         seconds_left: accept.seconds_left,
         counters: handle.counters().clone(),
     });
+    for back in session.backs.iter().filter(|back| !accept.listens.contains(&back.name)) {
+        let _ = updates.send(Update::Deaf(back.name.clone()));
+    }
     let running = TaskTracker::new();
     let flows = Flows {
         handle: handle.clone(),
@@ -200,7 +209,9 @@ pub async fn run_with(
         running: running.clone(),
     };
     let supervise = async {
-        tokio::join!(work(flows), tell(outlets.notices, &updates), show(view, &updates), async {
+        let calls = flows.clone();
+        let calls = calls.answer(outlets.incoming, &session.backs);
+        tokio::join!(work(flows), calls, tell(outlets.notices, &updates), show(view, &updates), async {
             (&mut stop).await;
             handle.end(Ending::plain(EndReason::Technician)).await;
         })

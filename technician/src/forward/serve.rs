@@ -91,6 +91,7 @@ impl Flows {
         match target {
             Target::Service(_) => true,
             Target::Address { .. } | Target::Echo { .. } => !self.networks.is_empty(),
+            Target::Call { .. } => false,
         }
     }
 
@@ -115,9 +116,9 @@ impl Flows {
 
 /// A stream to a target.
 pub(super) struct Reached {
-    stream: Stream,
-    flow: FlowId,
-    target: Target,
+    pub(super) stream: Stream,
+    pub(super) flow: FlowId,
+    pub(super) target: Target,
 }
 
 /// What a device says to such a target, said here.

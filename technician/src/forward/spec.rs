@@ -11,7 +11,7 @@ use gatelodge_proto::payload::{Host, Protocol, ServiceName};
 /// One port to forward.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Forward {
-    /// Where to listen; chosen from the target's port when absent.
+    /// Where to listen; chosen from the target's port when absent. For calls, where the program listens.
     pub local: Option<SocketAddr>,
     /// What to reach.
     pub wanted: Wanted,
@@ -33,25 +33,67 @@ pub enum Wanted {
     },
     /// Wherever in the device's networks each connection asks for (RFC 1928).
     Socks5,
+    /// The other way round: a port of the device whose calls go to a program here.
+    Back(ServiceName),
 }
 
 /// The text is no forward.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is not [LOCAL:]SERVICE, [LOCAL:]HOST:PORT[/udp] or socks5:LOCAL; write a service like panel-web, a local port with it like 8080:panel-web, or a place like 8080:192.168.1.50:80"
+    "`{0}` is not [LOCAL:]SERVICE, [LOCAL:]HOST:PORT[/udp], socks5:LOCAL or back:NAME[=LOCAL]; write a service like panel-web, a local port with it like 8080:panel-web, a place like 8080:192.168.1.50:80, or calls of the installation like back:event-receiver=9000"
 )]
 pub struct InvalidForward(String);
+
+impl Forward {
+    /// The calls, when it is for the other way round.
+    pub fn calls(&self) -> Option<Calls> {
+        match &self.wanted {
+            Wanted::Back(name) => Some(Calls { name: name.clone(), local: self.local }),
+            Wanted::Service(_) | Wanted::Place { .. } | Wanted::Socks5 => None,
+        }
+    }
+}
 
 impl FromStr for Forward {
     type Err = InvalidForward;
     fn from_str(text: &str) -> Result<Self, InvalidForward> {
         let read = if let Some(local) = text.strip_prefix("socks5:") {
             address(local).map(|local| Self { local: Some(local), wanted: Wanted::Socks5 })
+        } else if let Some(calls) = text.strip_prefix("back:") {
+            calls.parse().ok().map(|Calls { name, local }| Self { local, wanted: Wanted::Back(name) })
         } else {
             // Nothing is both: a service's name has no dot and no bracket, and no host is a number.
             place(text).or_else(|| service(text))
         };
         read.ok_or_else(|| InvalidForward(text.chars().take(60).collect()))
+    }
+}
+
+/// Calls to one of the device's ports, and the program here that takes them: `event-receiver=127.0.0.1:9000`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Calls {
+    /// What the port is called.
+    pub name: ServiceName,
+    /// Where the program listens; at the port's own number when absent.
+    pub local: Option<SocketAddr>,
+}
+
+/// The text names no calls.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{0}` is not NAME[=LOCAL]; write a name like event-receiver, or one with a port of this computer like event-receiver=9000"
+)]
+pub struct InvalidCalls(String);
+
+impl FromStr for Calls {
+    type Err = InvalidCalls;
+    fn from_str(text: &str) -> Result<Self, InvalidCalls> {
+        let bad = || InvalidCalls(text.chars().take(60).collect());
+        let (name, local) = match text.split_once('=') {
+            None => (text, None),
+            Some((name, local)) => (name, Some(address(local).filter(|at| at.port() != 0).ok_or_else(bad)?)),
+        };
+        Ok(Self { name: name.parse().map_err(|_| bad())?, local })
     }
 }
 
@@ -141,6 +183,20 @@ mod tests {
     }
 
     #[test]
+    fn calls_of_the_installation_with_or_without_a_place_of_the_program() {
+        for (text, local) in [
+            ("back:event-receiver", None),
+            ("back:event-receiver=9001", Some("127.0.0.1:9001")),
+            ("back:event-receiver=192.168.7.1:9001", Some("192.168.7.1:9001")),
+            ("back:9000=[::1]:9001", Some("[::1]:9001")),
+        ] {
+            let Forward { local: read, wanted } = read(text);
+            assert_eq!(read, local.map(|local| local.parse().unwrap()), "{text}");
+            assert!(matches!(wanted, Wanted::Back(_)), "{text}");
+        }
+    }
+
+    #[test]
     fn anything_else_is_quoted_in_the_refusal() {
         for text in [
             "",
@@ -158,6 +214,11 @@ mod tests {
             "socks5:panel",
             "[panel]:80",
             "x[fd00::1]:80",
+            "back:",
+            "back:Event Receiver",
+            "back:event-receiver=",
+            "back:event-receiver=0",
+            "back:event-receiver=panel",
         ] {
             let refused = text.parse::<Forward>().unwrap_err().to_string();
             assert!(refused.starts_with(&format!("`{text}` is not [LOCAL:]SERVICE")), "{refused}");
@@ -166,7 +227,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_panics(text in "[a-z0-9:./\\[\\]]{0,40}") {
+        fn no_text_panics(text in "[a-z0-9:./=\\[\\]]{0,40}") {
             let _ = text.parse::<Forward>();
         }
     }

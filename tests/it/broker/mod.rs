@@ -173,6 +173,7 @@ impl Device {
             interfaces: Vec::new(),
             services: Vec::new(),
             networks: Vec::new(),
+            listens: Vec::new(),
         };
         let outgoing = Outgoing::json(Topic::Up(self.id(), Up::Report), payload::encode(&Placed { position, body }));
         (position, outgoing.answered_on(Topic::Down(self.id(), Down::Receipt), position.into()))

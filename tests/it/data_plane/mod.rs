@@ -2,6 +2,7 @@
 //! Who may join the relay is the caller's word here, a list of tickets; everything else is what the programs run.
 
 mod bytes;
+mod calls;
 mod endings;
 mod places;
 mod refusals;
@@ -32,7 +33,7 @@ use gatelodge_proto::{
     payload::{Consent, EndReason, Happening, Protocol, Service, SessionOrder},
     session::{Ending, Role, relay_frame::RelayError},
 };
-use gatelodge_technician::forward::{self, Forward, ForwardError, Session, SessionKey, Update, Wanted};
+use gatelodge_technician::forward::{self, Back, Forward, ForwardError, Session, SessionKey, Update, Wanted};
 use gatelodge_tests::wait::wait_until;
 use sha2::{Digest as _, Sha256};
 use tokio::{
@@ -105,6 +106,8 @@ struct Change {
     grant: Grant,
     /// The device's own services; the grant's when absent.
     own_services: Option<Vec<Service>>,
+    /// Which programs take the installation's calls.
+    backs: Vec<Back>,
     /// How far the device's clock is behind.
     behind: Duration,
     start: Box<dyn FnOnce(&mut Start)>,
@@ -173,6 +176,7 @@ impl Plane {
             key_thumbprint: Csr::parse(&self.session_key.csr().unwrap()).unwrap().thumbprint_hex(),
             services: services.to_vec(),
             networks: Vec::new(),
+            listens: Vec::new(),
             from,
             until: from + Duration::from_secs(3600),
             lifetime_s: 3600,
@@ -180,7 +184,14 @@ impl Plane {
             consent: Consent::Always,
             reason: Some("yearly check".into()),
         };
-        Change { grant, own_services: None, behind: Duration::ZERO, start: Box::new(|_| {}), join: Box::new(|_| {}) }
+        Change {
+            grant,
+            own_services: None,
+            backs: Vec::new(),
+            behind: Duration::ZERO,
+            start: Box::new(|_| {}),
+            join: Box::new(|_| {}),
+        }
     }
 
     fn certify(&self, key: &PrivateKey) -> String {
@@ -207,6 +218,7 @@ impl Plane {
             epoch: 2,
             services: change.own_services.unwrap_or_else(|| grant.services.clone()),
             networks: grant.networks.clone(),
+            listens: grant.listens.clone(),
             places: Places::default(),
             limits: Limits::default(),
             proxy: None,
@@ -242,6 +254,7 @@ impl Plane {
             join,
             key: self.session_key.clone(),
             tls: Arc::new(gatelodge_technician::tls::cloud_tls(None).unwrap()),
+            backs: change.backs,
             proxy: None,
             clock: gatelodge_technician::clock::Clock::system(),
             random: Random::system(),

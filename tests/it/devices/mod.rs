@@ -108,6 +108,7 @@ pub(crate) fn report(firmware: &str) -> Report {
         interfaces: Vec::new(),
         services: Vec::new(),
         networks: Vec::new(),
+        listens: Vec::new(),
     }
 }
 

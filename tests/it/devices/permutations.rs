@@ -66,6 +66,7 @@ fn said(kits: &Kits, n: u8, device: DeviceId, (boot, seq, is_report): Said) -> I
             interfaces: Vec::new(),
             services: Vec::new(),
             networks: Vec::new(),
+            listens: Vec::new(),
         },
     )
 }

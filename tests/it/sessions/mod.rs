@@ -43,6 +43,7 @@ fn wish(prop: Prop) -> SessionRequest {
         device: prop.id,
         services: vec!["panel-web".parse().unwrap()],
         networks: Vec::new(),
+        listens: Vec::new(),
         reason: Some("yearly check".into()),
         minutes: 60,
         csr,

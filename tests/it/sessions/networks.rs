@@ -1,4 +1,5 @@
-//! A whole network is asked for by its name, granted as the device reports it, and named to everybody in plain words.
+//! A whole network, and a port for the installation's calls, are asked for by their names, granted as the device reports
+//! them, and named to everybody in plain words.
 
 use gatelodge_cloud::sessions::{
     decide, join,
@@ -37,6 +38,37 @@ async fn a_network_is_granted_as_reported_and_named_in_both_audits() -> anyhow::
                 let details = cast.details(organisation, prop.id, what).await?;
                 assert_eq!(details[0]["services"], "lan 192.168.1.0/24", "{what}");
                 assert_eq!(details[0]["networks"][0]["subnet"], "192.168.1.0/24", "{what}");
+            }
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn calls_are_granted_as_reported_and_named_in_both_audits() -> anyhow::Result<()> {
+    for cast in cast::on_each().await? {
+        let kits = cast.kits();
+        let marc = cast.installer("marc@example.com").await?;
+        let (prop, rosa) = cast.active(&marc, "villa-rosa", "rosa@example.com", Consent::Ask).await?;
+        let calls = |name: &str| {
+            let listens = vec![name.parse().unwrap()];
+            SessionRequest { services: Vec::new(), listens, ..wish(prop) }
+        };
+        let refused = request::request(kits, &marc, calls("lan")).await.unwrap_err();
+        assert_eq!(refused.to_string(), "the device has no port for calls `lan`; it has event-receiver");
+        let asked = request::request(kits, &marc, calls("event-receiver")).await?.view;
+        let waiting = service::one(kits, rosa.member(), asked.id).await?.unwrap();
+        assert_eq!((waiting.view.listens[0].port, waiting.view.networks.len()), (9000, 0));
+        let shown = show::row(waiting, rosa.member()).calls;
+        assert_eq!((shown[0].from.as_str(), shown[0].port.as_str()), ("192.168.1.0/24", "tcp 9000 (event-receiver)"));
+        decide::approve(kits, &rosa, asked.id).await?;
+        let grant = join::join(kits, &marc, asked.id).await?.grant.verify(&kits.pki.grant_public_key())?;
+        assert_eq!((grant.services, grant.networks, grant.listens), (Vec::new(), Vec::new(), asked.listens));
+        for organisation in [marc.member().organisation_id, rosa.member().organisation_id] {
+            for what in ["session_requested", "session_allowed"] {
+                let details = cast.details(organisation, prop.id, what).await?;
+                assert_eq!(details[0]["services"], "event-receiver tcp 9000", "{what}");
+                assert_eq!(details[0]["listens"][0]["from"], "192.168.1.0/24", "{what}");
             }
         }
     }

@@ -41,7 +41,7 @@ struct Scene {
     /// Kept for its network.
     _printer: Place,
     device: Arc<Place>,
-    _panel: Place,
+    site: Place,
     _tasks: JoinSet<()>,
     _folder: tempfile::TempDir,
 }
@@ -82,6 +82,7 @@ impl Scene {
         let setup = AgentSetup {
             factory: "mac = \"02:42:AC:11:00:09\"\nserial = \"SN-VPN-1\"\n".to_owned(),
             networks: vec![("lan".to_owned(), SUBNET.to_owned()), ("lan6".to_owned(), SUBNET_6.to_owned())],
+            listens: vec![("event-receiver".to_owned(), "tcp", 9000, SUBNET.to_owned())],
             udp_services: vec![("panel-log".to_owned(), SocketAddr::new(PANEL.parse()?, 514))],
             place: Some(device.clone()),
             ..AgentSetup::default()
@@ -94,7 +95,7 @@ impl Scene {
         device.shows(page.context("the device's page has no port")?).await?;
         story::play_until(&mut stage, 4, |_| {}).await?;
         story::sign_in_technician(&mut stage).await?;
-        Ok(Some(Self { stage, office, _printer: printer, device, _panel: panel, _tasks: tasks, _folder: folder }))
+        Ok(Some(Self { stage, office, _printer: printer, device, site: panel, _tasks: tasks, _folder: folder }))
     }
 
     /// Starts `gatelodge vpn` in the office, has the customer allow it, and waits until it carries.

@@ -9,7 +9,7 @@ use std::{
 use anyhow::Context as _;
 use gatelodge_tests::cloud::Said;
 
-use super::{PANEL, SHY, SILENT, SUBNET, Scene, echoed, greeted};
+use super::{PANEL, PATIENCE, SHY, SILENT, SUBNET, Scene, echoed, greeted};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_site_is_beside_the_technicians_own_network() -> anyhow::Result<()> {
@@ -116,6 +116,24 @@ async fn a_real_number_where_it_is_free_and_not_where_it_is_in_use() -> anyhow::
     assert_eq!(free.open["real"][0], PANEL);
     assert!(greeted(&mut scene.connect(PANEL, 80)?)?, "{}", free.process.log());
     assert!(greeted(&mut scene.connect(free.panel(), 80)?)?, "and under its other one");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_panel_that_calls_back_reaches_a_program_at_the_same_port() -> anyhow::Result<()> {
+    let Some(mut scene) = Scene::set().await? else { return Ok(()) };
+    let program = scene.office.listen(SocketAddr::from(([0; 4], 9000)))?;
+    let vpn = scene.vpn(&["--back", "event-receiver"]).await?;
+    assert_eq!(vpn.open["backs"][0]["local"], "127.0.0.1:9000");
+    let device = SocketAddr::from(([192, 168, 1, 2], 9000));
+    let mut call = scene.site.inside(|| std::net::TcpStream::connect(device))?;
+    let (mut taken, _) =
+        tokio::time::timeout(PATIENCE, program.accept()).await.with_context(|| vpn.process.log())??;
+    std::io::Write::write_all(&mut call, b"zone 3 open")?;
+    let mut words = [0; 11];
+    tokio::time::timeout(PATIENCE, tokio::io::AsyncReadExt::read_exact(&mut taken, &mut words)).await??;
+    assert_eq!(&words, b"zone 3 open");
+    assert!(greeted(&mut scene.connect(vpn.panel(), 80)?)?, "and the site is there as before");
     Ok(())
 }
 

@@ -64,6 +64,7 @@ fn grant() -> Grant {
         key_thumbprint: String::new(),
         services: Vec::new(),
         networks: Vec::new(),
+        listens: Vec::new(),
         from: NOW,
         until: NOW,
         lifetime_s: 60,

@@ -45,6 +45,7 @@ fn terms(services: Vec<Service>) -> Terms {
         key_thumbprint: String::new(),
         services: services.clone(),
         networks: Vec::new(),
+        listens: Vec::new(),
         from: NOW,
         until: NOW + hour,
         lifetime_s: 3600,
@@ -52,7 +53,7 @@ fn terms(services: Vec<Service>) -> Terms {
         consent: Consent::Ask,
         reason: None,
     };
-    Terms { grant, services, networks: Vec::new(), lifetime: hour, idle: hour }
+    Terms { grant, services, networks: Vec::new(), listens: Vec::new(), lifetime: hour, idle: hour }
 }
 
 /// The technician's end of a session whose device is real.
@@ -73,7 +74,7 @@ fn session_with(terms: Terms, places: Places, room: usize) -> Speaker {
     let line = LineView::of_a_stream();
     let (driver, handle, mut outlets) =
         Driver::new(Channel::new(far), Role::Device, Limits::default().settings(), line);
-    let mut flows = Flows::new(terms, places, handle, events, Limits::default());
+    let mut flows = Flows::new(terms, places, handle, events, Limits::default(), Ids::from(NOW, Random::seeded(2)));
     tokio::spawn(driver.run());
     tokio::spawn(async move {
         while let Some(wanted) = outlets.incoming.recv().await {

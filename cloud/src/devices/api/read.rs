@@ -128,6 +128,7 @@ impl From<&Listed> for DeviceView {
             consent: tied.filter(|_| device.life == Life::Active).map(|tied| tied.consent),
             services: device.report.as_ref().map(|report| report.services.clone()).unwrap_or_default(),
             networks: device.report.as_ref().map(|report| report.networks.clone()).unwrap_or_default(),
+            listens: device.report.as_ref().map(|report| report.listens.clone()).unwrap_or_default(),
         }
     }
 }

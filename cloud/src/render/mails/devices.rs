@@ -5,7 +5,7 @@ use std::time::Duration;
 use gatelodge_proto::{identity::IdCode, payload::Consent};
 
 use super::Mail;
-use crate::i18n::Phrase;
+use crate::{i18n::Phrase, render::pages::Call};
 
 /// A device as its people name it.
 #[derive(Debug, Clone)]
@@ -47,6 +47,8 @@ pub struct SessionAsked {
     pub services: Vec<String>,
     /// To which networks as a whole, like `192.168.1.0/24`.
     pub networks: Vec<String>,
+    /// Who may call the technician's computer.
+    pub calls: Vec<Call>,
     /// For how long.
     pub length: Duration,
 }
@@ -132,6 +134,12 @@ impl Mail {
         let mut what = vec![who("mail-session-what")];
         what.extend(
             session.networks.iter().map(|network| Phrase::new("session-network-asked").with("network", network)),
+        );
+        what.extend(
+            session
+                .calls
+                .iter()
+                .map(|call| Phrase::new("session-call-asked").with("from", &call.from).with("port", &call.port)),
         );
         let mut facts = vec![("column-device", format!("{} ({})", device.name, device.product))];
         if !session.services.is_empty() {

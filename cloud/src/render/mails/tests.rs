@@ -5,6 +5,7 @@ use std::time::Duration;
 use gatelodge_proto::payload::Consent;
 
 use super::*;
+use crate::render::pages::Call;
 
 const URL: &str = "https://portal.example/activate#t0ken";
 
@@ -21,6 +22,7 @@ pub(in crate::render) fn samples() -> Vec<(&'static str, Mail)> {
         reason: Some("yearly check".into()),
         services: vec!["panel-web".into(), "panel-bus".into()],
         networks: Vec::new(),
+        calls: Vec::new(),
         length: Duration::from_secs(3_600),
     };
     let day = Duration::from_secs(86_400);
@@ -37,6 +39,18 @@ pub(in crate::render) fn samples() -> Vec<(&'static str, Mail)> {
         (
             "session_request_bare",
             Mail::session_request("Rosa Blanc", &device, &SessionAsked { reason: None, ..session.clone() }, URL),
+        ),
+        (
+            "session_request_call",
+            Mail::session_request(
+                "Rosa Blanc",
+                &device,
+                &SessionAsked {
+                    calls: vec![Call { from: "192.168.1.0/24".into(), port: "tcp 9000 (event-receiver)".into() }],
+                    ..session.clone()
+                },
+                URL,
+            ),
         ),
         (
             "session_request_network",

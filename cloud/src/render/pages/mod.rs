@@ -28,7 +28,7 @@ pub use installer::{
     InstallerDevices, LabelForm, LinkFacts,
 };
 pub use own::{BrowserRow, MembershipRow, MyOrganisation, MyOrganisationForm, MySignIns, ProgramRow};
-pub use row::{DeviceFacts, DeviceRow, HistoryRow, ProvenBy, SessionRow, Shown};
+pub use row::{Call, DeviceFacts, DeviceRow, HistoryRow, ProvenBy, SessionRow, Shown};
 pub use vendor::{
     Audit, Inventory, InventoryRow, Mail, MailHtml, MailRow, Mailbox, Quarantine, QuarantineRow, Retire, VendorDevice,
 };

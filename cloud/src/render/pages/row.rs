@@ -105,6 +105,8 @@ pub struct DeviceFacts {
     pub services: Vec<String>,
     /// What sessions may reach as a whole: `lan (192.168.1.0/24)`.
     pub networks: Vec<String>,
+    /// Where the installation calls a technician's computer: `event-receiver (tcp 9000 from 192.168.1.0/24)`.
+    pub calls: Vec<String>,
     /// When it last reported.
     pub reported_at: Option<Timestamp>,
     /// Whether two machines seem to hold its key.
@@ -160,6 +162,15 @@ pub enum ProvenBy {
     Rule,
 }
 
+/// A port of a device at which its installation may call the technician's computer, as people read it.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// Who may call: `192.168.1.0/24`.
+    pub from: String,
+    /// Where: `tcp 9000 (event-receiver)`.
+    pub port: String,
+}
+
 /// One session in a list or on a card.
 #[derive(Debug, Clone)]
 pub struct SessionRow {
@@ -177,6 +188,8 @@ pub struct SessionRow {
     pub services: Vec<String>,
     /// To which networks as a whole: `192.168.1.0/24`.
     pub networks: Vec<String>,
+    /// Who may call the technician's computer.
+    pub calls: Vec<Call>,
     /// Why, when the technician said so.
     pub reason: Option<String>,
     /// For how long.

@@ -59,6 +59,7 @@ impl From<RequestRefusal> for Refusal {
             RequestRefusal::NoServices => field("no_services", "services"),
             RequestRefusal::UnknownService { .. } => field("unknown_service", "services"),
             RequestRefusal::UnknownNetwork { .. } => field("unknown_network", "networks"),
+            RequestRefusal::UnknownListen { .. } => field("unknown_listen", "listens"),
             RequestRefusal::Reason => field("invalid_reason", "reason"),
             RequestRefusal::Minutes(_) => field("minutes_out_of_range", "minutes"),
             RequestRefusal::Csr(_) => field("invalid_csr", "csr"),

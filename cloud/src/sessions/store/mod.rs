@@ -8,7 +8,7 @@ mod tickets;
 use gatelodge_proto::{
     DeviceId, OrganisationId, RegistrationId, SessionId, Timestamp, UserId,
     api::SessionState,
-    payload::{EndReason, Network, Service},
+    payload::{EndReason, Listen, Network, Service},
 };
 use sqlx::types::Json;
 use uuid::Uuid;
@@ -40,6 +40,7 @@ struct Row {
     customer_id: Uuid,
     services: Json<Vec<Service>>,
     networks: Json<Vec<Network>>,
+    listens: Json<Vec<Listen>>,
     reason: Option<String>,
     minutes: i32,
     csr: String,
@@ -80,6 +81,7 @@ impl TryFrom<Row> for Found {
             customer: OrganisationId::from_uuid(row.customer_id),
             services: row.services.0,
             networks: row.networks.0,
+            listens: row.listens.0,
             reason: row.reason,
             minutes: u32::try_from(row.minutes).map_err(DbError::corrupt)?,
             csr: row.csr,
@@ -125,7 +127,7 @@ impl TryFrom<Row> for Found {
 macro_rules! found {
     ($lock:literal) => {
         concat!(
-            "SELECT id, device_id, registration_id, epoch, technician_id, installer_id, customer_id, services, networks, \
+            "SELECT id, device_id, registration_id, epoch, technician_id, installer_id, customer_id, services, networks, listens, \
              reason, minutes, csr, key_thumbprint, signed_grant, state, requested_at, decided_at, decided_by, opened_at, until, \
              joined_at, paired_at, lease_until, ended_at, end_reason FROM remote_session WHERE id = $1",
             $lock
@@ -137,8 +139,8 @@ macro_rules! found {
 pub(super) async fn insert(tx: &mut Tx, ask: &Ask) -> Result<(), DbError> {
     change!(tx, c => sqlx::query(
         "INSERT INTO remote_session (id, device_id, registration_id, epoch, technician_id, installer_id, customer_id, \
-         services, networks, reason, minutes, csr, key_thumbprint, state, requested_at, bytes_up, bytes_down) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 0, 0)",
+         services, networks, listens, reason, minutes, csr, key_thumbprint, state, requested_at, bytes_up, bytes_down) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, 0, 0)",
     )
     .bind(ask.id.uuid())
     .bind(ask.device.uuid())
@@ -149,6 +151,7 @@ pub(super) async fn insert(tx: &mut Tx, ask: &Ask) -> Result<(), DbError> {
     .bind(ask.customer.uuid())
     .bind(Json(&ask.services))
     .bind(Json(&ask.networks))
+    .bind(Json(&ask.listens))
     .bind(ask.reason.as_deref())
     .bind(i32::try_from(ask.minutes).unwrap_or(i32::MAX))
     .bind(ask.csr.as_str())

@@ -3,7 +3,7 @@
 use gatelodge_proto::{
     DeviceId, OrganisationId, RegistrationId, SessionId, Timestamp, UserId,
     api::SessionView,
-    payload::{Consent, EndReason, Network, Report, Service},
+    payload::{Consent, EndReason, Listen, Network, Report, Service},
 };
 use sqlx::types::Json;
 use uuid::Uuid;
@@ -25,6 +25,7 @@ pub(in crate::sessions) struct Ground {
     pub(in crate::sessions) consent: Consent,
     pub(in crate::sessions) services: Vec<Service>,
     pub(in crate::sessions) networks: Vec<Network>,
+    pub(in crate::sessions) listens: Vec<Listen>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -77,8 +78,8 @@ async fn ground_by(
     .bind(device.uuid())
     .fetch_optional(c))?;
     row.map(|row| {
-        let (services, networks) =
-            row.report.map(|Json(report)| (report.services, report.networks)).unwrap_or_default();
+        let (services, networks, listens) =
+            row.report.map(|Json(report)| (report.services, report.networks, report.listens)).unwrap_or_default();
         Ok(Ground {
             registration: RegistrationId::from_uuid(row.id),
             epoch: u64::try_from(row.epoch).map_err(DbError::corrupt)?,
@@ -86,6 +87,7 @@ async fn ground_by(
             consent: word(&row.consent, Consent::from_word, "consent")?,
             services,
             networks,
+            listens,
         })
     })
     .transpose()
@@ -112,6 +114,7 @@ struct NamedRow {
     customer_id: Uuid,
     services: Json<Vec<Service>>,
     networks: Json<Vec<Network>>,
+    listens: Json<Vec<Listen>>,
     reason: Option<String>,
     minutes: i32,
     state: String,
@@ -138,6 +141,7 @@ impl TryFrom<NamedRow> for NamedSession {
                 organisation: row.organisation,
                 services: names(&row.services.0),
                 networks: row.networks.0,
+                listens: row.listens.0,
                 reason: row.reason,
                 state: state(&row.state)?,
                 requested_at: row.requested_at.into(),
@@ -162,7 +166,7 @@ macro_rules! session {
     ($condition:literal) => {
         concat!(
             "SELECT s.id, s.device_id, r.web_address AS device_name, s.technician_id, u.name AS technician, \
-             s.installer_id, o.name AS organisation, s.customer_id, s.services, s.networks, s.reason, s.minutes, \
+             s.installer_id, o.name AS organisation, s.customer_id, s.services, s.networks, s.listens, s.reason, s.minutes, \
              s.state, s.requested_at, s.decided_at, s.decided_by, s.opened_at, s.until, s.ended_at, s.end_reason, s.bytes_up, s.bytes_down \
              FROM remote_session s JOIN registration r ON r.id = s.registration_id \
              JOIN user_account u ON u.id = s.technician_id JOIN organisation o ON o.id = s.installer_id WHERE ",

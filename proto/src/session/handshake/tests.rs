@@ -95,6 +95,7 @@ fn grant(key: &KeyPair) -> Grant {
         key_thumbprint: hex(&key_thumbprint(&rcgen::PublicKeyData::subject_public_key_info(key))),
         services: vec![],
         networks: Vec::new(),
+        listens: Vec::new(),
         from,
         until: from + Duration::from_secs(3600),
         lifetime_s: 3600,

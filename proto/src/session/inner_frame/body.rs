@@ -1,6 +1,6 @@
 //! What GRANT, ACCEPT, OPEN and the answers carry: their types and their fields on the wire.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use bytes::{BufMut, Bytes, BytesMut};
 
@@ -16,9 +16,11 @@ pub(super) const MAX_TARGET: usize = 512;
 pub(super) const MAX_SENTENCE: usize = 512;
 const MAX_SERVICES: usize = 128;
 const MAX_NETWORKS: usize = 32;
+const MAX_LISTENS: usize = 32;
 const TARGET_SERVICE: u8 = 1;
 const TARGET_ADDRESS: u8 = 2;
 const TARGET_ECHO: u8 = 3;
+const TARGET_CALL: u8 = 4;
 /// From this version on, ACCEPT names networks, and OPEN may ask for more than services.
 const WITH_NETWORKS: u16 = 2;
 /// Follows the code of `OpenError::Limit`: the target's own limit is meant.
@@ -48,6 +50,8 @@ pub struct Accept {
     pub services: Vec<ServiceName>,
     /// What may be opened as a whole: the grant's networks that the device itself lists. Said from version 2 on.
     pub networks: Vec<Network>,
+    /// Where the device listens for the installation's calls, as long as this session lives.
+    pub listens: Vec<ServiceName>,
 }
 
 /// What to reach, and how.
@@ -82,6 +86,13 @@ pub enum Target {
     Echo {
         /// Whom to ask.
         address: IpAddr,
+    },
+    /// The device's own word to the technician: somebody of the installation calls. Not before version 2.
+    Call {
+        /// At which of the device's ports.
+        listen: ServiceName,
+        /// Who.
+        caller: SocketAddr,
     },
 }
 
@@ -236,7 +247,8 @@ pub(super) fn accept(fields: &mut Fields) -> Result<Accept, FrameError> {
     }
     let services = (0..count).map(|_| service(fields)).collect::<Result<_, _>>()?;
     let networks = if version >= WITH_NETWORKS { networks(fields)? } else { Vec::new() };
-    Ok(Accept { version, max_streams, seconds_left, services, networks })
+    let listens = if version < WITH_NETWORKS || fields.is_empty() { Vec::new() } else { listens(fields)? };
+    Ok(Accept { version, max_streams, seconds_left, services, networks, listens })
 }
 
 pub(super) fn put_accept(out: &mut BytesMut, accept: &Accept) {
@@ -255,7 +267,22 @@ pub(super) fn put_accept(out: &mut BytesMut, accept: &Accept) {
             wire::put_bytes(out, network.name.as_str().as_bytes());
             wire::put_bytes(out, network.subnet.to_string().as_bytes());
         }
+        let listens = &accept.listens[..accept.listens.len().min(MAX_LISTENS)];
+        if !listens.is_empty() {
+            out.put_u16(u16::try_from(listens.len()).unwrap_or(0));
+            for name in listens {
+                wire::put_bytes(out, name.as_str().as_bytes());
+            }
+        }
     }
+}
+
+fn listens(fields: &mut Fields) -> Result<Vec<ServiceName>, FrameError> {
+    let count = usize::from(fields.u16()?);
+    if count > MAX_LISTENS {
+        return Err(FrameError::Field("list of ports that are called"));
+    }
+    (0..count).map(|_| service(fields)).collect()
 }
 
 fn networks(fields: &mut Fields) -> Result<Vec<Network>, FrameError> {
@@ -285,6 +312,10 @@ pub(super) fn open(fields: &mut Fields) -> Result<Open, FrameError> {
         TARGET_ECHO => Target::Echo {
             address: fields.text(MAX_TARGET, "address")?.parse().map_err(|_| FrameError::Field("address"))?,
         },
+        TARGET_CALL => Target::Call {
+            listen: service(fields)?,
+            caller: fields.text(MAX_TARGET, "caller")?.parse().map_err(|_| FrameError::Field("caller"))?,
+        },
         _ => return Err(FrameError::Field("target")),
     };
     Ok(Open { flow, target, class, credit })
@@ -308,6 +339,11 @@ pub(super) fn put_open(out: &mut BytesMut, open: &Open) {
         Target::Echo { address } => {
             out.put_u8(TARGET_ECHO);
             wire::put_bytes(out, address.to_string().as_bytes());
+        }
+        Target::Call { listen, caller } => {
+            out.put_u8(TARGET_CALL);
+            wire::put_bytes(out, listen.as_str().as_bytes());
+            wire::put_bytes(out, caller.to_string().as_bytes());
         }
     }
 }

@@ -46,6 +46,8 @@ fn any_target() -> impl Strategy<Value = Target> {
             port
         }),
         any::<std::net::IpAddr>().prop_map(|address| Target::Echo { address }),
+        (any_service(), any::<std::net::IpAddr>(), any::<u16>())
+            .prop_map(|(listen, address, port)| Target::Call { listen, caller: (address, port).into() }),
     ]
 }
 
@@ -70,14 +72,21 @@ fn any_frame() -> impl Strategy<Value = InnerFrame> {
     let reason = select(EndReason::ALL.as_slice());
     prop_oneof![
         any_grant().prop_map(InnerFrame::Grant),
-        (any::<u16>(), any::<u16>(), any::<u32>(), vec(any_service(), 0..20), vec(any_network(), 0..5)).prop_map(
-            |(version, max_streams, seconds_left, services, mut networks)| {
+        (
+            any::<u16>(),
+            any::<u16>(),
+            any::<u32>(),
+            vec(any_service(), 0..20),
+            vec(any_network(), 0..5),
+            vec(any_service(), 0..5)
+        )
+            .prop_map(|(version, max_streams, seconds_left, services, mut networks, mut listens)| {
                 if version < 2 {
                     networks.clear();
+                    listens.clear();
                 }
-                InnerFrame::Accept(Accept { version, max_streams, seconds_left, services, networks })
-            }
-        ),
+                InnerFrame::Accept(Accept { version, max_streams, seconds_left, services, networks, listens })
+            }),
         (1u8..=6, "\\PC{0,60}").prop_map(|(code, sentence)| InnerFrame::Deny { code: denial(code).unwrap(), sentence }),
         (id(), any_open()).prop_map(|(stream, open)| InnerFrame::Open { stream, open }),
         (id(), any::<u32>(), any::<u32>(), "[ -~]{0,50}").prop_map(|(stream, credit, connect_us, local)| {
@@ -145,7 +154,9 @@ fn golden_bytes() {
         seconds_left: 3600,
         services: services.clone(),
         networks,
+        listens: Vec::new(),
     };
+    let calls = || vec!["event-receiver".parse().unwrap()];
     let open = |target| InnerFrame::Open { stream: 1, open: Open { flow, target, class: Class::Bulk, credit: 65536 } };
     let host = |text: &str| text.parse().unwrap();
     let payload = || Bytes::from_static(b"GET /");
@@ -153,12 +164,14 @@ fn golden_bytes() {
         ("grant", InnerFrame::Grant(warrant())),
         ("accept", InnerFrame::Accept(accept(1, Vec::new()))),
         ("accept_networks", InnerFrame::Accept(accept(2, networks))),
+        ("accept_listens", InnerFrame::Accept(Accept { listens: calls(), ..accept(2, Vec::new()) })),
         ("deny", InnerFrame::Deny { code: Denial::Time, sentence: "too late".into() }),
         ("open", open(target)),
         ("open_address", open(Target::Address { protocol: Protocol::Tcp, host: host("192.168.1.50"), port: 10001 })),
         ("open_name", open(Target::Address { protocol: Protocol::Udp, host: host("panel.local"), port: 161 })),
         ("open_address_6", open(Target::Address { protocol: Protocol::Tcp, host: host("fd00::50"), port: 80 })),
         ("open_echo", open(Target::Echo { address: "192.168.1.50".parse().unwrap() })),
+        ("open_call", open(Target::Call { listen: calls().remove(0), caller: "192.168.1.50:40312".parse().unwrap() })),
         (
             "open_ok",
             InnerFrame::OpenOk { stream: 1, credit: 65536, connect_us: 812, local: "192.168.1.5:40000".into() },

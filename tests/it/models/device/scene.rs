@@ -203,6 +203,7 @@ impl Scene<'_> {
             interfaces: Vec::new(),
             services: Vec::new(),
             networks: Vec::new(),
+            listens: Vec::new(),
         };
         let (told, _) = self.says(by, Up::Report, position(boot, seq), report).await?;
         let expected = match self.model.life {

@@ -146,6 +146,7 @@ impl Scene<'_> {
             device: self.prop.id,
             services: vec!["panel-web".parse()?],
             networks: Vec::new(),
+            listens: Vec::new(),
             reason: None,
             minutes,
             csr: key(3).csr(),

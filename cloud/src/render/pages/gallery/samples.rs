@@ -94,6 +94,7 @@ pub(super) fn facts(life: Life, online: bool) -> DeviceFacts {
         addresses: vec!["192.168.1.20".into(), "fe80::42:acff:fe11:2".into()],
         services: vec!["panel-web (tcp 192.168.1.50:80)".into(), "panel-bus (tcp 192.168.1.50:4001)".into()],
         networks: vec!["lan (192.168.1.0/24)".into()],
+        calls: vec!["event-receiver (tcp 9000 from 192.168.1.0/24)".into()],
         reported_at: Some(ago(12)),
         doubled: life == Life::Active && !online,
     }
@@ -110,6 +111,7 @@ pub(super) fn session(seed: u64, state: SessionState) -> SessionRow {
         organisation: "Petit Alarmes & Fils".into(),
         services: vec!["panel-web".into(), "panel-bus".into()],
         networks: vec!["192.168.1.0/24".into()],
+        calls: vec![Call { from: "192.168.1.0/24".into(), port: "tcp 9000 (event-receiver)".into() }],
         reason: Some("Zone 4 reports a fault since <Tuesday>".into()),
         minutes: 60,
         state,

@@ -1,0 +1,243 @@
+//! The installation's calls: ports of this device that are open while a session lives, each call a flow to a program of
+//! the technician's. A port is open on the device's own address towards those who may call, and to them alone.
+
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::atomic::Ordering,
+};
+
+use bytes::{Bytes, BytesMut};
+use gatelodge_proto::{
+    payload::Listen,
+    session::{
+        Datagrams, Stream,
+        driver::OpenFailure,
+        inner_frame::{Class, MAX_PAYLOAD, Open},
+    },
+};
+use tokio::{net::TcpListener, sync::mpsc};
+
+use super::{
+    Arc, Duration, FlowId, FlowOutcome, FlowTotals, Flows, Happening, HashMap, Instant, MOST, OpenError, Protocol,
+    ServiceName, Shared, Target, TcpStream, UdpSocket, outcome, pump, udp,
+};
+
+/// Longest wait for the technician's answer to a call.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(10);
+/// Who speaks in datagrams to one port at once.
+const CALLERS: usize = 16;
+/// Datagrams that wait while their call is answered; later ones are lost.
+const WAITING: usize = 64;
+/// What goes wrong with one call is no reason to take no others; mostly descriptors have run out.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// A port that is open for calls.
+pub(in crate::session) struct Door {
+    listen: Listen,
+    socket: Socket,
+}
+
+enum Socket {
+    Tcp(TcpListener),
+    Udp(Arc<UdpSocket>),
+}
+
+impl Door {
+    /// Opens the port on each of the device's own addresses that is among those who may call, else on the one from which
+    /// this device speaks to them.
+    pub(in crate::session) async fn open(listen: &Listen, own: &[IpAddr]) -> io::Result<Vec<Self>> {
+        let mut at: Vec<_> = own.iter().copied().filter(|address| listen.from.contains(*address)).collect();
+        if at.is_empty() {
+            at.push(towards(listen.from.first())?);
+        }
+        let mut doors = Vec::new();
+        for address in at {
+            let at = SocketAddr::new(address, listen.port);
+            let socket = match listen.protocol {
+                Protocol::Tcp => Socket::Tcp(TcpListener::bind(at).await?),
+                Protocol::Udp => Socket::Udp(Arc::new(UdpSocket::bind(at).await?)),
+            };
+            doors.push(Self { listen: listen.clone(), socket });
+        }
+        Ok(doors)
+    }
+
+    /// What it is called.
+    pub(in crate::session) const fn name(&self) -> &ServiceName {
+        &self.listen.name
+    }
+}
+
+/// This device's own address on the way there; nothing is sent.
+fn towards(there: IpAddr) -> io::Result<IpAddr> {
+    let any: IpAddr = match there {
+        IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    let socket = std::net::UdpSocket::bind((any, 0))?;
+    socket.connect((there, 9))?;
+    Ok(socket.local_addr()?.ip())
+}
+
+impl Flows {
+    /// Takes calls until [`wind_up`](Self::wind_up).
+    pub(in crate::session) fn take_calls(&mut self, doors: Vec<Door>) {
+        for Door { listen, socket } in doors {
+            let calls = Calls {
+                shared: self.shared.clone(),
+                listen,
+                running: self.running.clone(),
+                most: usize::from(self.limits.streams),
+                between: Duration::from_secs(1) / self.limits.opens_per_second.max(1),
+            };
+            match socket {
+                Socket::Tcp(listener) => self.doors.spawn(async move { calls.connections(listener).await }),
+                Socket::Udp(socket) => self.doors.spawn(async move { calls.datagrams(socket).await }),
+            };
+        }
+    }
+}
+
+/// What a port's calls have in common.
+struct Calls {
+    shared: Arc<Shared>,
+    listen: Listen,
+    running: super::TaskTracker,
+    /// Flows of the session at once.
+    most: usize,
+    /// From one call taken to the next.
+    between: Duration,
+}
+
+impl Calls {
+    async fn connections(self, listener: TcpListener) {
+        loop {
+            match listener.accept().await {
+                Ok((tcp, caller)) if self.takes(caller) => {
+                    let (shared, listen) = (self.shared.clone(), self.listen.clone());
+                    self.running.spawn(async move { shared.connect_call(tcp, &listen, caller).await });
+                    tokio::time::sleep(self.between).await;
+                }
+                Ok((tcp, _)) => drop(tcp.set_zero_linger()),
+                Err(error) => {
+                    tracing::warn!(%error, "a call could not be taken");
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+        }
+    }
+
+    async fn datagrams(self, socket: Arc<UdpSocket>) {
+        let mut open: HashMap<SocketAddr, mpsc::Sender<Bytes>> = HashMap::new();
+        let mut buffer = BytesMut::new();
+        loop {
+            buffer.reserve(MAX_PAYLOAD + 1);
+            match socket.recv_buf_from(&mut buffer).await {
+                Ok((_, caller)) => {
+                    let datagram = buffer.split().freeze();
+                    open.retain(|_, call| !call.is_closed());
+                    if let Some(call) = open.get(&caller) {
+                        let _ = call.try_send(datagram);
+                    } else if open.len() < CALLERS && self.takes(caller) {
+                        let (call, waiting) = mpsc::channel(WAITING);
+                        let _ = call.try_send(datagram);
+                        open.insert(caller, call);
+                        let (shared, listen, socket) = (self.shared.clone(), self.listen.clone(), socket.clone());
+                        self.running
+                            .spawn(async move { shared.datagram_call(waiting, &socket, &listen, caller).await });
+                        tokio::time::sleep(self.between).await;
+                    }
+                }
+                // What the network said to an earlier answer.
+                Err(error) => tracing::debug!(%error, "a datagram of a call is lost"),
+            }
+        }
+    }
+
+    /// Whether this caller's call is taken now. Who may not call leaves no row: anybody could fill the history.
+    fn takes(&self, caller: SocketAddr) -> bool {
+        let may = self.listen.from.contains(caller.ip());
+        let takes = may && self.running.len() < self.most && self.shared.calls.load(Ordering::Relaxed) < MOST;
+        if !takes {
+            tracing::info!(%caller, listen = %self.listen.name, may, "a call is not taken");
+        }
+        takes
+    }
+}
+
+impl Shared {
+    async fn connect_call(&self, tcp: TcpStream, listen: &Listen, caller: SocketAddr) {
+        let (open, begun) = (self.calling(listen, caller), Instant::now());
+        let flow = open.flow;
+        match self.answered(self.handle.open(open), flow, listen, caller).await {
+            Some(stream) => {
+                let stream: Stream = stream;
+                let totals = pump(tcp, stream).await;
+                self.closed(flow, totals, begun).await;
+            }
+            // To the caller it is a port where nobody listens, as far as a connection that stands can show it.
+            None => drop(tcp.set_zero_linger()),
+        }
+    }
+
+    async fn datagram_call(
+        &self,
+        mut waiting: mpsc::Receiver<Bytes>,
+        socket: &UdpSocket,
+        listen: &Listen,
+        caller: SocketAddr,
+    ) {
+        let (open, begun) = (self.calling(listen, caller), Instant::now());
+        let flow = open.flow;
+        let answered = self.answered(self.handle.open_datagrams(open), flow, listen, caller).await;
+        let Some(datagrams): Option<Datagrams> = answered else { return };
+        let mut totals = FlowTotals::default();
+        let mut idle = std::pin::pin!(tokio::time::sleep(udp::IDLE));
+        loop {
+            tokio::select! {
+                said = waiting.recv() => {
+                    let Some(datagram) = said else { break };
+                    totals.sent += datagram.len() as u64;
+                    datagrams.send(datagram);
+                }
+                answer = datagrams.recv() => {
+                    let Some(datagram) = answer else { break };
+                    totals.received += datagram.len() as u64;
+                    if let Err(error) = socket.send_to(&datagram, caller).await {
+                        tracing::debug!(%error, "a datagram is lost");
+                    }
+                }
+                () = idle.as_mut() => break,
+            }
+            idle.as_mut().reset(Instant::now() + udp::IDLE);
+        }
+        self.closed(flow, totals, begun).await;
+    }
+
+    fn calling(&self, listen: &Listen, caller: SocketAddr) -> Open {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        let target = Target::Call { listen: listen.name.clone(), caller };
+        Open { flow: self.ids.flow(), target, class: Class::Interactive, credit: 0 }
+    }
+
+    /// The technician's answer, once the history has it.
+    async fn answered<T>(
+        &self,
+        answer: impl Future<Output = Result<T, OpenFailure>>,
+        flow: FlowId,
+        listen: &Listen,
+        caller: SocketAddr,
+    ) -> Option<T> {
+        let late = Err(OpenFailure::Target(OpenError::TimedOut));
+        let answer = tokio::time::timeout(ANSWERED_WITHIN, answer).await.unwrap_or(late);
+        let outcome = match &answer {
+            Ok(_) => FlowOutcome::Opened,
+            Err(OpenFailure::Target(error)) => outcome(*error),
+            Err(OpenFailure::Over) => return None,
+        };
+        let target = format!("call of {} {caller} to {} (port {})", listen.protocol.word(), listen.name, listen.port);
+        let told = self.tell(Happening::FlowOpened { session: self.terms.grant.session, flow, target, outcome }).await;
+        answer.ok().filter(|_| told)
+    }
+}
