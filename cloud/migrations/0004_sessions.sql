@@ -29,7 +29,11 @@ CREATE TABLE remote_session (
     bytes_down BIGINT NOT NULL,
     -- when both ends first were there, and how often an end has come again since
     paired_at {ts},
-    rejoins BIGINT NOT NULL DEFAULT 0
+    rejoins BIGINT NOT NULL DEFAULT 0,
+    -- the latest wish that the session may last longer: asked, given or declined
+    extension_minutes INTEGER,
+    extension_at {ts},
+    extension_state TEXT
 );
 CREATE INDEX remote_session_device ON remote_session (device_id, id);
 CREATE INDEX remote_session_customer ON remote_session (customer_id, id);

@@ -17,7 +17,8 @@ pub const SIGN_IN_TOKEN_PATH: &str = "/api/v1/sign-in/token";
 /// `GET` [`Page`] of [`DeviceView`].
 pub const DEVICES_PATH: &str = "/api/v1/devices";
 /// `GET` [`Page`] of [`SessionView`]; `POST` [`SessionRequest`] -> [`SessionView`].
-/// `GET {id}` -> [`SessionView`], `POST {id}/join` -> [`Join`], `POST {id}/stop` -> [`SessionView`].
+/// `GET {id}` -> [`SessionView`], `POST {id}/join` -> [`Join`], `POST {id}/stop` -> [`SessionView`],
+/// `POST {id}/extend` [`ExtensionRequest`] -> [`SessionView`].
 pub const SESSIONS_PATH: &str = "/api/v1/sessions";
 /// Web socket of the relay.
 pub const RELAY_PATH: &str = "/relay/v1";
@@ -211,6 +212,59 @@ impl SessionState {
     }
 }
 
+/// Asks that a session may last longer; from a customer, lets it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct ExtensionRequest {
+    /// By how much, in minutes; at most 240.
+    pub minutes: u32,
+}
+
+/// What became of the wish that a session may last longer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub enum ExtensionState {
+    /// The customer has been asked.
+    Asked,
+    /// The session's end has moved.
+    Given,
+    /// The customer said no.
+    Declined,
+}
+
+impl ExtensionState {
+    /// All states.
+    pub const ALL: [Self; 3] = [Self::Asked, Self::Given, Self::Declined];
+
+    /// The stable word for databases, APIs and locale keys.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Asked => "asked",
+            Self::Given => "given",
+            Self::Declined => "declined",
+        }
+    }
+
+    /// The state with this [`word`](Self::word).
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.word() == word)
+    }
+}
+
+/// A wish that a session may last longer, and what became of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct ExtensionView {
+    /// By how much, in minutes.
+    pub minutes: u32,
+    /// When it was said.
+    pub at: Timestamp,
+    /// Where it stands.
+    pub state: ExtensionState,
+}
+
 /// A session as its people see it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
@@ -243,6 +297,9 @@ pub struct SessionView {
     pub opened_at: Option<Timestamp>,
     /// Until when it may last.
     pub until: Option<Timestamp>,
+    /// The latest wish that it may last longer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extension: Option<ExtensionView>,
     /// When it ended.
     pub ended_at: Option<Timestamp>,
     /// Why it ended.

@@ -5,8 +5,8 @@ use std::{net::IpAddr, time::Duration};
 use gatelodge_proto::{
     SessionId,
     api::{
-        DEVICES_PATH, DeviceView, Join, Page, Problem, SESSIONS_PATH, SIGN_IN_PATH, SIGN_IN_TOKEN_PATH, SessionRequest,
-        SessionState, SessionView, SignInPoll, SignInStarted, SignedIn,
+        DEVICES_PATH, DeviceView, ExtensionRequest, ExtensionState, Join, Page, Problem, SESSIONS_PATH, SIGN_IN_PATH,
+        SIGN_IN_TOKEN_PATH, SessionRequest, SessionState, SessionView, SignInPoll, SignInStarted, SignedIn,
     },
 };
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
@@ -134,6 +134,22 @@ impl Cloud {
     pub async fn session_after(&self, id: SessionId, known: SessionState) -> Result<SessionView, CloudError> {
         let wait = STATE_WAIT.as_secs().to_string();
         let query = [("wait", wait.as_str()), ("state", known.word())];
+        self.ask(self.asking(Method::GET, &format!("{SESSIONS_PATH}/{id}"), &query)?).await
+    }
+
+    /// Asks for more time in an open session.
+    pub async fn extend(&self, id: SessionId, minutes: u32) -> Result<SessionView, CloudError> {
+        self.post(&format!("{SESSIONS_PATH}/{id}/extend"), &ExtensionRequest { minutes }).await
+    }
+
+    /// The session, once it does not wait for more time any more, or after a while.
+    pub async fn session_after_answer(&self, id: SessionId) -> Result<SessionView, CloudError> {
+        let wait = STATE_WAIT.as_secs().to_string();
+        let query = [
+            ("wait", wait.as_str()),
+            ("state", SessionState::Open.word()),
+            ("extension", ExtensionState::Asked.word()),
+        ];
         self.ask(self.asking(Method::GET, &format!("{SESSIONS_PATH}/{id}"), &query)?).await
     }
 

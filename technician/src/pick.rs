@@ -35,6 +35,11 @@ pub fn device<'a>(devices: &'a [DeviceView], wanted: &str) -> Result<&'a DeviceV
     }
 }
 
+/// The device as it is named on the command line.
+pub fn named(device: &DeviceView) -> String {
+    device.web_address.as_ref().map_or_else(|| device.id_code.to_string(), |address| address.as_str().into())
+}
+
 #[cfg(test)]
 mod tests {
     use gatelodge_proto::{

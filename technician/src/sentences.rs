@@ -45,6 +45,10 @@ pub(crate) const WAITING_FOR_CONSENT: &str = "the customer has not allowed this 
 pub(crate) const NEXT_WAIT: &str = "wait here, or ask them to open the portal > Requests";
 pub(crate) const SESSION_REFUSED: &str = "the customer does not allow this session";
 pub(crate) const NEXT_AGREE: &str = "agree with them on the phone, then ask again";
+pub(crate) const NO_MORE_TIME: &str = "the customer gives no more time: the session ends as planned";
+pub(crate) const NEXT_NO_MORE_TIME: &str = "finish what is open, or agree with them on the phone and ask again";
+pub(crate) const NEXT_WHICH_SESSION: &str = "name one of the sessions above with --session";
+pub(crate) const NEXT_OPEN_SESSION: &str = "gatelodge forward opens one; --minutes sets how long it may last";
 pub(crate) const WHY: &str = "Why do you need the session? The customer reads it (Enter for no reason): ";
 pub(crate) const AWAY: &str = "connection lost, trying again; what is open goes on when it is back";
 pub(crate) const ENDING: &str = "ending the session";
@@ -178,6 +182,27 @@ pub(crate) fn ends_soon(seconds: u32) -> String {
         "the session ends in {}",
         if seconds >= 120 { format!("{} minutes", seconds / 60) } else { format!("{seconds} seconds") }
     )
+}
+
+/// What to do when more time is needed, in one line.
+pub(crate) fn how_to_extend(device: &str) -> String {
+    format!("for more time: gatelodge extend {device}")
+}
+
+pub(crate) fn goes_on(seconds: u64) -> String {
+    format!("the session goes on: {}", left(seconds))
+}
+
+pub(crate) fn asked_for_more(minutes: u32) -> String {
+    format!("asked the customer for {minutes} more minutes; wait here, or have them open the portal > Requests")
+}
+
+pub(crate) fn several_open(device: &str) -> String {
+    format!("several sessions are open with {device}")
+}
+
+pub(crate) fn none_open(device: &str) -> String {
+    format!("no session is open with {device}")
 }
 
 pub(crate) const fn ended(reason: EndReason) -> &'static str {

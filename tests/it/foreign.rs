@@ -56,7 +56,7 @@ const fn row(path: &'static str, of: Of, whose: For, body: &'static str) -> Row 
     Row { path, of, whose, body }
 }
 
-const MATRIX: [Row; 39] = [
+const MATRIX: [Row; 43] = [
     row("/api/v1/devices/{id}", Of::Device, For::Vendor, ""),
     row("/api/v1/devices/{id}/retire", Of::Device, For::Vendor, ""),
     row("/api/v1/devices/{id}/revoke", Of::Device, For::Vendor, ""),
@@ -71,6 +71,8 @@ const MATRIX: [Row; 39] = [
     row("/api/v1/sessions/{id}/stop", Of::Session, For::Its, ""),
     row("/api/v1/sessions/{id}/approve", Of::Session, For::Its, ""),
     row("/api/v1/sessions/{id}/refuse", Of::Session, For::Its, ""),
+    row("/api/v1/sessions/{id}/extend", Of::Session, For::Its, r#"{"minutes":30}"#),
+    row("/api/v1/sessions/{id}/extend/refuse", Of::Session, For::Its, ""),
     row("/api/v1/me/browsers/{id}", Of::Browser, For::Its, ""),
     row("/api/v1/me/tokens/{id}", Of::Token, For::Its, ""),
     row("/api/v1/quarantine/{id}/approve", Of::Key, For::Vendor, ""),
@@ -86,6 +88,8 @@ const MATRIX: [Row; 39] = [
     row("/devices/{device}/activated", Of::Device, For::Its, ""),
     row("/sessions/{session}/allow", Of::Session, For::Its, ""),
     row("/sessions/{session}/refuse", Of::Session, For::Its, ""),
+    row("/sessions/{session}/extend", Of::Session, For::Its, "minutes=30"),
+    row("/sessions/{session}/refuse-extension", Of::Session, For::Its, ""),
     row("/sessions/{session}/stop", Of::Session, For::Its, ""),
     row("/my-data/sign-ins/{browser}/end", Of::Browser, For::Its, ""),
     row("/my-data/programs/{program}/revoke", Of::Token, For::Its, ""),

@@ -276,7 +276,7 @@ impl Live<'_> {
                 self.device.epoch = self.device.epoch.max(state.epoch);
                 Outcome::Done
             }
-            Order::StopSession { .. } | Order::RenewOnSiteCode => Outcome::Done,
+            Order::StopSession { .. } | Order::ExtendSession { .. } | Order::RenewOnSiteCode => Outcome::Done,
             Order::OpenSession(_) => {
                 Outcome::Refused { reason: "a simulated device takes no sessions".into(), end: Some(EndReason::Device) }
             }

@@ -151,6 +151,7 @@ fn settings(plan: &Enrol, ca_file: Option<&Path>) -> Config {
             enabled: false,
             streams: NonZeroU16::MIN,
             opens_per_second: NonZeroU32::MIN,
+            max_minutes: NonZeroU32::MIN,
         },
         services: Vec::new(),
         networks: Vec::new(),

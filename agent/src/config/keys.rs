@@ -73,6 +73,11 @@ pub(super) const KEYS: &[Key] = &[
         "Connections that one session may open a second; a technician's program that scans is held to it.",
     ),
     Key::new(
+        "remote_access.max_minutes",
+        Some("1440"),
+        "One session lasts at most this many minutes, whatever the customer allows and however often it is extended.",
+    ),
+    Key::new(
         "services[].name",
         Some("\"panel-web\""),
         "What remote sessions may reach through this device; nothing else is ever opened. The name people use.",

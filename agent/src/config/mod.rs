@@ -204,6 +204,8 @@ pub struct RemoteAccess {
     pub streams: NonZeroU16,
     /// Streams that one session opens a second.
     pub opens_per_second: NonZeroU32,
+    /// How long one session lasts at most, in minutes.
+    pub max_minutes: NonZeroU32,
 }
 
 #[cfg(test)]

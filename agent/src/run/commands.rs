@@ -79,7 +79,9 @@ pub fn judge(command: &Command, ledger: &Ledger, stand: Stand, now: Timestamp) -
             let reason = format!("late: it was good until {}, the device's clock says {now}", command.deadline);
             refuse(EndReason::DeviceClock, reason)
         }
-        Order::OpenSession(_) | Order::RenewOnSiteCode if command.epoch != stand.epoch => {
+        Order::OpenSession(_) | Order::ExtendSession { .. } | Order::RenewOnSiteCode
+            if command.epoch != stand.epoch =>
+        {
             let reason = format!("wrong epoch: made in {}, the device is in {}", command.epoch, stand.epoch);
             refuse(EndReason::DeviceOwner, reason)
         }
@@ -92,8 +94,16 @@ pub fn judge(command: &Command, ledger: &Ledger, stand: Stand, now: Timestamp) -
         Order::OpenSession(_) if stand.sessions >= SESSIONS => {
             refuse(EndReason::DeviceBusy, format!("the device has {SESSIONS} sessions already"))
         }
-        // A state carries its own order, (epoch, version), and ending a session is safe at any time.
-        Order::State(_) | Order::StopSession { .. } | Order::OpenSession(_) | Order::RenewOnSiteCode => Verdict::Carry,
+        Order::ExtendSession { .. } if !stand.remote_access || stand.consent == Consent::Never => {
+            refuse(EndReason::DeviceConsent, "the device lets nobody enter any more".into())
+        }
+        // A state carries its own order, (epoch, version), ending a session is safe at any time, and a session that is to
+        // last longer is live, or there is none.
+        Order::State(_)
+        | Order::StopSession { .. }
+        | Order::OpenSession(_)
+        | Order::ExtendSession { .. }
+        | Order::RenewOnSiteCode => Verdict::Carry,
     }
 }
 
@@ -196,6 +206,21 @@ mod tests {
                 judge(&command(order), &Ledger::default(), other, NOW + Duration::from_secs(999)),
                 Verdict::Carry
             );
+        }
+    }
+
+    #[test]
+    fn a_session_lasts_longer_only_where_one_may_be_open() {
+        let extend = || command(Order::ExtendSession { grant: "a.b".parse().unwrap() });
+        let judged = |stand, now| judge(&extend(), &Ledger::default(), stand, now);
+        assert_eq!(judged(Stand { sessions: SESSIONS, ..stand() }, NOW + Duration::from_secs(9999)), Verdict::Carry);
+        for other in [
+            Stand { epoch: 4, ..stand() },
+            Stand { remote_access: false, ..stand() },
+            Stand { consent: Consent::Never, ..stand() },
+        ] {
+            let judged = judged(other, NOW);
+            assert!(matches!(judged, Verdict::Refuse { end: None, .. }), "{judged:?}");
         }
     }
 }

@@ -79,6 +79,7 @@ impl Connected<'_> {
                     self.sessions.stop(session, reason);
                     Outcome::Done
                 }
+                Order::ExtendSession { grant } => self.extend_session(grant),
                 Order::RenewOnSiteCode => {
                     self.renew_code()?;
                     Outcome::Done

@@ -15,7 +15,7 @@ use std::{
 
 use gatelodge_proto::{
     SessionId,
-    grant::Grant,
+    grant::{Grant, SignedGrant},
     payload::{self, Consent, EndReason, Happening, Outcome, SessionOrder},
 };
 use tokio::{process::Command, sync::mpsc};
@@ -23,7 +23,7 @@ use tokio::{process::Command, sync::mpsc};
 use self::watch::{Said, begin, found, watch};
 use super::connected::Connected;
 use crate::{
-    session::{Card, Control, Limits, Places, Start},
+    session::{Card, Control, Limits, Places, Start, signed},
     status::Board,
 };
 
@@ -95,6 +95,7 @@ impl Connected<'_> {
             limits: Limits {
                 streams: self.agent.config.remote_access.streams.get(),
                 opens_per_second: self.agent.config.remote_access.opens_per_second.get(),
+                longest_s: self.agent.config.remote_access.max_minutes.get().saturating_mul(60),
             },
             ca_file: self.agent.config.cloud.ca_file.clone(),
             clock_lacks_us: self.agent.clock.correction(),
@@ -106,6 +107,17 @@ impl Connected<'_> {
         match self.sessions.open(&grant, payload::encode(&start)) {
             Ok(()) => Outcome::Done,
             Err(error) => Outcome::Failed { reason: format!("the session process does not start: {error}") },
+        }
+    }
+}
+
+impl Connected<'_> {
+    /// Hands a newer grant to its session, which judges it. What becomes of it is told as an event.
+    pub(super) fn extend_session(&self, grant: SignedGrant) -> Outcome {
+        match signed(&grant, &self.credentials.grant_key) {
+            Ok(read) if self.sessions.extend(read.session, grant) => Outcome::Done,
+            Ok(_) => Outcome::Refused { reason: "the session is not open here".into(), end: None },
+            Err(denied) => Outcome::Refused { reason: denied.to_string(), end: None },
         }
     }
 }
@@ -169,6 +181,11 @@ impl Sessions {
         }
     }
 
+    /// Hands a newer grant to the session that it is for; `false` when that is not live here.
+    pub(super) fn extend(&self, session: SessionId, grant: SignedGrant) -> bool {
+        self.live.get(&session).is_some_and(|live| live.controls.send(Control::Extend(grant)).is_ok())
+    }
+
     /// Ends what the customer's rule does not allow any more: with *never* every session, with *ask* those that nobody
     /// was asked about.
     pub(super) fn keep_to(&self, rule: Consent) {
@@ -201,6 +218,13 @@ impl Sessions {
     pub(super) async fn next(&mut self) -> SessionNews {
         match self.said.recv().await {
             Some(Said::Happened { session, number, what }) => {
+                if let Happening::SessionExtended { until, .. } = what {
+                    self.board.update(|status| {
+                        for live in status.sessions.iter_mut().filter(|live| live.session == session) {
+                            live.until = until;
+                        }
+                    });
+                }
                 SessionNews::Happened { what, receipt: Some(Receipt { session, number }) }
             }
             Some(Said::Gone { session, unsaid }) => {

@@ -72,7 +72,7 @@ fn denied(code: Denial, end: EndReason, sentence: impl Into<String>) -> Denied {
 }
 
 /// What the vendor's cloud has signed, whatever it says.
-pub(super) fn signed(grant: &SignedGrant, grant_key: &str) -> Result<Grant, Denied> {
+pub(crate) fn signed(grant: &SignedGrant, grant_key: &str) -> Result<Grant, Denied> {
     let no_grant = |error: InvalidGrant| denied(Denial::Grant, EndReason::Refused, error.to_string());
     grant.verify(&grant_key.parse().map_err(no_grant)?).map_err(no_grant)
 }
@@ -118,6 +118,33 @@ fn lifetime(grant: &Grant, now: Timestamp) -> Result<Duration, Denied> {
 }
 
 impl Terms {
+    /// The same, and no longer than that.
+    pub(super) fn within(self, longest: Duration) -> Self {
+        Self { lifetime: self.lifetime.min(longest), ..self }
+    }
+
+    /// The terms under a newer grant, and by how much the session lasts longer; `None` for the grant that holds already.
+    /// Nothing but the end may be another. How much is the difference of two ends that the cloud has signed: neither this
+    /// device's clock nor the moment at which the grant comes has a say in it.
+    pub(super) fn extended(&self, newer: &SignedGrant, grant_key: &str) -> Result<Option<(Self, Duration)>, Denied> {
+        let (newer, now) = (signed(newer, grant_key)?, &self.grant);
+        let unmoved = Grant { until: now.until, lifetime_s: now.lifetime_s, ..newer.clone() };
+        if unmoved != *now {
+            let sentence = "the grant is for another session, or for more than a later end of this one";
+            return Err(denied(Denial::Binding, EndReason::Refused, sentence));
+        }
+        if newer == *now {
+            return Ok(None);
+        }
+        if newer.until <= now.until || Duration::from_secs(u64::from(newer.lifetime_s)) > newer.until.since(newer.from)
+        {
+            let sentence = "the grant's end is not later than the one that holds";
+            return Err(denied(Denial::Time, EndReason::Refused, sentence));
+        }
+        let longer = newer.until.since(now.until);
+        Ok(Some((Self { grant: newer, ..self.clone() }, longer)))
+    }
+
     /// The grant that the technician shows must be for the session and the key that the cloud ordered.
     pub(super) fn bound_to(self, ordered: &Self) -> Result<Self, Denied> {
         let (shown, order) = (&self.grant, &ordered.grant);
@@ -279,5 +306,47 @@ mod tests {
         let other = SessionId::make(FROM, &Random::seeded(1));
         assert_eq!(shown(Grant { session: other, ..grant() }).unwrap_err().code, Denial::Binding);
         assert_eq!(shown(Grant { key_thumbprint: "11".repeat(32), ..grant() }).unwrap_err().code, Denial::Binding);
+    }
+
+    #[test]
+    fn a_newer_grant_moves_the_end_alone_and_by_what_was_signed() {
+        let (own, text) = (grant().services, GrantKey::of(&key()).to_string());
+        let minutes = |count: u32| Duration::from_secs(u64::from(count) * 60);
+        let longer = |by: u32| Grant { until: grant().until + minutes(by), lifetime_s: 3600 + by * 60, ..grant() };
+        // Whatever this device's clock says, and whenever the newer grant comes.
+        for clock in [FROM, FROM + minutes(59), FROM - minutes(24 * 60)] {
+            let terms = judge(&grant(), &own, clock).unwrap();
+            let take = |grant: &Grant| terms.extended(&SignedGrant::sign(grant, &key()), &text);
+            let (newer, by) = take(&longer(30)).unwrap().unwrap();
+            assert_eq!(
+                (by, newer.grant.until, newer.services),
+                (minutes(30), grant().until + minutes(30), own.clone())
+            );
+            assert!(take(&grant()).unwrap().is_none(), "the one that holds, said twice");
+        }
+        let terms = judge(&longer(30), &own, FROM).unwrap();
+        let refused = |grant: &Grant| terms.extended(&SignedGrant::sign(grant, &key()), &text).unwrap_err().code;
+        assert_eq!(refused(&grant()), Denial::Time, "an earlier one shortens nothing");
+        assert_eq!(refused(&longer(29)), Denial::Time);
+        assert_eq!(refused(&Grant { lifetime_s: 99_999, ..longer(60) }), Denial::Time);
+        let other = SessionId::make(FROM, &Random::seeded(1));
+        let technician = Technician { name: "Somebody else".into(), ..grant().technician };
+        for changed in [
+            Grant { session: other, ..longer(60) },
+            Grant { device: DeviceId::make(FROM, &Random::seeded(1)), ..longer(60) },
+            Grant { epoch: 4, ..longer(60) },
+            Grant { technician, ..longer(60) },
+            Grant { key_thumbprint: "11".repeat(32), ..longer(60) },
+            Grant { services: vec![service("nas", "192.168.1.60", 443)], ..longer(60) },
+            Grant { networks: vec![network("lan", "192.168.1.0/24")], ..longer(60) },
+            Grant { from: FROM - minutes(1), ..longer(60) },
+            Grant { idle_s: 90_000, ..longer(60) },
+            Grant { consent: Consent::Always, ..longer(60) },
+            Grant { reason: None, ..longer(60) },
+        ] {
+            assert_eq!(refused(&changed), Denial::Binding, "{changed:?}");
+        }
+        let forged = SignedGrant::sign(&longer(60), &SigningKey::from_bytes(&[6; 32]));
+        assert_eq!(terms.extended(&forged, &text).unwrap_err().code, Denial::Grant);
     }
 }

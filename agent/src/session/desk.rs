@@ -14,7 +14,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::order::{Card, Control, Word};
+use super::order::{Card, Control, Wish, Word};
 
 /// What happened and no agent has taken: more than this waits in the session.
 const KEPT: usize = 16;
@@ -45,7 +45,7 @@ impl Desk {
     }
 
     /// Until the session has said everything and an agent has taken it, or none has come for it.
-    pub(super) async fn serve(mut self, mut happened: mpsc::Receiver<Happening>, stop: mpsc::Sender<EndReason>) {
+    pub(super) async fn serve(mut self, mut happened: mpsc::Receiver<Happening>, wish: mpsc::Sender<Wish>) {
         let (mut over, mut given_up) = (false, false);
         while !(over && (given_up || self.kept.is_empty())) {
             if self.tell().await.is_err() {
@@ -56,12 +56,17 @@ impl Desk {
                     self.meet(stream).await;
                 },
                 control = hear(&mut self.agent) => match control {
-                    Some(Control::Stop(reason)) => drop(stop.try_send(reason)),
+                    Some(Control::Stop(reason)) => drop(wish.try_send(Wish::End(reason))),
+                    Some(Control::Extend(grant)) => drop(wish.try_send(Wish::Extend(grant))),
                     Some(Control::Taken(number)) => self.taken(number),
                     None => self.alone(),
                 },
                 what = happened.recv(), if !over && (self.kept.len() < KEPT || given_up) => match what {
                     Some(what) => {
+                        if let Happening::SessionExtended { until, .. } = &what {
+                            // For the agent that comes next.
+                            self.card.shown.until = *until;
+                        }
                         self.number += 1;
                         self.kept.push_back((self.number, what));
                     }
@@ -70,7 +75,7 @@ impl Desk {
                 () = tokio::time::sleep_until(self.alone_since + ALONE), if self.agent.is_none() && !given_up => {
                     tracing::warn!("no agent has come for this session: it ends");
                     given_up = true;
-                    let _ = stop.try_send(EndReason::Device);
+                    let _ = wish.try_send(Wish::End(EndReason::Device));
                 }
             }
         }
@@ -158,16 +163,16 @@ mod tests {
     struct Scene {
         folder: tempfile::TempDir,
         tell: mpsc::Sender<Happening>,
-        stops: mpsc::Receiver<EndReason>,
+        wishes: mpsc::Receiver<Wish>,
         desk: JoinHandle<()>,
     }
 
     fn scene() -> Scene {
         let folder = tempfile::tempdir().unwrap();
         let listener = UnixListener::bind(folder.path().join("socket")).unwrap();
-        let ((tell, told), (stop, stops)) = (mpsc::channel(1), mpsc::channel(4));
-        let desk = tokio::spawn(Desk::new(listener, card()).serve(told, stop));
-        Scene { folder, tell, stops, desk }
+        let ((tell, told), (wish, wishes)) = (mpsc::channel(1), mpsc::channel(4));
+        let desk = tokio::spawn(Desk::new(listener, card()).serve(told, wish));
+        Scene { folder, tell, wishes, desk }
     }
 
     struct Caller(Lines<BufReader<OwnedReadHalf>>, OwnedWriteHalf);
@@ -240,19 +245,37 @@ mod tests {
         let next = KEPT as u64 + 1;
         assert_eq!(agent.hear().await, Word::Happened { number: next, what: event(next) });
         agent.say(Control::Stop(EndReason::Customer)).await;
-        assert_eq!(scene.stops.recv().await, Some(EndReason::Customer));
+        assert_eq!(scene.wishes.recv().await, Some(Wish::End(EndReason::Customer)));
     }
 
     #[tokio::test(start_paused = true)]
     async fn without_an_agent_a_session_ends_after_90_seconds_and_does_not_wait_to_tell_it() {
-        let Scene { folder: _folder, tell, mut stops, desk } = scene();
+        let Scene { folder: _folder, tell, mut wishes, desk } = scene();
         let begun = Instant::now();
-        assert_eq!(stops.recv().await, Some(EndReason::Device));
+        assert_eq!(wishes.recv().await, Some(Wish::End(EndReason::Device)));
         assert_eq!(begun.elapsed().as_secs(), 90);
         for count in 0..2 * KEPT as u64 {
             tell.send(event(count)).await.unwrap();
         }
         drop(tell);
         desk.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_newer_grant_is_handed_on_and_the_next_agent_learns_of_the_end_that_moved() {
+        let mut scene = scene();
+        let mut first = scene.call().await;
+        let newer: gatelodge_proto::grant::SignedGrant = "e30.AA".parse().unwrap();
+        first.say(Control::Extend(newer.clone())).await;
+        assert_eq!(scene.wishes.recv().await, Some(Wish::Extend(newer)));
+        let until = NOW + Duration::from_secs(1800);
+        let what = Happening::SessionExtended { session: card().shown.session, until };
+        scene.tell.send(what.clone()).await.unwrap();
+        assert_eq!(first.hear().await, Word::Happened { number: 1, what });
+        let stream = UnixStream::connect(scene.folder.path().join("socket")).await.unwrap();
+        let (reader, writer) = stream.into_split();
+        let mut next = Caller(BufReader::new(reader).lines(), writer);
+        let Word::Card(shown) = next.hear().await else { panic!("no card") };
+        assert_eq!(shown.shown.until, until);
     }
 }

@@ -12,6 +12,7 @@
 //! own services both name.
 
 mod admit;
+mod countdown;
 mod desk;
 mod echo;
 mod flows;
@@ -19,6 +20,7 @@ mod lookup;
 mod order;
 mod places;
 pub mod process;
+mod supervise;
 mod target;
 mod udp;
 
@@ -34,7 +36,7 @@ use gatelodge_proto::{
     session::{
         Ending, Role,
         carrier::{DialError, RelaySocket, dial_through},
-        driver::{Channel, Counters, Driver, Handle, Incoming},
+        driver::{Channel, Counters, Driver},
         handshake,
         inner_frame::{Accept, InnerFrame},
         line::{DEVICE_KEEPS, Joining, Line, Redial},
@@ -46,40 +48,33 @@ use tokio_rustls::TlsStream;
 use crate::clock::Clock;
 
 use self::{
-    admit::{Here, Terms, admit, signed},
+    admit::{Here, Terms, admit},
+    countdown::Countdown,
     flows::{Door, Flows, Ids},
+    order::Ears,
+    supervise::Supervisor,
 };
+pub(crate) use admit::signed;
 pub(crate) use order::{Card, READY, Word};
-pub use order::{Control, Limits, Start};
+pub use order::{Control, Limits, Start, Wish};
 pub use places::Places;
 pub(crate) use target::forbidden;
 
 /// Longest time for the inner handshake.
 const HANDSHAKE_WITHIN: Duration = Duration::from_secs(15);
-/// The technician is warned this long before the end.
-const WARNINGS: [Duration; 2] = [Duration::from_secs(300), Duration::from_secs(60)];
-
-/// How often it is looked whether bytes flow.
-const IDLE_LOOK: Duration = Duration::from_secs(10);
 
 /// Where happenings go. A session that cannot tell what it does, does not do it.
 pub type Events = mpsc::Sender<Happening>;
 
-/// Carries out an order from joining to the end. `stops` ends it. The last event is `session_ended`, except for a grant
+/// Carries out an order from joining to the end. What is wished by `wishes` ends it or lets it last longer. The last event is `session_ended`, except for a grant
 /// that the vendor's cloud did not sign: no session has that end.
-pub async fn run(
-    start: Start,
-    now: Timestamp,
-    random: Random,
-    mut stops: mpsc::Receiver<EndReason>,
-    events: Events,
-) -> Ending {
+pub async fn run(start: Start, now: Timestamp, random: Random, wishes: mpsc::Receiver<Wish>, events: Events) -> Ending {
     let session = match signed(&start.order.grant, &start.credentials.grant_key) {
         Ok(grant) => grant.session,
         Err(denied) => return Ending::because(denied.end(), &denied),
     };
-    let counters = OnceLock::new();
-    let ending = live(start, now, random, &mut stops, &events, &counters).await;
+    let (counters, mut ears) = (OnceLock::new(), Ears::new(wishes));
+    let ending = live(start, now, random, &mut ears, &events, &counters).await;
     if let Some(detail) = &ending.detail {
         tracing::info!(%session, detail, reason = ending.reason.word(), "the session is over");
     }
@@ -97,7 +92,7 @@ async fn live(
     start: Start,
     now: Timestamp,
     random: Random,
-    stops: &mut mpsc::Receiver<EndReason>,
+    ears: &mut Ears,
     events: &Events,
     counters: &OnceLock<Arc<Counters>>,
 ) -> Ending {
@@ -105,7 +100,7 @@ async fn live(
     let here = Here::of(&start);
     // Before the first packet: an order that the cloud did not sign, or for somebody else, reaches nobody.
     let terms = match admit(&start.order.grant, &here, now) {
-        Ok(terms) => terms,
+        Ok(terms) => terms.within(start.limits.longest()),
         Err(denied) => return Ending::because(denied.end(), &denied),
     };
     let join = join(&start, &terms, random.clone());
@@ -114,13 +109,13 @@ async fn live(
             Ok(line) => line,
             Err(ending) => return ending,
         },
-        reason = stopped(stops) => return Ending::plain(reason),
+        reason = ears.stopped() => return Ending::plain(reason),
         () = tokio::time::sleep_until(received + terms.lifetime) => return Ending::plain(EndReason::Expired),
     };
     let view = line.view();
     let met = tokio::select! {
         met = meet(&mut line, &start, &here, terms, now) => met,
-        reason = stopped(stops) => Err(Ending::plain(reason)),
+        reason = ears.stopped() => Err(Ending::plain(reason)),
     };
     let (mut channel, terms) = match met {
         Ok(met) => met,
@@ -142,22 +137,22 @@ async fn live(
     let ids = Ids::from(now + received.elapsed(), random);
     let mut flows = Flows::new(terms.clone(), start.places.clone(), handle.clone(), events.clone(), start.limits, ids);
     flows.take_calls(doors);
-    let deadline = received + terms.lifetime;
-    let ending = {
-        let supervise = supervise(&handle, outlets.incoming, &mut flows, &terms, deadline, stops);
-        tokio::select! {
-            (ending, _) = driver.run() => ending,
-            () = supervise => Ending::plain(EndReason::Refused),
-        }
+    let (ends_at, latest) = (received + terms.lifetime, received + start.limits.longest());
+    let supervisor = Supervisor {
+        handle: &handle,
+        flows: &mut flows,
+        countdown: Countdown::new(ends_at, latest, Instant::now()),
+        terms,
+        grant_key: &start.credentials.grant_key,
+        events,
+    };
+    let ending = tokio::select! {
+        (ending, _) = driver.run() => ending,
+        () = supervisor.run(outlets.incoming, ears) => Ending::plain(EndReason::Refused),
     };
     flows.wind_up().await;
     line.leave(ending.reason).await;
     ending
-}
-
-async fn stopped(stops: &mut mpsc::Receiver<EndReason>) -> EndReason {
-    // Without anybody to stop it, a session has no business going on.
-    stops.recv().await.unwrap_or(EndReason::Device)
 }
 
 async fn join(start: &Start, terms: &Terms, random: Random) -> Result<Line<RelaySocket>, Ending> {
@@ -254,103 +249,4 @@ async fn open_doors(terms: &Terms) -> Vec<Door> {
         }
     }
     doors
-}
-
-/// Opens targets, and ends the session when it has to. The driver's own end cancels this.
-async fn supervise(
-    handle: &Handle,
-    mut incoming: mpsc::UnboundedReceiver<Incoming>,
-    flows: &mut Flows,
-    terms: &Terms,
-    deadline: Instant,
-    stops: &mut mpsc::Receiver<EndReason>,
-) {
-    let mut idle = Idle::new(handle.counters(), terms.idle);
-    let mut warnings = WARNINGS
-        .iter()
-        .filter_map(|before| Some((deadline.checked_duration_since(Instant::now() + *before)?, *before)));
-    let mut warning = warnings.next();
-    let begun = Instant::now();
-    let reason = loop {
-        let warn_at = warning.map(|(after, _)| begun + after);
-        tokio::select! {
-            Some(wanted) = incoming.recv() => flows.open(wanted).await,
-            reason = stopped(stops) => break reason,
-            () = tokio::time::sleep_until(deadline) => break EndReason::Expired,
-            () = tokio::time::sleep_until(idle.next_look) => if idle.is_over(handle.counters()) {
-                break EndReason::Idle;
-            },
-            () = tokio::time::sleep_until(warn_at.unwrap_or(deadline)), if warn_at.is_some() => {
-                if let Some((_, left)) = warning {
-                    let seconds = u32::try_from(left.as_secs()).unwrap_or(u32::MAX);
-                    handle.tell(InnerFrame::ExpiryWarn { seconds }).await;
-                }
-                warning = warnings.next();
-            }
-        }
-    };
-    handle.end(Ending::plain(reason)).await;
-    // The driver says goodbye and its end ends this.
-    std::future::pending::<()>().await;
-}
-
-/// Whether bytes of the technician's or the installation's have flowed lately.
-struct Idle {
-    limit: Duration,
-    seen: u64,
-    since: Instant,
-    next_look: Instant,
-}
-
-impl Idle {
-    fn new(counters: &Counters, limit: Duration) -> Self {
-        let now = Instant::now();
-        let mut idle = Self { limit, seen: Self::total(counters), since: now, next_look: now };
-        idle.wait(now);
-        idle
-    }
-
-    fn total(counters: &Counters) -> u64 {
-        counters.sent.load(Ordering::Relaxed) + counters.received.load(Ordering::Relaxed)
-    }
-
-    /// Often enough to know when the last byte was, and exactly when the limit may be over.
-    fn wait(&mut self, now: Instant) {
-        self.next_look = (now + IDLE_LOOK).min(self.since + self.limit);
-    }
-
-    fn is_over(&mut self, counters: &Counters) -> bool {
-        let (now, total) = (Instant::now(), Self::total(counters));
-        if total != self.seen {
-            (self.seen, self.since) = (total, now);
-        }
-        self.wait(now);
-        now >= self.since + self.limit
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test(start_paused = true)]
-    async fn a_session_is_idle_one_limit_after_its_last_byte_and_not_two() {
-        let (counters, limit) = (Counters::default(), Duration::from_secs(900));
-        let begun = Instant::now();
-        let mut idle = Idle::new(&counters, limit);
-        let mut last = begun;
-        loop {
-            tokio::time::sleep_until(idle.next_look).await;
-            if idle.is_over(&counters) {
-                break;
-            }
-            if begun.elapsed() < Duration::from_secs(60) {
-                counters.sent.fetch_add(1, Ordering::Relaxed);
-                last = Instant::now();
-            }
-        }
-        assert!(last > begun, "some bytes have flowed");
-        let after = last.elapsed();
-        assert!((limit..=limit + Duration::from_secs(10)).contains(&after), "{after:?}");
-    }
 }

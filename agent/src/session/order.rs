@@ -1,11 +1,11 @@
 //! The words between an agent and a session's process: the order on standard input, everything later by its socket.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use gatelodge_proto::{
     Timestamp,
     enrol::Credentials,
-    grant::Grant,
+    grant::{Grant, SignedGrant},
     payload::{Consent, EndReason, Happening, Listen, Network, Service, SessionOrder},
     session::{
         carrier::Proxy,
@@ -14,6 +14,7 @@ use gatelodge_proto::{
     },
 };
 use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
 
 use super::{
     admit::{Denied, Here, admit, signed},
@@ -64,15 +65,22 @@ pub struct Limits {
     pub streams: u16,
     /// Streams opened a second.
     pub opens_per_second: u32,
+    /// How long it lasts at most, in seconds, whatever was agreed.
+    pub longest_s: u32,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { streams: 64, opens_per_second: 50 }
+        Self { streams: 64, opens_per_second: 50, longest_s: 24 * 3600 }
     }
 }
 
 impl Limits {
+    /// How long a session lasts at most.
+    pub(super) const fn longest(self) -> Duration {
+        Duration::from_secs(self.longest_s as u64)
+    }
+
     /// The mux that keeps to them.
     pub(super) fn settings(self) -> Settings {
         Settings { max_streams: usize::from(self.streams), opens_per_second: self.opens_per_second, ..Settings::DEVICE }
@@ -80,13 +88,59 @@ impl Limits {
 }
 
 /// What an agent says to a session, a line each.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Control {
     /// End the session.
     Stop(EndReason),
+    /// A newer grant of the session, for the session to judge.
+    Extend(SignedGrant),
     /// What happened up to this number is on disk here.
     Taken(u64),
+}
+
+/// What is wished of a session while it lives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wish {
+    /// That it ends.
+    End(EndReason),
+    /// That it lasts longer, by this grant.
+    Extend(SignedGrant),
+}
+
+/// Hears the wishes. One that the session may last longer is kept until the session runs.
+pub(super) struct Ears {
+    wishes: mpsc::Receiver<Wish>,
+    kept: Option<SignedGrant>,
+}
+
+impl Ears {
+    pub(super) const fn new(wishes: mpsc::Receiver<Wish>) -> Self {
+        Self { wishes, kept: None }
+    }
+
+    /// Waits until the session is to end.
+    pub(super) async fn stopped(&mut self) -> EndReason {
+        loop {
+            match self.heard().await {
+                Wish::End(reason) => return reason,
+                Wish::Extend(grant) => self.kept = Some(grant),
+            }
+        }
+    }
+
+    /// The next wish.
+    pub(super) async fn next(&mut self) -> Wish {
+        match self.kept.take() {
+            Some(grant) => Wish::Extend(grant),
+            None => self.heard().await,
+        }
+    }
+
+    async fn heard(&mut self) -> Wish {
+        // Without anybody to stop it, a session has no business going on.
+        self.wishes.recv().await.unwrap_or(Wish::End(EndReason::Device))
+    }
 }
 
 /// What a session says to whichever agent comes, a line each; first its card.
@@ -163,5 +217,18 @@ mod tests {
         let stop: Control = serde_json::from_str(r#"{"stop":"device"}"#).unwrap();
         assert_eq!(stop, Control::Stop(EndReason::Device));
         assert!(serde_json::from_str::<Control>(r#"{"go":"on"}"#).is_err());
+    }
+
+    #[tokio::test]
+    async fn a_wish_for_more_time_waits_until_the_session_runs_and_a_stop_does_not() {
+        let (say, wishes) = mpsc::channel(4);
+        let mut ears = Ears::new(wishes);
+        let newer: SignedGrant = "e30.AA".parse().unwrap();
+        say.send(Wish::Extend(newer.clone())).await.unwrap();
+        say.send(Wish::End(EndReason::Customer)).await.unwrap();
+        drop(say);
+        assert_eq!(ears.stopped().await, EndReason::Customer);
+        assert_eq!(ears.next().await, Wish::Extend(newer));
+        assert_eq!(ears.next().await, Wish::End(EndReason::Device), "nobody is left to stop it");
     }
 }

@@ -15,7 +15,7 @@ use tokio::{
     sync::mpsc,
 };
 
-use super::{Start, desk::Desk, order::READY, run};
+use super::{Start, Wish, desk::Desk, order::READY, run};
 use crate::clock::Clock;
 
 /// The session process cannot do its work.
@@ -79,7 +79,7 @@ fn listen(socket: &Path) -> Result<UnixListener, SessionProcessError> {
 
 /// Carries the order out until its last event is taken.
 async fn serve(start: Start, listener: UnixListener, terminated: impl Future<Output = ()>, clock: &Clock) {
-    let (stop, stops) = mpsc::channel(4);
+    let (wish, wishes) = mpsc::channel(4);
     // No more than one on its way to the desk: a target is opened when its row has left, not when it is in a queue.
     let (events, happened) = mpsc::channel(1);
     clock.correct(start.clock_lacks_us);
@@ -87,11 +87,11 @@ async fn serve(start: Start, listener: UnixListener, terminated: impl Future<Out
         tracing::warn!("the order holds no grant");
         return;
     };
-    let desk = Desk::new(listener, card).serve(happened, stop.clone());
-    let session = run(start, clock.now(), Random::system(), stops, events);
+    let desk = Desk::new(listener, card).serve(happened, wish.clone());
+    let session = run(start, clock.now(), Random::system(), wishes, events);
     let listen = async {
         terminated.await;
-        let _ = stop.send(EndReason::Device).await;
+        let _ = wish.send(Wish::End(EndReason::Device)).await;
         std::future::pending::<()>().await;
     };
     tokio::select! {

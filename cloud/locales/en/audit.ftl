@@ -35,6 +35,17 @@ audit-session-refused = Refused the session
 audit-session-refused-by-rule = The rule “never” refused a session
 audit-session-opened = The session opened
 audit-session-joined = The device joined the session
+audit-session-extension-asked = Asked for { $minutes ->
+    [one] { $minutes } more minute
+   *[other] { $minutes } more minutes
+} in the session
+audit-session-extended = Extended the session by { $minutes ->
+    [one] { $minutes } minute
+   *[other] { $minutes } minutes
+}
+audit-session-extended-on-device = The device lets the session last longer
+audit-session-extension-declined = Gave no more time in the session
+audit-session-extension-refused = The device does not let the session last longer
 audit-session-ended = The session ended: { $reason ->
     [technician] by the technician
     [customer] by the customer

@@ -223,6 +223,16 @@ session-asked = Asked
 session-allow = Allow
 session-refuse = Refuse
 session-stop = Stop
+session-more-asked = { $technician } asks for { $minutes ->
+    [one] { $minutes } more minute
+   *[other] { $minutes } more minutes
+}.
+session-more-declined = More time was asked for and not given.
+session-extend = Extend by { $minutes ->
+    [one] { $minutes } minute
+   *[other] { $minutes } minutes
+}
+session-extend-not = Give no more time
 sessions-live = Now
 sessions-past = Past sessions
 sessions-none-live = No session is open or waiting.

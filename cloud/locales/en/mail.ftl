@@ -55,6 +55,13 @@ mail-session-what = { $technician } of { $organisation } asks to enter { $name }
 mail-session-reason = Reason given
 mail-session-button = Allow or refuse
 mail-session-nothing = If you do nothing, nobody enters.
+mail-extension-subject = { $organisation } asks for more time in { $name }
+mail-extension-what = { $technician } of { $organisation } has a session open with { $name } and asks for { $minutes ->
+    [one] { $minutes } more minute
+   *[other] { $minutes } more minutes
+}.
+mail-extension-button = Extend or not
+mail-extension-nothing = If you do nothing, the session ends as planned.
 mail-released-subject = { $name } is released
 mail-released-customer-what = { $name } is released. You no longer reach it, and its certificate is void.
 mail-released-customer-nothing = If it was not you, set a new password and tell your installer.

@@ -35,6 +35,17 @@ audit-session-refused = Session refusée
 audit-session-refused-by-rule = La règle « jamais » a refusé une session
 audit-session-opened = La session s’est ouverte
 audit-session-joined = L’appareil a rejoint la session
+audit-session-extension-asked = { $minutes ->
+    [one] { $minutes } minute
+   *[other] { $minutes } minutes
+} de plus demandées pour la session
+audit-session-extended = Session prolongée de { $minutes ->
+    [one] { $minutes } minute
+   *[other] { $minutes } minutes
+}
+audit-session-extended-on-device = L’appareil laisse durer la session plus longtemps
+audit-session-extension-declined = Prolongation de la session non accordée
+audit-session-extension-refused = L’appareil ne laisse pas durer la session plus longtemps
 audit-session-ended = La session est finie : { $reason ->
     [technician] par le technicien
     [customer] par le client

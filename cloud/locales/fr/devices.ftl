@@ -223,6 +223,16 @@ session-asked = Demandée
 session-allow = Autoriser
 session-refuse = Refuser
 session-stop = Arrêter
+session-more-asked = { $technician } demande { $minutes ->
+    [one] { $minutes } minute
+   *[other] { $minutes } minutes
+} de plus.
+session-more-declined = Une prolongation a été demandée et n’a pas été accordée.
+session-extend = Prolonger de { $minutes ->
+    [one] { $minutes } minute
+   *[other] { $minutes } minutes
+}
+session-extend-not = Ne pas prolonger
 sessions-live = En ce moment
 sessions-past = Sessions passées
 sessions-none-live = Aucune session ouverte ni en attente.

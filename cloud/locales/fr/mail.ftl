@@ -55,6 +55,13 @@ mail-session-what = { $technician }, de { $organisation }, demande à entrer dan
 mail-session-reason = Motif indiqué
 mail-session-button = Autoriser ou refuser
 mail-session-nothing = Sans action de votre part, personne n’entre.
+mail-extension-subject = { $organisation } demande plus de temps dans { $name }
+mail-extension-what = { $technician }, de { $organisation }, a une session ouverte avec { $name } et demande { $minutes ->
+    [one] { $minutes } minute
+   *[other] { $minutes } minutes
+} de plus.
+mail-extension-button = Prolonger ou non
+mail-extension-nothing = Sans action de votre part, la session finit comme prévu.
 mail-released-subject = { $name } est rendu
 mail-released-customer-what = { $name } est rendu. Vous ne l’atteignez plus et son certificat n’est plus valable.
 mail-released-customer-nothing = Si ce n’était pas vous, définissez un nouveau mot de passe et prévenez votre installateur.

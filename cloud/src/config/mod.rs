@@ -103,8 +103,10 @@ pub struct Mail {
 /// Limits of sessions.
 #[derive(Debug, Clone, Copy, Deserialize)]
 pub struct Sessions {
-    /// The longest session, in minutes.
+    /// The longest session that can be asked for, in minutes.
     pub max_minutes: u32,
+    /// The longest with all its extensions, in minutes.
+    pub longest_minutes: u32,
     /// Ends a session without traffic, in minutes.
     pub idle_minutes: u32,
     /// How long a customer has to answer, in minutes.

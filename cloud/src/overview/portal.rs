@@ -85,7 +85,7 @@ async fn home_of(visitor: Visitor, kits: &Kits, by: &SignedIn) -> Result<Respons
     match by.member().kind {
         OrganisationKind::Vendor => Ok(Redirect::to(paths::INVENTORY).into_response()),
         OrganisationKind::Customer => {
-            let (requests, live) = live.into_iter().partition(|session| session.state == SessionState::Waiting);
+            let (requests, live) = live.into_iter().partition(SessionRow::waits);
             let devices = activation::service::list(kits, by.member(), &wanted).await?;
             let devices = devices.into_iter().map(activation::show::row).collect();
             Ok(Html(CustomerHome { page, requests, live, devices }).into_response())
@@ -140,8 +140,7 @@ async fn device_page(
     if by.member().kind != OrganisationKind::Customer {
         return Ok(Html(InstallerDevice { page, device, link, sessions: found, history }).into_response());
     }
-    let (requests, rest): (Vec<_>, Vec<_>) =
-        found.into_iter().partition(|session| session.state == SessionState::Waiting);
+    let (requests, rest): (Vec<_>, Vec<_>) = found.into_iter().partition(SessionRow::waits);
     let (live, past) = rest.into_iter().partition(|session| session.state == SessionState::Open);
     let domain = domain(kits);
     Ok(Html(CustomerDevice { page, device, requests, live, past, history, domain, refusals }).into_response())

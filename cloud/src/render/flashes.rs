@@ -19,6 +19,12 @@ pub const SESSION_ALLOWED: &str = "flash-session-allowed";
 pub const SESSION_REFUSED: &str = "flash-session-refused";
 /// A session was stopped.
 pub const SESSION_STOPPED: &str = "flash-session-stopped";
+/// A session lasts longer.
+pub const SESSION_EXTENDED: &str = "flash-session-extended";
+/// A session does not last longer.
+pub const EXTENSION_REFUSED: &str = "flash-extension-refused";
+/// A session cannot last any longer.
+pub const SESSION_TOO_LONG: &str = "flash-refused-session-too-long";
 /// A session was no longer waiting or open.
 pub const SESSION_OVER: &str = "flash-refused-session-over";
 /// The e-mail address is confirmed; sign in now.

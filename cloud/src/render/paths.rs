@@ -83,6 +83,10 @@ pub const ALLOW_SESSION: &str = "/sessions/{session}/allow";
 pub const REFUSE_SESSION: &str = "/sessions/{session}/refuse";
 /// `POST`.
 pub const STOP_SESSION: &str = "/sessions/{session}/stop";
+/// `POST` `minutes`: the customer lets a session last longer.
+pub const EXTEND_SESSION: &str = "/sessions/{session}/extend";
+/// `POST`: the customer does not.
+pub const REFUSE_EXTENSION: &str = "/sessions/{session}/refuse-extension";
 
 /// `GET`: every device made.
 pub const INVENTORY: &str = "/vendor/inventory";

@@ -5,7 +5,7 @@ use std::{collections::HashMap, time::Duration};
 
 use futures_util::future::BoxFuture;
 use gatelodge_proto::{
-    SessionId,
+    SessionId, Timestamp,
     payload::EndReason,
     session::{Role, relay_frame::RelayError},
 };
@@ -141,7 +141,7 @@ async fn enter(tx: &mut Tx, kits: &Kits, session: SessionId) -> Result<Result<Ad
     let Traffic { up, down } = store::bytes(tx, session).await?;
     let lifetime = open.state.until.since(now);
     let begun = open.state.paired_at.is_some();
-    Ok(Ok(Admitted { session, lifetime, begun, carried: Carried { up, down } }))
+    Ok(Ok(Admitted { session, lifetime, until: open.state.until, begun, carried: Carried { up, down } }))
 }
 
 async fn take_in(kits: &Kits, report: Report) -> Result<(), DbError> {
@@ -193,17 +193,30 @@ pub async fn ended(kits: &Kits, id: SessionId, reason: EndReason, traffic: Traff
     Ok(())
 }
 
-/// Renews the leases of what a relay carries, takes the byte counts in, and names what is over and why.
-pub async fn supervise(kits: &Kits, carried: &[(SessionId, Traffic)]) -> Result<Vec<(SessionId, EndReason)>, DbError> {
+/// Where the sessions stand that a relay carries.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Looked {
+    /// What is over, and why.
+    pub over: Vec<(SessionId, EndReason)>,
+    /// Until when the others may last.
+    pub until: Vec<(SessionId, Timestamp)>,
+}
+
+/// Renews the leases of what a relay carries, takes the byte counts in, and says where each of them stands.
+pub async fn supervise(kits: &Kits, carried: &[(SessionId, Traffic)]) -> Result<Looked, DbError> {
     let now = kits.now();
-    let (mut over, mut due) = (Vec::new(), Vec::new());
+    let (mut looked, mut due) = (Looked::default(), Vec::new());
     let mut tx = kits.db.read().await?;
     for (id, traffic) in carried {
         match store::standing(&mut tx, *id).await? {
-            None => over.push((*id, EndReason::Revoked)),
-            Some(store::Standing { over: Some(reason), .. }) => over.push((*id, reason)),
-            Some(standing) if standing.lease_until + LEASE_RENEWAL < now + LEASE => due.push((*id, *traffic)),
-            Some(_) => {}
+            None => looked.over.push((*id, EndReason::Revoked)),
+            Some(store::Standing { over: Some(reason), .. }) => looked.over.push((*id, reason)),
+            Some(standing) => {
+                looked.until.extend(standing.until.map(|until| (*id, until)));
+                if standing.lease_until + LEASE_RENEWAL < now + LEASE {
+                    due.push((*id, *traffic));
+                }
+            }
         }
     }
     drop(tx);
@@ -217,7 +230,7 @@ pub async fn supervise(kits: &Kits, carried: &[(SessionId, Traffic)]) -> Result<
         }
         tx.commit().await?;
     }
-    Ok(over)
+    Ok(looked)
 }
 
 /// What a session carries while nobody uses it: each end asks the other every five seconds whether it is there, and is
@@ -285,10 +298,13 @@ pub async fn keep(kits: Kits, relay: Relay, stop: CancellationToken) {
             relay.revoke(id, EndReason::Idle);
         }
         match supervise(&kits, &carried).await {
-            Ok(over) => {
+            Ok(Looked { over, until }) => {
                 answered_at = now;
                 for (id, reason) in over {
                     relay.revoke(id, reason);
+                }
+                for (id, until) in until {
+                    relay.extend(id, until);
                 }
             }
             Err(error) if now.duration_since(answered_at) < DOUBT => {
@@ -306,7 +322,7 @@ pub async fn keep(kits: Kits, relay: Relay, stop: CancellationToken) {
 
 #[cfg(test)]
 mod tests {
-    use gatelodge_proto::{Random, Timestamp};
+    use gatelodge_proto::Random;
 
     use super::*;
 

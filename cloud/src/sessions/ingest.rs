@@ -91,6 +91,16 @@ pub async fn take_in(tx: &mut Tx, kits: &Kits, device: DeviceId, event: &Event) 
             let details = json!({ "target": target, "bytes_up": bytes_up, "bytes_down": bytes_down, "milliseconds": duration_ms });
             record(tx, kits, found.ask(), record::device(device), "flow_closed", details).await
         }
+        Happening::SessionExtended { session, until } => {
+            let Some(found) = own(tx, device, *session).await? else { return Ok(()) };
+            let details = json!({ "until": until.to_string() });
+            record(tx, kits, found.ask(), record::device(device), "session_extended_on_device", details).await
+        }
+        Happening::ExtensionRefused { session, reason } => {
+            let Some(found) = own(tx, device, *session).await? else { return Ok(()) };
+            let details = json!({ "reason": plain(reason) });
+            record(tx, kits, found.ask(), record::device(device), "session_extension_refused", details).await
+        }
         Happening::SessionEnded { session, reason, bytes_up, bytes_down } => {
             let Some(found) = own(tx, device, *session).await? else { return Ok(()) };
             store::count_bytes(tx, *session, Traffic { up: *bytes_up, down: *bytes_down }).await?;

@@ -1,11 +1,13 @@
-//! The mail that tells a customer a technician asks, as a job: one for each person who may decide.
+//! The mails that tell a customer a technician asks, to enter or for more time, as jobs: one for each person who may
+//! decide.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use gatelodge_proto::{OrganisationId, SessionId, UserId, api::SessionState};
+use gatelodge_proto::{OrganisationId, SessionId, UserId, api::ExtensionState};
 use serde::{Deserialize, Serialize};
 
 use super::{
+    machine::Found,
     model::names,
     show,
     store::{self, Reader},
@@ -24,6 +26,7 @@ use crate::{
 };
 
 const REQUEST: &str = "sessions.mail_request";
+const EXTENSION: &str = "sessions.mail_extension";
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Ask {
@@ -38,30 +41,74 @@ pub(super) async fn enqueue_request_mails(
     session: SessionId,
     customer: OrganisationId,
 ) -> Result<(), DbError> {
+    enqueue(tx, kits, REQUEST, session, customer).await
+}
+
+/// The mails about more time, to the same people.
+pub(super) async fn enqueue_extension_mails(
+    tx: &mut Tx,
+    kits: &Kits,
+    session: SessionId,
+    customer: OrganisationId,
+) -> Result<(), DbError> {
+    enqueue(tx, kits, EXTENSION, session, customer).await
+}
+
+async fn enqueue(
+    tx: &mut Tx,
+    kits: &Kits,
+    kind: &'static str,
+    session: SessionId,
+    customer: OrganisationId,
+) -> Result<(), DbError> {
     let now = kits.now();
     let members = accounts::members(tx, customer).await?;
     for member in members.iter().filter(|member| matches!(member.role, Role::Administrator | Role::Supervisor)) {
-        jobs::enqueue(tx, now, &kits.random, REQUEST, &Ask { session, user: member.user_id }, now).await?;
+        jobs::enqueue(tx, now, &kits.random, kind, &Ask { session, user: member.user_id }, now).await?;
     }
     Ok(())
 }
 
 /// The kinds of job and who does them.
 pub fn jobs(kits: &Kits) -> Vec<(&'static str, Handler)> {
-    let kits = kits.clone();
-    let request: Handler = Arc::new(move |job| Box::pin(mail_request(kits.clone(), job)));
-    vec![(REQUEST, request)]
+    let of = |about: About| -> Handler {
+        let kits = kits.clone();
+        Arc::new(move |job| Box::pin(mail(kits.clone(), about, job)))
+    };
+    vec![(REQUEST, of(About::Request)), (EXTENSION, of(About::Extension))]
 }
 
-async fn mail_request(kits: Kits, job: Job) -> Result<(), JobError> {
+/// What the customer is asked.
+#[derive(Debug, Clone, Copy)]
+enum About {
+    /// Whether somebody may enter.
+    Request,
+    /// Whether who is inside may stay longer.
+    Extension,
+}
+
+impl About {
+    /// For how long somebody waits for an answer; nobody when it was given, or all is over.
+    fn waits(self, found: &Found) -> Option<Duration> {
+        let minutes = match (self, found) {
+            (Self::Request, Found::Waiting(waiting)) => waiting.ask.minutes,
+            (Self::Extension, Found::Open(open)) => {
+                let asked = open.state.extension.filter(|wish| wish.state == ExtensionState::Asked);
+                asked?.minutes
+            }
+            (Self::Request | Self::Extension, _) => return None,
+        };
+        Some(Duration::from_secs(u64::from(minutes) * 60))
+    }
+}
+
+async fn mail(kits: Kits, about: About, job: Job) -> Result<(), JobError> {
     let Ask { session, user } =
         serde_json::from_value(job.payload).map_err(|error| JobError::Fail(format!("its payload: {error}")))?;
     let mut tx = kits.db.read().await?;
     let Some(found) = store::find(&mut tx, session).await? else { return Ok(()) };
     // Answered or over meanwhile: nothing to ask any more.
-    if found.state() != SessionState::Waiting {
-        return Ok(());
-    }
+    let Some(length) = about.waits(&found) else { return Ok(()) };
     let ask = found.ask();
     let named = store::named(&mut tx, Reader::Customer(ask.customer), session).await?;
     let device = devices::device(&mut tx, ask.device).await?;
@@ -81,10 +128,13 @@ async fn mail_request(kits: Kits, job: Job) -> Result<(), JobError> {
         services: names(&ask.services).iter().map(ToString::to_string).collect(),
         networks: ask.networks.iter().map(|network| network.subnet.to_string()).collect(),
         calls: ask.listens.iter().map(show::call).collect(),
-        length: std::time::Duration::from_secs(u64::from(ask.minutes) * 60),
+        length,
     };
     let url = format!("{}{}", kits.config.public_url.as_str().trim_end_matches('/'), paths::REQUESTS);
-    let mail = Mail::session_request(&member.name, &device, &asked, &url);
+    let mail = match about {
+        About::Request => Mail::session_request(&member.name, &device, &asked, &url),
+        About::Extension => Mail::session_extension(&member.name, &device, &asked, &url),
+    };
     let Letter { subject, html, plain } = mail.render(member.language, &kits.config.mail.vendor_name);
     let message = Message { to: member.email, subject, html, plain, message_id: job.id };
     kits.mailer.send(message).await.map_err(|error| match error {

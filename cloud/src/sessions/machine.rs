@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use gatelodge_proto::{
     Timestamp, UserId,
-    api::SessionState,
+    api::{ExtensionState, ExtensionView, SessionState},
     grant::SignedGrant,
     payload::{Consent, EndReason},
 };
@@ -51,6 +51,50 @@ pub struct Open {
     pub paired_at: Option<Timestamp>,
     /// Until when the relay's word holds.
     pub lease_until: Timestamp,
+    /// The latest wish that it may last longer, and what became of it.
+    pub extension: Option<Extension>,
+}
+
+/// A wish that a session may last longer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Extension {
+    /// By how much, in minutes.
+    pub minutes: u32,
+    /// When it was said.
+    pub at: Timestamp,
+    /// Where it stands.
+    pub state: ExtensionState,
+}
+
+impl From<Extension> for ExtensionView {
+    fn from(Extension { minutes, at, state }: Extension) -> Self {
+        Self { minutes, at, state }
+    }
+}
+
+/// What the consent rule says to a technician who asks for more time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MoreTime {
+    /// Ask the customer.
+    Ask(Session<Open>),
+    /// The customer has been asked already.
+    Asked,
+    /// The customer has allowed it once and for all.
+    Give(Session<Open>),
+}
+
+/// Why a session does not last longer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NoMoreTime {
+    /// Beyond the longest.
+    #[error("with this the session would last longer than {0} minutes in all, which is the longest here")]
+    TooLong(u32),
+    /// Nothing is asked for.
+    #[error("nobody waits for more time in this session")]
+    NotAsked,
+    /// Not open any more.
+    #[error("this session has ended; ask for another")]
+    Over,
 }
 
 /// The customer said no, or the rule is never.
@@ -152,7 +196,7 @@ impl Session<Allowed> {
         let lease_until = (at + JOIN_PATIENCE).min(until);
         Session {
             ask: self.ask,
-            state: Open { grant, since: at, until, joined_at: None, paired_at: None, lease_until },
+            state: Open { grant, since: at, until, joined_at: None, paired_at: None, lease_until, extension: None },
         }
     }
 }
@@ -161,6 +205,60 @@ impl Session<Open> {
     /// It is over.
     pub fn end(self, reason: EndReason, now: Timestamp) -> Session<Ended> {
         Session { ask: self.ask, state: Ended { at: now, reason } }
+    }
+
+    /// The technician asks for more time, and the customer's rule answers. `longest` is that of the whole session, in
+    /// minutes.
+    pub fn ask_for_more(
+        self,
+        minutes: u32,
+        consent: Consent,
+        longest: u32,
+        now: Timestamp,
+    ) -> Result<MoreTime, NoMoreTime> {
+        let given = self.clone().give_more(minutes, longest, now)?;
+        Ok(match (consent, self.state.extension) {
+            (Consent::Never, _) => return Err(NoMoreTime::Over),
+            (Consent::Always, _) => MoreTime::Give(given),
+            (Consent::Ask, Some(Extension { minutes: asked, state: ExtensionState::Asked, .. }))
+                if asked == minutes =>
+            {
+                MoreTime::Asked
+            }
+            (Consent::Ask, _) => MoreTime::Ask(self.with_extension(minutes, now, ExtensionState::Asked)),
+        })
+    }
+
+    /// The customer lets it last longer, asked or not: from its end on by so many minutes.
+    pub fn give_more(self, minutes: u32, longest: u32, now: Timestamp) -> Result<Self, NoMoreTime> {
+        if self.lapsed(now).is_some() {
+            return Err(NoMoreTime::Over);
+        }
+        let until = self.state.until + Duration::from_secs(u64::from(minutes) * 60);
+        if until.since(self.state.since) > Duration::from_secs(u64::from(longest) * 60) {
+            return Err(NoMoreTime::TooLong(longest));
+        }
+        let mut given = self.with_extension(minutes, now, ExtensionState::Given);
+        given.state.until = until;
+        Ok(given)
+    }
+
+    /// The customer does not let it last longer; it ends when it would have.
+    pub fn decline_more(self, now: Timestamp) -> Result<Self, NoMoreTime> {
+        match self.state.extension {
+            _ if self.lapsed(now).is_some() => Err(NoMoreTime::Over),
+            Some(Extension { minutes, state: ExtensionState::Asked, .. }) => {
+                Ok(self.with_extension(minutes, now, ExtensionState::Declined))
+            }
+            Some(Extension { state: ExtensionState::Given | ExtensionState::Declined, .. }) | None => {
+                Err(NoMoreTime::NotAsked)
+            }
+        }
+    }
+
+    fn with_extension(mut self, minutes: u32, at: Timestamp, state: ExtensionState) -> Self {
+        self.state.extension = Some(Extension { minutes, at, state });
+        self
     }
 
     /// Why time alone ends it now, if it does.
@@ -345,5 +443,47 @@ mod tests {
         let patience = Duration::from_secs(1800);
         assert!(!waiting.is_stale(patience, START + Duration::from_secs(1799)));
         assert!(waiting.is_stale(patience, START + patience));
+    }
+
+    #[test]
+    fn more_time_is_asked_for_given_and_declined() {
+        let Found::Open(open) = begin(Consent::Always) else { panic!("not open") };
+        let end = open.state.until;
+        let half = Duration::from_secs(1800);
+        let word = |session: &Session<Open>| session.state.extension.map(|extension| extension.state);
+        let ask = |session: &Session<Open>, consent| session.clone().ask_for_more(30, consent, 480, START);
+
+        let Ok(MoreTime::Ask(asked)) = ask(&open, Consent::Ask) else { panic!("not asked") };
+        assert_eq!((asked.state.until, word(&asked)), (end, Some(ExtensionState::Asked)), "to ask moves nothing");
+        assert_eq!(ask(&asked, Consent::Ask), Ok(MoreTime::Asked), "once is enough");
+        assert!(matches!(asked.clone().ask_for_more(60, Consent::Ask, 480, START), Ok(MoreTime::Ask(_))), "for more");
+
+        let given = asked.clone().give_more(30, 480, START).unwrap();
+        assert_eq!((given.state.until, word(&given)), (end + half, Some(ExtensionState::Given)));
+        assert!(matches!(ask(&given, Consent::Ask), Ok(MoreTime::Ask(_))), "and once more later");
+        assert_eq!(given.clone().decline_more(START), Err(NoMoreTime::NotAsked), "what is given stays");
+
+        let declined = asked.clone().decline_more(START).unwrap();
+        assert_eq!((declined.state.until, word(&declined)), (end, Some(ExtensionState::Declined)));
+        assert_eq!(open.clone().decline_more(START), Err(NoMoreTime::NotAsked));
+
+        let Ok(MoreTime::Give(by_rule)) = ask(&open, Consent::Always) else { panic!("not given") };
+        assert_eq!(by_rule.state.until, end + half);
+        assert_eq!(ask(&open, Consent::Never), Err(NoMoreTime::Over));
+    }
+
+    #[test]
+    fn no_session_is_longer_than_the_longest_nor_comes_back() {
+        let Found::Open(mut open) = begin(Consent::Always) else { panic!("not open") };
+        open.state.lease_until = open.state.until;
+        assert_eq!(open.clone().give_more(61, 120, START), Err(NoMoreTime::TooLong(120)));
+        assert!(open.clone().give_more(60, 120, START).is_ok());
+        for over in [
+            open.clone().give_more(30, 480, open.state.until).unwrap_err(),
+            open.clone().decline_more(open.state.until).unwrap_err(),
+            open.clone().ask_for_more(30, Consent::Always, 480, open.state.until).unwrap_err(),
+        ] {
+            assert_eq!(over, NoMoreTime::Over);
+        }
     }
 }

@@ -2,13 +2,14 @@
 //! `remote_session`, `join_ticket` and `session_flow`; never carries a byte (that is the relay's part) and never
 //! decides for the customer.
 //!
-//! The verbs, one file each: [`request`], [`decide`], [`join`], [`end`]. [`relay`] carries the bytes;
+//! The verbs, one file each: [`request`], [`decide`], [`join`], [`extend`], [`end`]. [`relay`] carries the bytes;
 //! [`carry`] is what it asks and tells, [`ingest`] what the device tells, [`service`] what people read.
 
 pub mod api;
 pub mod carry;
 pub mod decide;
 pub mod end;
+pub mod extend;
 pub mod ingest;
 pub mod jobs;
 pub mod join;

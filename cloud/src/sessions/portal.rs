@@ -6,13 +6,15 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
     routing::{get, post},
 };
-use gatelodge_proto::{SessionId, api::SessionState};
+use gatelodge_proto::SessionId;
 use http::{HeaderMap, header::REFERER};
 use serde::Deserialize;
 
 use super::{
     decide::{self, DecideRefusal, OpenRefusal},
     end::{self, Stopped},
+    extend::{self, ExtendRefusal},
+    machine::NoMoreTime,
     model::is_live,
     service::{self, Wanted},
     show::row,
@@ -30,7 +32,7 @@ use crate::{
         pages::{Requests, SessionRow, Sessions},
         paths,
     },
-    web::{Fault, Named, Visitor, flash},
+    web::{Fault, Form, Named, Visitor, flash},
 };
 
 /// How many past sessions a page has.
@@ -44,6 +46,8 @@ pub fn routes() -> Router<Kits> {
         .route(paths::ALLOW_SESSION, post(allow))
         .route(paths::REFUSE_SESSION, post(refuse))
         .route(paths::STOP_SESSION, post(stop))
+        .route(paths::EXTEND_SESSION, post(extend_session))
+        .route(paths::REFUSE_EXTENSION, post(refuse_extension))
 }
 
 async fn rows(kits: &Kits, by: &SignedIn, wanted: Wanted) -> Result<Vec<SessionRow>, DbError> {
@@ -53,7 +57,7 @@ async fn rows(kits: &Kits, by: &SignedIn, wanted: Wanted) -> Result<Vec<SessionR
 
 async fn requests(visitor: Visitor, State(kits): State<Kits>, by: SignedIn) -> Result<Html<Requests>, Fault> {
     let mut requests = rows(&kits, &by, Wanted { live: true, limit: 100, ..Wanted::default() }).await?;
-    requests.retain(|session| session.state == SessionState::Waiting);
+    requests.retain(SessionRow::waits);
     let page = visitor.page(kits.now()).signed_in(by.who());
     Ok(Html(Requests { page, requests }))
 }
@@ -123,6 +127,43 @@ fn answered(outcome: Result<(), DecideRefusal>, done: &'static str, headers: &He
         Err(refusal) => return Err(refusal.into()),
     };
     Ok((flash(said), back(headers, paths::REQUESTS)).into_response())
+}
+
+#[derive(Debug, Deserialize)]
+struct ExtensionForm {
+    minutes: u32,
+}
+
+async fn extend_session(
+    State(kits): State<Kits>,
+    by: CustomerMember,
+    Named(id): Named<SessionId>,
+    headers: HeaderMap,
+    Form(ExtensionForm { minutes }): Form<ExtensionForm>,
+) -> Result<Response, Fault> {
+    extended(extend::give(&kits, &by, id, minutes).await, flashes::SESSION_EXTENDED, &headers)
+}
+
+async fn refuse_extension(
+    State(kits): State<Kits>,
+    by: CustomerMember,
+    Named(id): Named<SessionId>,
+    headers: HeaderMap,
+) -> Result<Response, Fault> {
+    extended(extend::decline(&kits, &by, id).await, flashes::EXTENSION_REFUSED, &headers)
+}
+
+fn extended(outcome: Result<(), ExtendRefusal>, done: &'static str, headers: &HeaderMap) -> Result<Response, Fault> {
+    let said = match outcome {
+        Ok(()) => done,
+        Err(ExtendRefusal::State(NoMoreTime::TooLong(_))) => flashes::SESSION_TOO_LONG,
+        Err(ExtendRefusal::State(NoMoreTime::Over | NoMoreTime::NotAsked)) => flashes::SESSION_OVER,
+        Err(ExtendRefusal::Unknown) => return Err(Fault::not_found()),
+        Err(ExtendRefusal::Minutes(_)) => return Err(Fault::bad_form()),
+        Err(ExtendRefusal::Throttled(throttled)) => return Err(Fault::throttled(throttled.seconds())),
+        Err(ExtendRefusal::Database(error)) => return Err(error.into()),
+    };
+    Ok((flash(said), back(headers, paths::SESSIONS)).into_response())
 }
 
 async fn stop(

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use gatelodge_proto::{
     DeviceId, SessionId,
-    api::{SessionState, SessionView},
+    api::{ExtensionState, SessionState, SessionView},
 };
 
 use super::{
@@ -57,18 +57,34 @@ pub async fn one(kits: &Kits, member: &Member, id: SessionId) -> Result<Option<N
     store::named(&mut tx, reader, id).await
 }
 
-/// One session, once its state differs from `state` or `patience` is over.
+/// What somebody who waits for a change knows of a session.
+#[derive(Debug, Clone, Copy)]
+pub struct Known {
+    /// Where it stands.
+    pub state: SessionState,
+    /// What became of an extension; any when absent.
+    pub extension: Option<ExtensionState>,
+}
+
+impl Known {
+    fn is_so(self, view: &SessionView) -> bool {
+        let extension = view.extension.map(|extension| extension.state);
+        view.state == self.state && (self.extension.is_none() || extension == self.extension)
+    }
+}
+
+/// One session, once it is no longer as `known`, or `patience` is over.
 pub async fn once_changed(
     kits: &Kits,
     member: &Member,
     id: SessionId,
-    state: SessionState,
+    known: Known,
     patience: Duration,
 ) -> Result<Option<NamedSession>, DbError> {
     let deadline = tokio::time::Instant::now() + patience.min(LONGEST_WAIT);
     loop {
         let found = one(kits, member, id).await?;
-        let same = found.as_ref().is_some_and(|session| session.view.state == state);
+        let same = found.as_ref().is_some_and(|session| known.is_so(&session.view));
         if !same || tokio::time::Instant::now() + LOOK > deadline {
             return Ok(found);
         }
@@ -82,7 +98,7 @@ pub async fn flows(kits: &Kits, session: &SessionView) -> Result<Vec<Flow>, DbEr
     store::flows(&mut tx, session.id).await
 }
 
-/// How many requests wait for the member's word; for the bell.
+/// How many requests, to enter or for more time, wait for the member's word; for the bell.
 pub async fn waiting(kits: &Kits, member: &Member) -> Result<u32, DbError> {
     if member.kind != OrganisationKind::Customer {
         return Ok(0);

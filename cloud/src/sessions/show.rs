@@ -2,7 +2,10 @@
 
 use gatelodge_proto::{api::SessionState, payload::Listen};
 
-use super::model::{NamedSession, is_live};
+use super::{
+    extend::UNASKED,
+    model::{NamedSession, is_live},
+};
 use crate::{
     accounts::model::{Member, OrganisationKind, Role},
     render::pages::{Call, ProvenBy, SessionRow},
@@ -41,7 +44,9 @@ pub fn row(session: NamedSession, reader: &Member) -> SessionRow {
         end_reason: view.end_reason,
         bytes: view.bytes_up.saturating_add(view.bytes_down),
         proven_by: view.opened_at.map(|_| if session.asked { ProvenBy::Asked } else { ProvenBy::Rule }),
+        extension: view.extension.filter(|_| view.state == SessionState::Open),
         may_stop,
+        may_extend: (decides && view.state == SessionState::Open).then_some(UNASKED),
         may_decide: decides && view.state == SessionState::Waiting,
     }
 }

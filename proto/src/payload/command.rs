@@ -35,6 +35,11 @@ pub enum Order {
         /// Why.
         reason: EndReason,
     },
+    /// A session's end has moved: the grant of the same session, whose end alone is another.
+    ExtendSession {
+        /// Signed by the cloud.
+        grant: SignedGrant,
+    },
     /// The shown on-site code is used up; show a new one.
     RenewOnSiteCode,
 }

@@ -52,6 +52,20 @@ pub enum Happening {
         /// How long it was open, in milliseconds.
         duration_ms: u64,
     },
+    /// A session's end has moved on the device, too.
+    SessionExtended {
+        /// Which.
+        session: SessionId,
+        /// Until when, by the grant.
+        until: Timestamp,
+    },
+    /// The device does not let a session last longer.
+    ExtensionRefused {
+        /// Which.
+        session: SessionId,
+        /// In a sentence.
+        reason: String,
+    },
     /// A session ended on the device.
     SessionEnded {
         /// Which.

@@ -80,6 +80,8 @@ fn command_and_result_bytes() {
     golden("command_state", &make(Order::State(state)));
     let session = SessionId::make(now, &random);
     golden("command_stop", &make(Order::StopSession { session, reason: EndReason::Customer }));
+    let grant = "e30.AA".parse().unwrap();
+    golden("command_extend", &make(Order::ExtendSession { grant }));
     golden("command_renew_code", &make(Order::RenewOnSiteCode));
     let result = |outcome| Placed { position: position(), body: CommandResult { command: id, outcome } };
     golden("result_done", &result(Outcome::Done));
@@ -96,6 +98,9 @@ fn event_bytes() {
     let session = SessionId::make(at, &random);
     let ended = Happening::SessionEnded { session, reason: EndReason::Device, bytes_up: 10, bytes_down: 3 };
     golden("event_session_ended", &event(ended));
+    golden("event_session_extended", &event(Happening::SessionExtended { session, until: at }));
+    let refused = Happening::ExtensionRefused { session, reason: "the grant is for another session".into() };
+    golden("event_extension_refused", &event(refused));
 }
 
 #[test]

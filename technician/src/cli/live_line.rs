@@ -19,10 +19,12 @@ use crate::{
     clock::Clock,
     forward::Update,
     output::{Exit, Failure, Output},
-    sentences,
+    pick, sentences,
 };
 
 const EVERY: Duration = Duration::from_secs(1);
+/// An end that comes so much later has moved; less is what words and clocks differ by.
+const MOVED: Duration = Duration::from_secs(10);
 
 /// The three lines while the customer has not answered.
 pub(super) struct Waiting {
@@ -79,6 +81,8 @@ pub(super) struct Ready {
 /// The line of a running session.
 pub(super) struct LiveLine {
     device: String,
+    /// The device as it is named on the command line.
+    named: String,
     ready: Ready,
     until: Timestamp,
     clock: Clock,
@@ -91,7 +95,8 @@ pub(super) struct LiveLine {
 impl LiveLine {
     pub(super) fn new(device: &DeviceView, ready: Ready, until: Timestamp, clock: Clock, output: Output) -> Self {
         let bar = output.is_watched().then(bar);
-        let line = Self { device: device.name.clone(), ready, until, clock, output, bar, away: None };
+        let named = pick::named(device);
+        let line = Self { device: device.name.clone(), named, ready, until, clock, output, bar, away: None };
         line.set(format!("joining    {}", line.device));
         line
     }
@@ -208,8 +213,18 @@ impl LiveLine {
                 }
             }
             Update::ExpiryWarn(seconds) => {
-                self.note(&format!("gatelodge: {}", sentences::ends_soon(seconds)));
-                self.output.value(&json!({ "event": "ends_soon", "seconds_left": seconds }));
+                // The device's count is the one that ends the session.
+                let until = self.clock.now() + Duration::from_secs(u64::from(seconds));
+                let longer = until > self.until + MOVED;
+                self.until = until;
+                let (words, event) = if longer {
+                    (sentences::goes_on(u64::from(seconds)), "extended")
+                } else {
+                    let how = sentences::how_to_extend(&self.named);
+                    (format!("{}; {how}", sentences::ends_soon(seconds)), "ends_soon")
+                };
+                self.note(&format!("gatelodge: {words}"));
+                self.output.value(&json!({ "event": event, "seconds_left": seconds }));
             }
         }
     }

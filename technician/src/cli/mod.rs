@@ -1,6 +1,7 @@
 //! The command line: one verb, one file. What a verb cannot do, it gives back as a [`Failure`].
 
 mod devices;
+mod extend;
 mod forward;
 mod live_line;
 mod session;
@@ -69,6 +70,9 @@ enum Verb {
         after_help = EXIT_CODES
     )]
     Vpn(vpn::VpnArguments),
+    /// Ask the customer for more time in a session that is open
+    #[command(before_help = "Example: gatelodge extend villa-rosa --minutes 30", after_help = EXIT_CODES)]
+    Extend(extend::ExtendArguments),
 }
 
 /// Which portal, and whom to trust for it.
@@ -107,6 +111,7 @@ async fn dispatch(verb: Verb, output: Output) -> Result<(), Failure> {
         Verb::Devices => devices::devices(&signed_in(&keep)?, output).await,
         Verb::Sessions { live } => sessions::sessions(&signed_in(&keep)?, live, output).await,
         Verb::Forward(arguments) => Box::pin(forward::forward(arguments, &signed_in(&keep)?, output)).await,
+        Verb::Extend(arguments) => extend::extend(arguments, &signed_in(&keep)?, output).await,
         Verb::Vpn(arguments) => {
             let by = signed_in(&keep.or_of_who_called_sudo())?;
             Box::pin(vpn::vpn(arguments, &by, output)).await

@@ -260,7 +260,7 @@ pub(super) fn broken(error: &dyn std::fmt::Display) -> Failure {
     Failure::new(Exit::Failed, error.to_string(), sentences::NEXT_TRY_AGAIN)
 }
 
-const fn exit(reason: EndReason) -> Exit {
+pub(super) const fn exit(reason: EndReason) -> Exit {
     match reason {
         EndReason::Refused
         | EndReason::DeviceOff

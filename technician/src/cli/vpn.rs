@@ -137,8 +137,7 @@ const fn is_private(address: &IpAddr) -> bool {
 }
 
 fn unprepared(error: &SystemError, device: &DeviceView) -> Failure {
-    let name =
-        device.web_address.as_ref().map_or_else(|| device.id_code.to_string(), |address| address.as_str().into());
+    let name = pick::named(device);
     let next = match error {
         SystemError::NotAllowed => format!("sudo gatelodge vpn {name}"),
         SystemError::Unplanned(_) => sentences::NEXT_OTHER_RANGE.to_owned(),

@@ -9,7 +9,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::{Live, Plane, Settings, service};
+use super::{Live, Plane, Settings, Wish, service};
 
 /// A session with one open flow that has carried a word.
 async fn busy(host: u8, tweak: impl FnOnce(&mut super::Change)) -> (std::sync::Arc<Plane>, Live, TcpStream) {
@@ -56,7 +56,7 @@ async fn the_customer_presses_stop_in_the_portal() {
 #[tokio::test]
 async fn somebody_presses_stop_on_the_device() {
     let (plane, live, tcp) = busy(42, |_| {}).await;
-    live.stop_device.send(EndReason::Device).await.unwrap();
+    live.wish.send(Wish::End(EndReason::Device)).await.unwrap();
     ends_everywhere(&plane, live, tcp, EndReason::Device).await;
 }
 

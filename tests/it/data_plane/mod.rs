@@ -17,7 +17,7 @@ use std::{
 use axum::serve::ListenerExt as _;
 use futures_util::{FutureExt as _, future::BoxFuture};
 use gatelodge_agent::{
-    session::{Limits, Places, Start, run as run_device},
+    session::{Limits, Places, Start, Wish, run as run_device},
     state::PrivateKey,
 };
 use gatelodge_cloud::{
@@ -76,7 +76,7 @@ impl Admission for Book {
             }
         };
         let (lifetime, carried) = (Duration::from_secs(3600), Carried::default());
-        let admitted = Admitted { session: self.session, lifetime, begun: false, carried };
+        let admitted = Admitted { session: self.session, lifetime, until: now() + lifetime, begun: false, carried };
         async move { if known { Ok(admitted) } else { Err(RelayError::Ticket.into()) } }.boxed()
     }
 
@@ -120,7 +120,8 @@ struct Live {
     device: JoinHandle<Ending>,
     updates: mpsc::UnboundedReceiver<Update>,
     events: mpsc::Receiver<Happening>,
-    stop_device: mpsc::Sender<EndReason>,
+    /// What is wished of the device's end.
+    wish: mpsc::Sender<Wish>,
     stop_technician: CancellationToken,
     ports: Vec<SocketAddr>,
 }
@@ -261,12 +262,12 @@ impl Plane {
         };
         let (told, updates) = mpsc::unbounded_channel();
         let (happened, events) = mpsc::channel(1024);
-        let (stop_device, stops) = mpsc::channel(1);
+        let (wish, wishes) = mpsc::channel(1);
         let stop_technician = CancellationToken::new();
         let stop = stop_technician.clone().cancelled_owned();
         let technician = tokio::spawn(forward::run(session, listeners, stop, told));
-        let device = tokio::spawn(run_device(start, now() - change.behind, Random::system(), stops, happened));
-        (Arc::new(self), Live { technician, device, updates, events, stop_device, stop_technician, ports })
+        let device = tokio::spawn(run_device(start, now() - change.behind, Random::system(), wishes, happened));
+        (Arc::new(self), Live { technician, device, updates, events, wish, stop_technician, ports })
     }
 
     /// A session that has come up.

@@ -40,7 +40,7 @@ async fn a_session_that_its_device_does_not_open_ends_at_once_for_that_reason() 
             cast.answers_open(prop.id, outcome.clone()).await?;
             assert_eq!(state(&cast, &rosa, session).await?, (SessionState::Ended, Some(reason)));
             let carried = [(session, Traffic::default())];
-            assert_eq!(carry::supervise(kits, &carried).await?, [(session, reason)], "the relay lets go");
+            assert_eq!(carry::supervise(kits, &carried).await?.over, [(session, reason)], "the relay lets go");
             cast.answers_open(prop.id, outcome).await?;
             for organisation in [marc.member().organisation_id, rosa.member().organisation_id] {
                 let mut tx = kits.db.read().await?;

@@ -3,6 +3,7 @@
 mod carried;
 mod device;
 mod limits;
+mod longer;
 mod networks;
 mod rejoin;
 mod unbroken;
@@ -229,11 +230,11 @@ async fn a_stop_ends_the_session_at_once_for_relay_device_and_both_audits() -> a
         let ticket: Ticket = join::join(kits, &marc, session).await?.ticket.parse()?;
         carry::admit(kits, &ticket, Side::Technician).await?;
         let traffic = Traffic { up: 700, down: 50 };
-        assert!(carry::supervise(kits, &[(session, traffic)]).await?.is_empty());
+        assert!(carry::supervise(kits, &[(session, traffic)]).await?.over.is_empty());
         assert_eq!(end::stop_by_customer(kits, &paul, session).await?, Stopped::Unknown);
         assert_eq!(end::stop_by_customer(kits, &rosa, session).await?, Stopped::Now);
         assert_eq!(end::stop_by_technician(kits, &marc, session).await?, Stopped::WasOver);
-        assert_eq!(carry::supervise(kits, &[(session, traffic)]).await?, [(session, EndReason::Customer)]);
+        assert_eq!(carry::supervise(kits, &[(session, traffic)]).await?.over, [(session, EndReason::Customer)]);
         let orders = cast.orders(prop.id).await?;
         assert!(orders.contains(&Order::StopSession { session, reason: EndReason::Customer }), "{orders:?}");
         carry::ended(kits, session, EndReason::Customer, traffic).await?;

@@ -165,6 +165,30 @@ impl Mail {
         }
     }
 
+    /// To the customer: who is inside asks for more time; `url` is the page of requests.
+    pub fn session_extension(name: &str, device: &DeviceNamed, session: &SessionAsked, url: &str) -> Self {
+        let Self { facts, what, .. } = Self::session_request(name, device, session, url);
+        let minutes = session.length.as_secs() / 60;
+        let who = |key: &'static str| {
+            device
+                .phrase(key)
+                .with("technician", &session.technician)
+                .with("organisation", &session.organisation)
+                .with("minutes", minutes)
+        };
+        Self {
+            subject: who("mail-extension-subject"),
+            name: Some(name.to_owned()),
+            what: std::iter::once(who("mail-extension-what")).chain(what.into_iter().skip(1)).collect(),
+            facts,
+            button: Phrase::new("mail-extension-button"),
+            url: url.to_owned(),
+            life: None,
+            nothing: Phrase::new("mail-extension-nothing"),
+            why: Phrase::new("mail-why-ask"),
+        }
+    }
+
     /// To the owner who has released a device; `url` is the list of devices.
     pub fn released_customer(name: &str, device: &DeviceNamed, url: &str) -> Self {
         Self {

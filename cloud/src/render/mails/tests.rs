@@ -25,6 +25,8 @@ pub(in crate::render) fn samples() -> Vec<(&'static str, Mail)> {
         calls: Vec::new(),
         length: Duration::from_secs(3_600),
     };
+    let longer = SessionAsked { length: Duration::from_secs(1_800), ..session.clone() };
+    let extension = Mail::session_extension("Rosa Blanc", &device, &longer, URL);
     let day = Duration::from_secs(86_400);
     vec![
         ("confirm_email", Mail::confirm_email("Marc Petit", "Petit Alarmes", URL, day)),
@@ -61,6 +63,7 @@ pub(in crate::render) fn samples() -> Vec<(&'static str, Mail)> {
                 URL,
             ),
         ),
+        ("session_extension", extension),
         ("doubled", Mail::doubled("Marc Petit", &device, URL)),
         ("released_customer", Mail::released_customer("Rosa Blanc", &device, URL)),
         ("released_installer", Mail::released_installer("Marc Petit", &device, URL)),

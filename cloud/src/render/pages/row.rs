@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use gatelodge_proto::{
     DeviceId, SessionId, Timestamp,
-    api::{Presence, SessionState},
+    api::{ExtensionState, ExtensionView, Presence, SessionState},
     identity::{IdCode, MacAddress, SerialNumber, WebAddress},
     payload::{Consent, EndReason, Life},
 };
@@ -210,13 +210,37 @@ pub struct SessionRow {
     pub bytes: u64,
     /// On which ground it was opened.
     pub proven_by: Option<ProvenBy>,
+    /// While it is open: the latest wish that it may last longer.
+    pub extension: Option<ExtensionView>,
     /// Whether the reader may stop it.
     pub may_stop: bool,
+    /// By how many minutes the reader may let it last longer without being asked.
+    pub may_extend: Option<u32>,
     /// Whether the reader may allow or refuse it.
     pub may_decide: bool,
 }
 
 impl SessionRow {
+    /// Whether somebody waits for the customer's word: to enter, or for more time.
+    pub fn waits(&self) -> bool {
+        self.state == SessionState::Waiting || self.wished().is_some()
+    }
+
+    /// For how many minutes more somebody waits.
+    pub fn wished(&self) -> Option<u32> {
+        self.extension.filter(|wish| wish.state == ExtensionState::Asked).map(|wish| wish.minutes)
+    }
+
+    /// Whether more time was asked for and not given.
+    pub fn was_declined(&self) -> bool {
+        self.extension.is_some_and(|wish| wish.state == ExtensionState::Declined)
+    }
+
+    /// By how many minutes a press lets it last longer: what was wished, else what the reader may give.
+    pub fn extends_by(&self) -> Option<u32> {
+        self.may_extend.map(|unasked| self.wished().unwrap_or(unasked))
+    }
+
     /// How long it was open.
     pub fn lasted(&self) -> Option<Duration> {
         self.opened_at.zip(self.ended_at).map(|(from, to)| to.since(from))
@@ -271,11 +295,11 @@ impl HistoryRow {
 /// The colour and shape of what happened.
 fn tone(what: &str) -> Tone {
     let ends = |words: &[&str]| words.iter().any(|word| what.ends_with(word));
-    if ends(&["refused", "by_rule", "conflict", "doubled", "flood", "retired", "revoked"]) {
+    if ends(&["refused", "by_rule", "conflict", "doubled", "flood", "retired", "revoked", "declined"]) {
         Tone::Refused
-    } else if ends(&["registered", "requested", "link_sent"]) {
+    } else if ends(&["registered", "requested", "extension_asked", "link_sent"]) {
         Tone::Waits
-    } else if ends(&["activated", "allowed", "enrolled", "session_opened", "approved"]) {
+    } else if ends(&["activated", "allowed", "enrolled", "session_opened", "session_extended", "approved"]) {
         Tone::Done
     } else {
         Tone::Quiet

@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::{Json, extract::State};
 use gatelodge_proto::{
     DeviceId, SessionId,
-    api::{Join, Page, SESSIONS_PATH, SessionRequest, SessionState, SessionView},
+    api::{ExtensionRequest, ExtensionState, Join, Page, SESSIONS_PATH, SessionRequest, SessionState, SessionView},
 };
 use http::StatusCode;
 use serde::Deserialize;
@@ -16,8 +16,8 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{
     decide,
     end::{self, Stopped},
-    join, request,
-    service::{self, Wanted},
+    extend, join, request,
+    service::{self, Known, Wanted},
 };
 use crate::{
     accounts::{
@@ -41,6 +41,8 @@ pub fn routes() -> OpenApiRouter<Kits> {
         .routes(routes!(stop_session))
         .routes(routes!(approve_session))
         .routes(routes!(refuse_session))
+        .routes(routes!(extend_session))
+        .routes(routes!(refuse_extension))
 }
 
 /// Which sessions are asked for.
@@ -99,10 +101,12 @@ async fn request_session(
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct SessionQuery {
-    /// Seconds to wait for the state to change.
+    /// Seconds to wait for a change.
     wait: Option<u64>,
     /// The state the caller knows; what it is now when left out.
     state: Option<SessionState>,
+    /// What the caller knows of an extension; any when left out.
+    extension: Option<ExtensionState>,
 }
 
 /// One session, at once or when its state has changed.
@@ -118,7 +122,7 @@ async fn session(
     Narrowed(query): Narrowed<SessionQuery>,
 ) -> Result<Json<SessionView>, Refusal> {
     let found = service::one(&kits, by.member(), id).await?.ok_or_else(Fault::not_found)?;
-    let known = query.state.unwrap_or(found.view.state);
+    let known = Known { state: query.state.unwrap_or(found.view.state), extension: query.extension };
     let Some(seconds) = query.wait else { return Ok(Json(found.view)) };
     let patience = Duration::from_secs(seconds);
     let found = service::once_changed(&kits, by.member(), id, known, patience).await?;
@@ -196,6 +200,50 @@ async fn refuse_session(
     Named(id): Named<SessionId>,
 ) -> Result<Json<SessionView>, Refusal> {
     decide::refuse(&kits, &by, id).await?;
+    view(&kits, by.signed_in(), id).await
+}
+
+/// More time for an open session. From a technician it is asked for, and given at once where the customer's rule is
+/// `always`; from a customer it is given.
+#[utoipa::path(post, path = "/api/v1/sessions/{id}/extend", tag = "sessions", params(("id" = SessionId, Path,)),
+    request_body = ExtensionRequest, responses(
+    (status = 200, body = SessionView, description = "`extension` says whether it is asked for or given"),
+    (status = 404, description = "No session of the caller's organisation"),
+    (status = 409, description = "`session_over` or `session_too_long`"),
+    (status = 422, description = "`minutes_out_of_range`"),
+))]
+async fn extend_session(
+    State(kits): State<Kits>,
+    by: SignedIn,
+    Named(id): Named<SessionId>,
+    Call(ExtensionRequest { minutes }): Call<ExtensionRequest>,
+) -> Result<Json<SessionView>, Refusal> {
+    let not_allowed = |_| Fault::forbidden();
+    match by.member().kind {
+        OrganisationKind::Installer => {
+            extend::ask(&kits, &by.clone().try_into().map_err(not_allowed)?, id, minutes).await?;
+        }
+        OrganisationKind::Customer => {
+            extend::give(&kits, &by.clone().try_into().map_err(not_allowed)?, id, minutes).await?;
+        }
+        OrganisationKind::Vendor | OrganisationKind::Reseller => return Err(Fault::not_found().into()),
+    }
+    view(&kits, &by, id).await
+}
+
+/// The customer gives no more time; the session ends when it would have.
+#[utoipa::path(post, path = "/api/v1/sessions/{id}/extend/refuse", tag = "sessions",
+    params(("id" = SessionId, Path,)), responses(
+    (status = 200, body = SessionView),
+    (status = 404, description = "No session of the caller's organisation"),
+    (status = 409, description = "`not_asked` or `session_over`"),
+))]
+async fn refuse_extension(
+    State(kits): State<Kits>,
+    by: CustomerMember,
+    Named(id): Named<SessionId>,
+) -> Result<Json<SessionView>, Refusal> {
+    extend::decline(&kits, &by, id).await?;
     view(&kits, by.signed_in(), id).await
 }
 

@@ -5,8 +5,9 @@ use http::StatusCode;
 use crate::{
     sessions::{
         decide::{DecideRefusal, OpenRefusal},
+        extend::ExtendRefusal,
         join::JoinRefusal,
-        machine,
+        machine::{self, NoMoreTime},
         request::RequestRefusal,
     },
     web::{Fault, Problem, Refusal},
@@ -83,6 +84,35 @@ impl From<JoinRefusal> for Refusal {
                 Fault::broken().into()
             }
             JoinRefusal::Database(error) => error.into(),
+        }
+    }
+}
+
+impl From<ExtendRefusal> for Refusal {
+    fn from(refusal: ExtendRefusal) -> Self {
+        let detail = refusal.to_string();
+        let conflict = |code: &str, title: &str, next: &str| -> Self {
+            Problem::new(StatusCode::CONFLICT, code, title, &detail).next(next).into()
+        };
+        match refusal {
+            ExtendRefusal::Unknown => Fault::not_found().into(),
+            ExtendRefusal::Minutes(_) => Problem::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "minutes_out_of_range",
+                "The request does not fit",
+                &detail,
+            )
+            .field("minutes", &detail)
+            .into(),
+            ExtendRefusal::State(NoMoreTime::TooLong(_)) => {
+                conflict("session_too_long", "Too long", "Let it end, then ask for another session.")
+            }
+            ExtendRefusal::State(NoMoreTime::NotAsked) => {
+                conflict("not_asked", "Not asked for", "Read the session again: somebody may have answered.")
+            }
+            ExtendRefusal::State(NoMoreTime::Over) => conflict("session_over", "Over", "Ask for another session."),
+            ExtendRefusal::Throttled(throttled) => Fault::throttled(throttled.seconds()).into(),
+            ExtendRefusal::Database(error) => error.into(),
         }
     }
 }

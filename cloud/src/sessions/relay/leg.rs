@@ -29,7 +29,7 @@ use super::{
     cause::{Cause, believable},
     direction::{BUFFER, Held, Outlet},
     keeper::keep,
-    room::{Guest, Parting, Phase, Place},
+    room::{End, Guest, Parting, Phase, Place},
 };
 
 /// Longest farewell: a leg that does not read is dropped.
@@ -73,7 +73,6 @@ impl Vitals {
 struct Entered {
     role: Role,
     session: SessionId,
-    lifetime: Duration,
     place: Place,
 }
 
@@ -114,7 +113,8 @@ async fn enter(relay: &Relay, source: &mut Source) -> Result<Entered, Option<Ref
     let entry = if again { Entry::Again { secret: ticket } } else { Entry::First { ticket } };
     let admitted = relay.0.admission.admit(entry, role).await.map_err(Some)?;
     let session = admitted.session;
-    let guest = Guest { session, role, version, again, carried: admitted.carried };
+    let end = End { at: Instant::now() + admitted.lifetime, until: admitted.until };
+    let guest = Guest { session, role, version, again, carried: admitted.carried, end };
     let mut place = relay.0.rooms.join(guest, settings.max_sessions).map_err(|code| Some(code.into()))?;
     // Whoever closes the relay lets go of what is in its rooms, and may have looked just before.
     if relay.0.closing.is_cancelled() {
@@ -132,7 +132,7 @@ async fn enter(relay: &Relay, source: &mut Source) -> Result<Entered, Option<Ref
         leave(relay, session, role, &place);
         return Err(Some(RelayError::Unavailable.into()));
     }
-    Ok(Entered { role, session, lifetime: admitted.lifetime, place })
+    Ok(Entered { role, session, place })
 }
 
 /// A leg is gone without a word; where it cannot come again, the session is over.
@@ -159,17 +159,16 @@ async fn hello(source: &mut Source) -> Result<Hello, Option<RelayError>> {
 
 /// From WELCOME to the end of the leg.
 async fn stay(relay: &Relay, entered: Entered, (mut sink, mut source): (Sink, Source)) {
-    let Entered { role, session, lifetime, place } = entered;
+    let Entered { role, session, place } = entered;
     let phase = place.phase.clone();
     let settings = relay.0.settings;
-    let deadline = Instant::now() + lifetime;
     let vitals = Vitals::new();
     let (mut gone, mut outlet) = (phase.clone(), None);
     let parting = tokio::select! {
         parting = read(role, &mut source, phase.clone(), &vitals) => Some(parting),
         parting = write(relay, &mut sink, &mut outlet, phase.clone(), &vitals) => Some(parting),
         parting = silence(&settings, &vitals) => Some(parting),
-        () = sleep_until(deadline) => Some(Parting::Ends(Cause::Word(EndReason::Expired))),
+        () = ended(place.end.clone()) => Some(Parting::Ends(Cause::Word(EndReason::Expired))),
         // The sender goes away only after it has said so.
         _ = gone.wait_for(Phase::is_last) => None,
     };
@@ -363,6 +362,18 @@ async fn silence(settings: &Settings, vitals: &Vitals) -> Parting {
             return Parting::Away;
         }
         sleep_until(dead_at).await;
+    }
+}
+
+/// Waits for the session's end, which may move.
+async fn ended(mut end: watch::Receiver<End>) {
+    loop {
+        let at = end.borrow_and_update().at;
+        tokio::select! {
+            () = sleep_until(at) => return,
+            // Without a room there is nothing that could move.
+            Ok(()) = end.changed() => {}
+        }
     }
 }
 

@@ -25,7 +25,7 @@ use axum::{
 };
 use futures_util::future::BoxFuture;
 use gatelodge_proto::{
-    Random, SessionId,
+    Random, SessionId, Timestamp,
     api::RELAY_PATH,
     payload::EndReason,
     session::{
@@ -80,6 +80,8 @@ pub struct Admitted {
     pub session: SessionId,
     /// Which may last this long from now on.
     pub lifetime: Duration,
+    /// Until when that is, by the clock of whoever admits.
+    pub until: Timestamp,
     /// Whether both ends have been there before, at this relay or another.
     pub begun: bool,
     /// What it has carried by all that is written down.
@@ -245,6 +247,12 @@ impl Relay {
     /// Ends a session now; both ends are told why. False when nobody had joined it.
     pub fn revoke(&self, session: SessionId, reason: EndReason) -> bool {
         self.end(session, None, Cause::Word(reason))
+    }
+
+    /// Moves the end of a session to that moment, by the difference to the one that it had: whichever way a wall clock is
+    /// set meanwhile, it lasts as much longer as was allowed.
+    pub fn extend(&self, session: SessionId, until: Timestamp) {
+        self.0.rooms.extend(session, until);
     }
 
     /// The sessions that somebody has joined.

@@ -10,13 +10,13 @@ use std::{
 };
 
 use gatelodge_proto::{
-    SessionId,
+    SessionId, Timestamp,
     session::{
         Role,
         relay_frame::{PeerLoss, RESUMES, RelayError},
     },
 };
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 
 use super::{
     Carried, Live,
@@ -94,6 +94,24 @@ pub(super) struct Guest {
     pub(super) again: bool,
     /// What the session has carried, if this relay does not know it.
     pub(super) carried: Carried,
+    /// When the session ends, here and for whoever admits.
+    pub(super) end: End,
+}
+
+/// When a session ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct End {
+    /// By this process's own time.
+    pub(super) at: Instant,
+    /// By the clock of whoever admits.
+    pub(super) until: Timestamp,
+}
+
+impl End {
+    /// As much later as that is.
+    fn moved_to(self, until: Timestamp) -> Option<Self> {
+        (until > self.until).then(|| Self { at: self.at + until.since(self.until), until })
+    }
 }
 
 /// What an end gets when it joins.
@@ -101,6 +119,8 @@ pub(super) struct Place {
     pub(super) room: RoomId,
     pub(super) leg: LegId,
     pub(super) phase: watch::Receiver<Phase>,
+    /// When the session ends; may move.
+    pub(super) end: watch::Receiver<End>,
     /// Set for the first: the room has to be kept.
     pub(super) opened: Option<watch::Receiver<Presence>>,
 }
@@ -116,14 +136,23 @@ struct Room {
     technician: Option<Seat>,
     device: Option<Seat>,
     presence: watch::Sender<Presence>,
+    end: watch::Sender<End>,
     up: Arc<AtomicU64>,
     down: Arc<AtomicU64>,
 }
 
 impl Room {
-    fn new(id: RoomId, carried: Carried) -> Self {
+    fn new(id: RoomId, carried: Carried, end: End) -> Self {
         let (up, down) = (Arc::new(carried.up.into()), Arc::new(carried.down.into()));
-        Self { id, technician: None, device: None, presence: watch::Sender::default(), up, down }
+        Self {
+            id,
+            technician: None,
+            device: None,
+            presence: watch::Sender::default(),
+            end: watch::Sender::new(end),
+            up,
+            down,
+        }
     }
 
     fn carried(&self) -> Carried {
@@ -166,6 +195,11 @@ impl Room {
         }
     }
 
+    /// Lets the session last as much longer as that is; nothing happens when it is no later.
+    fn extend(&self, until: Timestamp) {
+        self.end.send_if_modified(|end| end.moved_to(until).map(|moved| *end = moved).is_some());
+    }
+
     fn tell_presence(&self) {
         let leg = |seat: &Option<Seat>| seat.as_ref().map(|seat| seat.leg);
         self.presence.send_replace(Presence { technician: leg(&self.technician), device: leg(&self.device) });
@@ -194,7 +228,7 @@ impl Rooms {
         }
         let mut opened = None;
         let room = rooms.entry(guest.session).or_insert_with(|| {
-            let room = Room::new(RoomId(self.count()), guest.carried);
+            let room = Room::new(RoomId(self.count()), guest.carried, guest.end);
             opened = Some(room.presence.subscribe());
             room
         });
@@ -205,8 +239,9 @@ impl Rooms {
             seat.phase.send_replace(Phase::Replaced);
             room.vacate(guest.role);
         }
+        room.extend(guest.end.until);
         let (leg, phase) = (LegId(self.count()), watch::Sender::new(Phase::Alone));
-        let place = Place { room: room.id, leg, phase: phase.subscribe(), opened };
+        let place = Place { room: room.id, leg, phase: phase.subscribe(), end: room.end.subscribe(), opened };
         *room.seats(guest.role).0 = Some(Seat { leg, version: guest.version, phase });
         room.tell_presence();
         Ok(place)
@@ -269,6 +304,13 @@ impl Rooms {
         drop(rooms);
         room.tell_all(phase);
         Some(room.carried())
+    }
+
+    /// Moves the end of a session that is here.
+    pub(super) fn extend(&self, session: SessionId, until: Timestamp) {
+        if let Some(room) = self.lock().get(&session) {
+            room.extend(until);
+        }
     }
 
     pub(super) fn carried(&self, session: SessionId) -> Option<Carried> {

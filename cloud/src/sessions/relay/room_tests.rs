@@ -1,5 +1,7 @@
 //! Seats, pairings and ends, without a socket.
 
+use std::time::Duration;
+
 use gatelodge_proto::{Random, Timestamp, payload::EndReason, session::VERSION};
 
 use super::*;
@@ -9,7 +11,8 @@ fn session(seed: u64) -> SessionId {
 }
 
 fn guest(role: Role) -> Guest {
-    Guest { session: session(1), role, version: VERSION, again: false, carried: Carried::default() }
+    let end = End { at: Instant::now() + Duration::from_secs(60), until: Timestamp::from_seconds(60) };
+    Guest { session: session(1), role, version: VERSION, again: false, carried: Carried::default(), end }
 }
 
 fn epoch(place: &Place) -> Option<u64> {
@@ -91,4 +94,22 @@ fn what_a_session_has_carried_elsewhere_is_not_forgotten() {
     rooms.join(Guest { carried, ..guest(Role::Device) }, 1).unwrap();
     rooms.join(Guest { carried: Carried { up: 4, down: 4 }, ..guest(Role::Technician) }, 1).unwrap();
     assert_eq!(rooms.carried(session(1)), Some(carried));
+}
+
+#[test]
+fn an_end_moves_by_what_was_allowed_and_never_back() {
+    let rooms = Rooms::default();
+    let place = rooms.join(guest(Role::Device), 1).unwrap();
+    let first = *place.end.borrow();
+    rooms.extend(session(1), Timestamp::from_seconds(1860));
+    let moved = *place.end.borrow();
+    assert_eq!(moved.at - first.at, Duration::from_secs(1800));
+    for no_later in [0, 60, 1860] {
+        rooms.extend(session(1), Timestamp::from_seconds(no_later));
+        assert_eq!(*place.end.borrow(), moved);
+    }
+    // Who comes again may know of a later end before the relay was told.
+    let end = End { until: Timestamp::from_seconds(1960), ..first };
+    let again = rooms.join(Guest { again: true, end, ..guest(Role::Device) }, 1).unwrap();
+    assert_eq!(again.end.borrow().at - moved.at, Duration::from_secs(100));
 }

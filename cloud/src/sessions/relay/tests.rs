@@ -24,6 +24,9 @@ use tokio::{
 
 use super::*;
 
+/// The end of every session, by the clock of who admits.
+const UNTIL: Timestamp = Timestamp::from_seconds(1_800_000_000);
+
 #[derive(Clone, Default)]
 struct Book(Arc<Pages>);
 
@@ -65,12 +68,13 @@ impl Admission for Book {
             Entry::First { ticket } => tickets.iter().position(|known| *known == ticket).map(|at| {
                 let lifetime = Duration::from_millis(if ticket.ends_with("short") { 50 } else { 3_600_000 });
                 tickets.remove(at);
-                Admitted { session: session(), lifetime, begun: false, carried }
+                Admitted { session: session(), lifetime, until: UNTIL, begun: false, carried }
             }),
             // Each end's secret is its name.
             Entry::Again { secret } => (secret == role.word()).then_some(Admitted {
                 session: session(),
                 lifetime: Duration::from_secs(3600),
+                until: UNTIL,
                 begun: true,
                 carried,
             }),
@@ -259,6 +263,20 @@ async fn a_session_ends_with_its_lifetime() {
     let (_relay, address) = relay(Settings::default(), &book).await;
     let mut leg = Leg::hello(address, Role::Technician, "short").await;
     assert_eq!(leg.hear().await, Some(RelayFrame::Revoke { reason: EndReason::Expired }));
+}
+
+#[tokio::test]
+async fn a_session_that_was_extended_ends_later() {
+    let book = Book::with(&["short"]);
+    let (relay, address) = relay(Settings::default(), &book).await;
+    let mut leg = Leg::hello(address, Role::Technician, "short").await;
+    while relay.live().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    relay.extend(session(), UNTIL + Duration::from_secs(3600));
+    let first_end = Duration::from_millis(50);
+    assert!(timeout(3 * first_end, leg.hear()).await.is_err(), "it goes on");
+    assert_eq!(relay.live().len(), 1);
 }
 
 #[tokio::test]

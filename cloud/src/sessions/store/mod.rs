@@ -7,7 +7,7 @@ mod tickets;
 
 use gatelodge_proto::{
     DeviceId, OrganisationId, RegistrationId, SessionId, Timestamp, UserId,
-    api::SessionState,
+    api::{ExtensionState, SessionState},
     payload::{EndReason, Listen, Network, Service},
 };
 use sqlx::types::Json;
@@ -20,7 +20,7 @@ pub(super) use read::{
 pub(super) use tickets::{forget_pledges, forget_tickets, insert_ticket, keep_pledge, pledged, take_ticket};
 
 use super::{
-    machine::{Ended, Found, Open, Refused, Session, Waiting},
+    machine::{Ended, Extension, Found, Open, Refused, Session, Waiting},
     model::{Ask, Traffic},
 };
 use crate::{
@@ -57,6 +57,31 @@ struct Row {
     lease_until: Option<Ts>,
     ended_at: Option<Ts>,
     end_reason: Option<String>,
+    #[sqlx(flatten)]
+    extension: ExtensionColumns,
+}
+
+/// The latest wish that a session may last longer; all of them are there, or none.
+#[derive(sqlx::FromRow)]
+struct ExtensionColumns {
+    #[sqlx(rename = "extension_minutes")]
+    minutes: Option<i32>,
+    #[sqlx(rename = "extension_at")]
+    at: Option<Ts>,
+    #[sqlx(rename = "extension_state")]
+    state: Option<String>,
+}
+
+impl TryFrom<ExtensionColumns> for Option<Extension> {
+    type Error = DbError;
+    fn try_from(row: ExtensionColumns) -> Result<Self, DbError> {
+        let ExtensionColumns { minutes, at, state } = row;
+        let (Some(minutes), Some(at), Some(state)) = (minutes, at, state) else {
+            return Ok(None);
+        };
+        let state = word(&state, ExtensionState::from_word, "extension of a session")?;
+        Ok(Some(Extension { minutes: u32::try_from(minutes).map_err(DbError::corrupt)?, at: at.into(), state }))
+    }
 }
 
 fn state(text: &str) -> Result<SessionState, DbError> {
@@ -104,6 +129,7 @@ impl TryFrom<Row> for Found {
                     joined_at: row.joined_at.map(Timestamp::from),
                     paired_at: row.paired_at.map(Timestamp::from),
                     lease_until: row.lease_until.ok_or_else(|| missing("lease"))?.into(),
+                    extension: row.extension.try_into()?,
                 },
             }),
             SessionState::Refused => Self::Refused(Session {
@@ -129,7 +155,8 @@ macro_rules! found {
         concat!(
             "SELECT id, device_id, registration_id, epoch, technician_id, installer_id, customer_id, services, networks, listens, \
              reason, minutes, csr, key_thumbprint, signed_grant, state, requested_at, decided_at, decided_by, opened_at, until, \
-             joined_at, paired_at, lease_until, ended_at, end_reason FROM remote_session WHERE id = $1",
+             joined_at, paired_at, lease_until, ended_at, end_reason, \
+             extension_minutes, extension_at, extension_state FROM remote_session WHERE id = $1",
             $lock
         )
     };
@@ -190,6 +217,23 @@ pub(super) async fn open(tx: &mut Tx, session: &Session<Open>, by: Option<UserId
     .bind(by.map(UserId::uuid))
     .bind(Ts::from(state.until))
     .bind(Ts::from(state.lease_until))
+    .execute(c))?;
+    Ok(changed == 1)
+}
+
+/// Writes the wish that a session may last longer, its end and its grant; `false` when it is not open any more.
+pub(super) async fn extend(tx: &mut Tx, session: &Session<Open>) -> Result<bool, DbError> {
+    let Session { ask, state } = session;
+    let changed = change!(tx, c => sqlx::query(
+        "UPDATE remote_session SET until = $2, signed_grant = $3, extension_minutes = $4, extension_at = $5, \
+         extension_state = $6 WHERE id = $1 AND state = 'open'",
+    )
+    .bind(ask.id.uuid())
+    .bind(Ts::from(state.until))
+    .bind(state.grant.as_str())
+    .bind(state.extension.map(|extension| i32::try_from(extension.minutes).unwrap_or(i32::MAX)))
+    .bind(state.extension.map(|extension| Ts::from(extension.at)))
+    .bind(state.extension.map(|extension| extension.state.word()))
     .execute(c))?;
     Ok(changed == 1)
 }

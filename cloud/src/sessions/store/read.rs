@@ -2,17 +2,20 @@
 
 use gatelodge_proto::{
     DeviceId, OrganisationId, RegistrationId, SessionId, Timestamp, UserId,
-    api::SessionView,
+    api::{ExtensionView, SessionView},
     payload::{Consent, EndReason, Listen, Network, Report, Service},
 };
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::{end_reason, state};
+use super::{ExtensionColumns, end_reason, state};
 use crate::{
     db::{DbError, Ts, Tx, word},
     run,
-    sessions::model::{NamedSession, names},
+    sessions::{
+        machine::Extension,
+        model::{NamedSession, names},
+    },
 };
 
 /// What a session on a device would stand on.
@@ -127,11 +130,14 @@ struct NamedRow {
     end_reason: Option<String>,
     bytes_up: i64,
     bytes_down: i64,
+    #[sqlx(flatten)]
+    extension: ExtensionColumns,
 }
 
 impl TryFrom<NamedRow> for NamedSession {
     type Error = DbError;
     fn try_from(row: NamedRow) -> Result<Self, DbError> {
+        let extension: Option<Extension> = row.extension.try_into()?;
         Ok(Self {
             view: SessionView {
                 id: SessionId::from_uuid(row.id),
@@ -147,6 +153,7 @@ impl TryFrom<NamedRow> for NamedSession {
                 requested_at: row.requested_at.into(),
                 opened_at: row.opened_at.map(Timestamp::from),
                 until: row.until.map(Timestamp::from),
+                extension: extension.map(ExtensionView::from),
                 ended_at: row.ended_at.map(Timestamp::from),
                 end_reason: row.end_reason.as_deref().map(end_reason).transpose()?,
                 bytes_up: u64::try_from(row.bytes_up).unwrap_or(0),
@@ -167,7 +174,8 @@ macro_rules! session {
         concat!(
             "SELECT s.id, s.device_id, r.web_address AS device_name, s.technician_id, u.name AS technician, \
              s.installer_id, o.name AS organisation, s.customer_id, s.services, s.networks, s.listens, s.reason, s.minutes, \
-             s.state, s.requested_at, s.decided_at, s.decided_by, s.opened_at, s.until, s.ended_at, s.end_reason, s.bytes_up, s.bytes_down \
+             s.state, s.requested_at, s.decided_at, s.decided_by, s.opened_at, s.until, s.ended_at, s.end_reason, s.bytes_up, s.bytes_down, \
+             s.extension_minutes, s.extension_at, s.extension_state \
              FROM remote_session s JOIN registration r ON r.id = s.registration_id \
              JOIN user_account u ON u.id = s.technician_id JOIN organisation o ON o.id = s.installer_id WHERE ",
             $condition
@@ -238,10 +246,11 @@ pub(in crate::sessions) async fn list(
     .collect()
 }
 
-/// How many requests wait for a customer's word.
+/// How many requests, for a session or for more time in one, wait for a customer's word.
 pub(in crate::sessions) async fn count_waiting(tx: &mut Tx, customer: OrganisationId) -> Result<u32, DbError> {
     let count = run!(tx, c => sqlx::query_scalar::<_, i64>(
-        "SELECT COUNT(*) FROM remote_session WHERE customer_id = $1 AND state = 'waiting'",
+        "SELECT COUNT(*) FROM remote_session WHERE customer_id = $1 \
+         AND (state = 'waiting' OR (state = 'open' AND extension_state = 'asked'))",
     )
     .bind(customer.uuid())
     .fetch_one(c))?;
@@ -253,24 +262,27 @@ pub(in crate::sessions) async fn count_waiting(tx: &mut Tx, customer: Organisati
 pub(in crate::sessions) struct Standing {
     /// Why it is over; `None` while it is open.
     pub(in crate::sessions) over: Option<EndReason>,
+    /// Until when it may last.
+    pub(in crate::sessions) until: Option<Timestamp>,
     /// Until when the relay's word holds.
     pub(in crate::sessions) lease_until: Timestamp,
 }
 
 /// Where a session stands, for the relay that carries it.
 pub(in crate::sessions) async fn standing(tx: &mut Tx, id: SessionId) -> Result<Option<Standing>, DbError> {
-    let row = run!(tx, c => sqlx::query_as::<_, (String, Option<String>, Option<Ts>)>(
-        "SELECT state, end_reason, lease_until FROM remote_session WHERE id = $1",
+    let row = run!(tx, c => sqlx::query_as::<_, (String, Option<String>, Option<Ts>, Option<Ts>)>(
+        "SELECT state, end_reason, until, lease_until FROM remote_session WHERE id = $1",
     )
     .bind(id.uuid())
     .fetch_optional(c))?;
-    row.map(|(state, reason, lease_until)| {
+    row.map(|(state, reason, until, lease_until)| {
         let over = if state == "open" {
             None
         } else {
             Some(reason.as_deref().map(end_reason).transpose()?.unwrap_or(EndReason::Revoked))
         };
-        Ok(Standing { over, lease_until: lease_until.map_or(Timestamp::EPOCH, Timestamp::from) })
+        let lease_until = lease_until.map_or(Timestamp::EPOCH, Timestamp::from);
+        Ok(Standing { over, until: until.map(Timestamp::from), lease_until })
     })
     .transpose()
 }

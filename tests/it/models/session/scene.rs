@@ -271,7 +271,7 @@ impl Scene<'_> {
         if matches!(session.state, State::Open { joined: false, .. }) {
             return Ok(());
         }
-        let over = carry::supervise(self.cast.kits(), &[(session.id, Traffic::default())]).await?;
+        let over = carry::supervise(self.cast.kits(), &[(session.id, Traffic::default())]).await?.over;
         match &mut session.state {
             State::Open { lease, .. } => {
                 ensure!(over.is_empty(), "{over:?}");

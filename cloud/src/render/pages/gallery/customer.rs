@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use gatelodge_proto::{
-    api::SessionState,
+    api::{ExtensionState, ExtensionView, SessionState},
     identity::IdCode,
     payload::{Consent, Life},
 };
@@ -94,13 +94,19 @@ pub(super) fn add(language: Language, add: &mut Add<'_>) {
             refusals: Refusals::one("typed", Release::not_the_name("villa-rosa")),
         },
     );
-    add("requests", &Requests { page: owner("/requests"), requests: vec![waiting.clone()] });
+    let wished = |seed, state| SessionRow {
+        extension: Some(ExtensionView { minutes: 45, at: NOW, state }),
+        reason: None,
+        ..session(seed, SessionState::Open)
+    };
+    let (asked, declined) = (wished(8, ExtensionState::Asked), wished(9, ExtensionState::Declined));
+    add("requests", &Requests { page: owner("/requests"), requests: vec![waiting.clone(), asked.clone()] });
     add("requests_empty", &Requests { page: owner("/requests"), requests: vec![] });
     add(
         "sessions",
         &Sessions {
             page: owner("/sessions"),
-            live: vec![waiting, open],
+            live: vec![waiting, asked, declined, open],
             past: vec![ended, session(9_000, SessionState::Refused)],
             next_cursor: Some("c".into()),
         },

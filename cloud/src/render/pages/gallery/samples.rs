@@ -122,7 +122,9 @@ pub(super) fn session(seed: u64, state: SessionState) -> SessionRow {
         end_reason: over.then_some(EndReason::Customer),
         bytes: if open || over { 1_540_000 } else { 0 },
         proven_by: open.then_some(ProvenBy::Asked),
+        extension: None,
         may_stop: open,
+        may_extend: open.then_some(30),
         may_decide: state == SessionState::Waiting,
     }
 }
