@@ -7,6 +7,8 @@ pub mod api;
 pub mod clock;
 pub mod enrol;
 pub mod grant;
+#[cfg(feature = "https")]
+pub mod https;
 pub mod identity;
 pub mod ids;
 #[cfg(feature = "link")]

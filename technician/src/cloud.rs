@@ -3,13 +3,15 @@
 use std::{net::IpAddr, time::Duration};
 
 use gatelodge_proto::{
-    SessionId,
+    Random, SessionId,
     api::{
         DEVICES_PATH, DeviceView, ExtensionRequest, ExtensionState, Join, Page, Problem, SESSIONS_PATH, SIGN_IN_PATH,
         SIGN_IN_TOKEN_PATH, SessionRequest, SessionState, SessionView, SignInPoll, SignInStarted, SignedIn,
     },
+    https::{Client, NoAnswer, Setup},
+    session::carrier::Proxy,
 };
-use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
+use http::{Method, StatusCode};
 use serde::{Serialize, de::DeserializeOwned};
 use url::Url;
 
@@ -19,6 +21,7 @@ use crate::{
 };
 
 const TIMEOUT: Duration = Duration::from_secs(30);
+const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 /// How long one question for a session's next state may wait for its answer.
 const STATE_WAIT: Duration = Duration::from_secs(20);
 /// No answer of the portal is larger.
@@ -61,7 +64,13 @@ impl From<CloudError> for Failure {
         match error {
             CloudError::Unreachable { host, reason } => {
                 let trust = reason.to_ascii_lowercase().contains("certificate");
-                let next = if trust { sentences::NEXT_CA_FILE } else { sentences::NEXT_CONNECTION };
+                let next = if trust {
+                    sentences::NEXT_CA_FILE
+                } else if reason.contains("proxy") {
+                    sentences::NEXT_PROXY
+                } else {
+                    sentences::NEXT_CONNECTION
+                };
                 Self::new(Exit::Unreachable, sentences::unreachable(&host), next).about("because", reason)
             }
             CloudError::SignedOut => {
@@ -81,18 +90,19 @@ impl From<CloudError> for Failure {
 }
 
 impl Cloud {
-    /// For one portal; no connection is made yet.
-    pub fn new(base: Url, token: Option<String>, tls: rustls::ClientConfig) -> Result<Self, CloudError> {
-        let host = authority(&base);
-        let http = Client::builder()
-            .tls_backend_preconfigured(tls)
-            .timeout(TIMEOUT)
-            .connect_timeout(Duration::from_secs(10))
-            .redirect(reqwest::redirect::Policy::none())
-            .user_agent(concat!("gatelodge/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|error| CloudError::Unreachable { host, reason: innermost(&error) })?;
-        Ok(Self { base, http, token })
+    /// For one portal, through a proxy where one is on the way; no connection is made yet.
+    pub fn new(base: Url, token: Option<String>, tls: rustls::ClientConfig, proxy: Option<Proxy>) -> Self {
+        let http = Client::new(Setup {
+            tls,
+            proxy,
+            random: Random::system(),
+            own: None,
+            user_agent: concat!("gatelodge/", env!("CARGO_PKG_VERSION")),
+            within: TIMEOUT,
+            connect_within: CONNECT_WITHIN,
+            most: MAX_ANSWER,
+        });
+        Self { base, http, token }
     }
 
     /// The portal's own addresses, as this computer finds them now; none when it finds none.
@@ -106,7 +116,7 @@ impl Cloud {
 
     /// Begins a sign-in by browser (RFC 8628).
     pub async fn start_sign_in(&self) -> Result<SignInStarted, CloudError> {
-        self.ask(self.request(Method::POST, SIGN_IN_PATH)?).await
+        self.ask(Method::POST, SIGN_IN_PATH, &[], None).await
     }
 
     /// Whether the person has confirmed. The waiting answers are refusals with the codes of RFC 8628 section 3.5.
@@ -134,7 +144,7 @@ impl Cloud {
     pub async fn session_after(&self, id: SessionId, known: SessionState) -> Result<SessionView, CloudError> {
         let wait = STATE_WAIT.as_secs().to_string();
         let query = [("wait", wait.as_str()), ("state", known.word())];
-        self.ask(self.asking(Method::GET, &format!("{SESSIONS_PATH}/{id}"), &query)?).await
+        self.ask(Method::GET, &format!("{SESSIONS_PATH}/{id}"), &query, None).await
     }
 
     /// Asks for more time in an open session.
@@ -150,22 +160,22 @@ impl Cloud {
             ("state", SessionState::Open.word()),
             ("extension", ExtensionState::Asked.word()),
         ];
-        self.ask(self.asking(Method::GET, &format!("{SESSIONS_PATH}/{id}"), &query)?).await
+        self.ask(Method::GET, &format!("{SESSIONS_PATH}/{id}"), &query, None).await
     }
 
     /// The session as it is now.
     pub async fn session(&self, id: SessionId) -> Result<SessionView, CloudError> {
-        self.ask(self.request(Method::GET, &format!("{SESSIONS_PATH}/{id}"))?).await
+        self.ask(Method::GET, &format!("{SESSIONS_PATH}/{id}"), &[], None).await
     }
 
     /// What joining the session takes.
     pub async fn join(&self, id: SessionId) -> Result<Join, CloudError> {
-        self.ask(self.request(Method::POST, &format!("{SESSIONS_PATH}/{id}/join"))?).await
+        self.ask(Method::POST, &format!("{SESSIONS_PATH}/{id}/join"), &[], None).await
     }
 
     /// Ends the session.
     pub async fn stop(&self, id: SessionId) -> Result<SessionView, CloudError> {
-        self.ask(self.request(Method::POST, &format!("{SESSIONS_PATH}/{id}/stop"))?).await
+        self.ask(Method::POST, &format!("{SESSIONS_PATH}/{id}/stop"), &[], None).await
     }
 
     async fn all<T: DeserializeOwned>(&self, path: &str, query: &[(&str, &str)]) -> Result<Vec<T>, CloudError> {
@@ -173,7 +183,7 @@ impl Cloud {
         for _ in 0..MAX_PAGES {
             let mut query = query.to_vec();
             query.extend(cursor.as_deref().map(|cursor| ("cursor", cursor)));
-            let page: Page<T> = self.ask(self.asking(Method::GET, path, &query)?).await?;
+            let page: Page<T> = self.ask(Method::GET, path, &query, None).await?;
             items.extend(page.items);
             cursor = page.next_cursor;
             if cursor.is_none() {
@@ -184,65 +194,37 @@ impl Cloud {
     }
 
     async fn post<A: DeserializeOwned>(&self, path: &str, body: &(impl Serialize + Sync)) -> Result<A, CloudError> {
-        self.ask(self.request(Method::POST, path)?.json(body)).await
+        let json = serde_json::to_vec(body).map_err(|error| CloudError::Answer(error.to_string()))?;
+        self.ask(Method::POST, path, &[], Some(json)).await
     }
 
-    fn request(&self, method: Method, path: &str) -> Result<RequestBuilder, CloudError> {
-        self.asking(method, path, &[])
-    }
-
-    fn asking(&self, method: Method, path: &str, query: &[(&str, &str)]) -> Result<RequestBuilder, CloudError> {
+    async fn ask<A: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        query: &[(&str, &str)],
+        json: Option<Vec<u8>>,
+    ) -> Result<A, CloudError> {
         let mut url = self.base.join(path).map_err(|error| CloudError::Answer(error.to_string()))?;
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
-        let request = self.http.request(method, url);
-        Ok(match &self.token {
-            Some(token) => request.bearer_auth(token),
-            None => request,
-        })
-    }
-
-    async fn ask<A: DeserializeOwned>(&self, request: RequestBuilder) -> Result<A, CloudError> {
-        let response = request.send().await.map_err(|error| self.unreachable(&error))?;
-        let status = response.status();
-        let bytes = self.body(response).await?;
-        if status.is_success() {
-            return serde_json::from_slice(&bytes).map_err(|error| CloudError::Answer(error.to_string()));
+        let answer = self.http.ask(method, &url, self.token.as_deref(), json).await.map_err(|error| match error {
+            NoAnswer::Unreachable(reason) => CloudError::Unreachable { host: authority(&self.base), reason },
+            NoAnswer::TooLong(_) => CloudError::Answer(error.to_string()),
+        })?;
+        if answer.status.is_success() {
+            return serde_json::from_slice(&answer.body).map_err(|error| CloudError::Answer(error.to_string()));
         }
-        match serde_json::from_slice::<Problem>(&bytes) {
-            _ if status == StatusCode::UNAUTHORIZED && self.token.is_some() => Err(CloudError::SignedOut),
+        match serde_json::from_slice::<Problem>(&answer.body) {
+            _ if answer.status == StatusCode::UNAUTHORIZED && self.token.is_some() => Err(CloudError::SignedOut),
             Ok(problem) => Err(CloudError::Refused(Box::new(problem))),
-            Err(_) => Err(CloudError::Answer(format!("status {status}; is this the portal's address?"))),
+            Err(_) => Err(CloudError::Answer(format!("status {}; is this the portal's address?", answer.status))),
         }
-    }
-
-    async fn body(&self, mut response: Response) -> Result<Vec<u8>, CloudError> {
-        let mut bytes = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| self.unreachable(&error))? {
-            bytes.extend_from_slice(&chunk);
-            if bytes.len() > MAX_ANSWER {
-                return Err(CloudError::Answer(format!("it is longer than {MAX_ANSWER} bytes")));
-            }
-        }
-        Ok(bytes)
-    }
-
-    fn unreachable(&self, error: &reqwest::Error) -> CloudError {
-        CloudError::Unreachable { host: authority(&self.base), reason: innermost(error) }
     }
 }
 
 fn authority(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
-}
-
-/// The layers above only say "error sending request".
-fn innermost(error: &dyn std::error::Error) -> String {
-    let mut error = error;
-    while let Some(source) = error.source() {
-        error = source;
-    }
-    error.to_string()
 }

@@ -27,7 +27,8 @@ pub(crate) const NEXT_LIST_DEVICES: &str = "gatelodge devices shows every device
 pub(crate) const NEXT_NAME_SERVICE: &str = "name one of the services above, like 8080:panel-web";
 pub(crate) const NEXT_NAME_LISTEN: &str = "name one of the ports above, like back:event-receiver=9000";
 pub(crate) const NEXT_OTHER_PORT: &str = "choose another local port, like 8081:panel-web, or leave it out";
-pub(crate) const NEXT_PROXY: &str = "correct HTTPS_PROXY or ALL_PROXY in the environment, or unset it";
+pub(crate) const NEXT_PROXY: &str =
+    "correct --proxy of gatelodge sign-in, or HTTPS_PROXY and ALL_PROXY in the environment";
 pub(crate) const NEXT_WHICH_NETWORK: &str = "name one of the networks above with --network";
 pub(crate) const NEXT_OTHER_ADDRESS: &str = "name an address in one of the networks above";
 pub(crate) const NEXT_OFFER_NETWORK: &str =

@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use gatelodge_proto::{Timestamp, api};
+use gatelodge_proto::{Timestamp, api, session::carrier::Proxy};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -24,6 +24,9 @@ pub struct SignIn {
     pub cloud: Url,
     /// Its CA, when its certificate is not a public one.
     pub ca_file: Option<PathBuf>,
+    /// The proxy on the way there, when it is not the environment's to say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy: Option<Proxy>,
     /// Bearer token.
     pub token: String,
     /// When it lapses.
@@ -38,10 +41,10 @@ pub struct SignIn {
 
 impl SignIn {
     /// From the portal's answer.
-    pub fn of(answer: api::SignedIn, cloud: Url, ca_file: Option<PathBuf>) -> Self {
+    pub fn of(answer: api::SignedIn, cloud: Url, ca_file: Option<PathBuf>, proxy: Option<Proxy>) -> Self {
         let email = answer.email.as_str().to_owned();
         let (token, expires_at) = (answer.token, answer.expires_at);
-        Self { cloud, ca_file, token, expires_at, email, name: answer.name, organisation: answer.organisation }
+        Self { cloud, ca_file, proxy, token, expires_at, email, name: answer.name, organisation: answer.organisation }
     }
 }
 
@@ -145,6 +148,7 @@ mod tests {
         SignIn {
             cloud: "https://portal.example".parse().unwrap(),
             ca_file: None,
+            proxy: None,
             token: "t0ken".into(),
             expires_at: Timestamp::from_seconds(1_800_000_000),
             email: "marc@petit.example".into(),

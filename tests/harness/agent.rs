@@ -34,6 +34,8 @@ pub struct AgentSetup {
     pub listens: Vec<(String, &'static str, u16, String)>,
     /// More settings, as dotted key and TOML value.
     pub more: Vec<(String, String)>,
+    /// What its environment says besides.
+    pub environment: Vec<(String, String)>,
     /// Another build of the program; the one next to the tests when `None`.
     pub program: Option<PathBuf>,
     /// Where its programs run; among the tests when `None`.
@@ -70,6 +72,7 @@ pub struct TestAgent {
     page: u16,
     program: PathBuf,
     place: Option<Arc<Place>>,
+    environment: Vec<(String, String)>,
     _temporary: Option<tempfile::TempDir>,
 }
 
@@ -129,7 +132,15 @@ impl TestAgent {
         write_private(&factory, &setup.factory)?;
         write_private(&folder.join("agent.toml"), &text)?;
         let program = setup.program.map_or_else(|| program("gatelodge-agent"), Ok)?;
-        Ok(Self { process: None, folder, page, program, place: setup.place, _temporary: temporary })
+        Ok(Self {
+            process: None,
+            folder,
+            page,
+            program,
+            place: setup.place,
+            environment: setup.environment,
+            _temporary: temporary,
+        })
     }
 
     /// Starts the process.
@@ -163,6 +174,7 @@ impl TestAgent {
     pub fn command<'a>(&self, arguments: impl IntoIterator<Item = &'a str>) -> anyhow::Result<Command> {
         let mut command = Command::new(&self.program);
         command.arg("--config").arg(self.folder.join("agent.toml")).args(arguments);
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         Ok(match &self.place {
             Some(place) => place.command(&command),
             None => command,

@@ -35,6 +35,8 @@ pub struct CloudSetup {
     pub smtp_url: Option<String>,
     /// The port of whatever stands between agents, technicians and the cloud; nothing does when `None`.
     pub front: Option<u16>,
+    /// The name by which agents and technicians know it; `localhost` when `None`.
+    pub host: Option<String>,
     /// `database.url`, for a database that this harness does not own.
     pub database_url: Option<String>,
     /// More settings, as dotted key and TOML value.
@@ -132,6 +134,7 @@ pub struct TestCloud {
     process: Option<Process>,
     data_dir: PathBuf,
     config: PathBuf,
+    host: String,
     ports: Ports,
     _database: Option<Database>,
     _folder: Option<tempfile::TempDir>,
@@ -166,20 +169,22 @@ impl TestCloud {
         let https = free_port()?;
         let front = setup.front.unwrap_or(https);
         let ports = Ports { https, front, loopback: free_port()?, mqtt: free_port()? };
+        let host = setup.host.clone().unwrap_or_else(|| "localhost".to_owned());
         let mut settings = vec![
             ("data_dir".to_owned(), quoted(&data_dir.display().to_string())),
             ("public_url".to_owned(), quoted(&format!("http://localhost:{}", ports.loopback))),
-            ("device_url".to_owned(), quoted(&format!("https://localhost:{}", ports.front))),
+            ("device_url".to_owned(), quoted(&format!("https://{host}:{}", ports.front))),
             ("http.listen".to_owned(), quoted(&format!("127.0.0.1:{}", ports.https))),
             ("http.loopback".to_owned(), quoted(&format!("127.0.0.1:{}", ports.loopback))),
             ("mqtt.listen".to_owned(), quoted(&format!("127.0.0.1:{}", ports.mqtt))),
         ];
         let database_url = setup.database_url.or_else(|| setup.database.as_ref().map(|own| own.url().to_owned()));
         settings.extend(database_url.map(|url| ("database.url".to_owned(), quoted(&url))));
+        settings.extend(setup.host.map(|host| ("mqtt.public".to_owned(), quoted(&format!("{host}:{}", ports.mqtt)))));
         settings.extend(setup.smtp_url.map(|url| ("mail.smtp_url".to_owned(), quoted(&url))));
         settings.extend(setup.more);
         std::fs::write(&config, lines(settings)).with_context(|| format!("cannot write {}", config.display()))?;
-        Ok(Self { process: None, data_dir, config, ports, _database: setup.database, _folder: folder })
+        Ok(Self { process: None, data_dir, config, host, ports, _database: setup.database, _folder: folder })
     }
 
     /// Starts the process and waits until it listens.
@@ -253,7 +258,7 @@ impl TestCloud {
 
     /// The address for agents and technicians, without a slash at the end.
     pub fn device_url(&self) -> String {
-        format!("https://localhost:{}", self.ports.front)
+        format!("https://{}:{}", self.host, self.ports.front)
     }
 
     /// Where it listens for them.

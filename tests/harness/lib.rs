@@ -28,6 +28,7 @@ pub mod site;
 pub mod skip;
 pub mod slow_loris;
 pub mod speaker;
+pub mod squid;
 pub mod story;
 pub mod technician;
 pub mod wait;

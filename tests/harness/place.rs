@@ -156,20 +156,20 @@ impl Place {
         Ok(())
     }
 
+    /// Passes every connection at that address of the place on to another one in it.
+    pub fn passes(&self, at: SocketAddr, to: SocketAddr) -> anyhow::Result<()> {
+        let listener = self.listen(at)?;
+        let namespace = Arc::new(self.namespace.try_clone()?);
+        self.hold(carry(listener, move || dial(namespace.clone(), to)));
+        Ok(())
+    }
+
     /// Shows a loopback port of the place to the tests, under the same number.
     pub async fn shows(&self, port: u16) -> anyhow::Result<()> {
         let at = SocketAddr::from(([127, 0, 0, 1], port));
         let listener = TcpListener::bind(at).await.with_context(|| format!("cannot open {at}"))?;
         let namespace = Arc::new(self.namespace.try_clone()?);
-        self.hold(carry(listener, move || {
-            let namespace = namespace.clone();
-            async move {
-                let connect = move || within(&namespace, || std::net::TcpStream::connect(at));
-                let stream = tokio::task::spawn_blocking(connect).await.map_err(io::Error::other)??;
-                stream.set_nonblocking(true)?;
-                TcpStream::from_std(stream)
-            }
-        }));
+        self.hold(carry(listener, move || dial(namespace.clone(), at)));
         Ok(())
     }
 
@@ -209,6 +209,13 @@ fn within<T: Send>(namespace: &File, act: impl FnOnce() -> io::Result<T> + Send)
         });
         thread.join().unwrap_or_else(|_| Err(io::Error::other("the thread in the place panicked")))
     })
+}
+
+async fn dial(namespace: Arc<File>, to: SocketAddr) -> io::Result<TcpStream> {
+    let connect = move || within(&namespace, || std::net::TcpStream::connect(to));
+    let stream = tokio::task::spawn_blocking(connect).await.map_err(io::Error::other)??;
+    stream.set_nonblocking(true)?;
+    TcpStream::from_std(stream)
 }
 
 /// Carries every connection to where `dial` leads.

@@ -1,11 +1,12 @@
 //! A real `gatelodge`, with a home folder of its own.
 
-use std::{path::PathBuf, process::Command};
+use std::{collections::BTreeMap, path::PathBuf, process::Command, sync::Arc};
 
 use anyhow::Context as _;
 
 use crate::{
     cloud::{Said, TestCloud},
+    place::Place,
     process::Process,
     programs::program,
 };
@@ -15,6 +16,8 @@ use crate::{
 pub struct TestTechnician {
     home: tempfile::TempDir,
     server_ca: PathBuf,
+    place: Option<Arc<Place>>,
+    environment: BTreeMap<String, String>,
 }
 
 impl TestTechnician {
@@ -22,7 +25,7 @@ impl TestTechnician {
     pub fn beside(cloud: &TestCloud) -> anyhow::Result<Self> {
         let home =
             tempfile::Builder::new().prefix("gatelodge-technician-").tempdir().context("cannot make a folder")?;
-        Ok(Self { home, server_ca: cloud.server_ca() })
+        Ok(Self { home, server_ca: cloud.server_ca(), place: None, environment: BTreeMap::new() })
     }
 
     /// A verb of the command line on that computer.
@@ -33,7 +36,34 @@ impl TestTechnician {
         {
             command.env(name, self.home.path().join(folder));
         }
-        Ok(command)
+        command.envs(&self.environment);
+        Ok(match &self.place {
+            Some(place) => place.command(&command),
+            None => command,
+        })
+    }
+
+    /// Its programs run in that place from now on.
+    pub fn sits_in(&mut self, place: Arc<Place>) {
+        self.place = Some(place);
+    }
+
+    /// Its environment says so from now on; nothing when the value is empty.
+    pub fn hears(&mut self, name: &str, value: &str) {
+        if value.is_empty() {
+            self.environment.remove(name);
+        } else {
+            self.environment.insert(name.to_owned(), value.to_owned());
+        }
+    }
+
+    /// Runs some other program there to its end.
+    pub async fn said(&self, command: Command) -> anyhow::Result<Said> {
+        Said::of(match &self.place {
+            Some(place) => place.command(&command),
+            None => command,
+        })
+        .await
     }
 
     /// Runs a verb to its end.

@@ -24,6 +24,7 @@ fn keep(home: &Path, cloud: &str, until: Timestamp) -> Keep {
     let kept = SignIn {
         cloud: cloud.parse().unwrap(),
         ca_file: None,
+        proxy: None,
         token: "t0ken".into(),
         expires_at: until,
         email: "marc@petit.example".into(),

@@ -22,6 +22,7 @@ mod kits;
 mod mail_limits;
 mod malformed;
 mod models;
+mod proxies;
 mod reach;
 mod refusals;
 mod second_hand;

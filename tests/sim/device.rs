@@ -95,6 +95,7 @@ impl Device {
         let clock = Clock::system();
         let certificate = SwappableCertificate::new(&credentials.chain, &key)?;
         let access = Access {
+            dial: None,
             endpoint: credentials.mqtt.parse()?,
             device: credentials.device,
             tls: endpoint_tls(fleet.ca_file(), certificate, &clock)?,
@@ -118,6 +119,7 @@ impl Device {
         let turn = stage.turns.acquire().await.ok();
         let access = Access {
             endpoint: self.access.endpoint.clone(),
+            dial: None,
             tls: Arc::clone(&self.access.tls),
             device: self.access.device,
             pace: self.access.pace,

@@ -23,7 +23,7 @@ pub(crate) struct Tool {
 }
 
 /// Everything the tests use.
-pub(crate) const ALL: [Tool; 8] = [
+pub(crate) const ALL: [Tool; 9] = [
     Tool {
         name: "PostgreSQL",
         programs: &["initdb", "postgres"],
@@ -65,6 +65,12 @@ pub(crate) const ALL: [Tool; 8] = [
         programs: &["ip", "nft"],
         packages: &["iproute2", "nftables"],
         without: "the technician's VPN between namespaces",
+    },
+    Tool {
+        name: "Squid",
+        programs: &["squid"],
+        packages: &["squid"],
+        without: "everything through HTTP proxies, between namespaces",
     },
     Tool {
         name: "npm",

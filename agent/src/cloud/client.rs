@@ -2,13 +2,17 @@
 
 use std::{net::IpAddr, time::Duration};
 
-use gatelodge_proto::{Timestamp, api::Problem};
-use reqwest::{Client, Proxy, Response, StatusCode, header};
+use gatelodge_proto::{
+    Random, Timestamp,
+    api::Problem,
+    https::{Answer, Client, NoAnswer, Setup},
+};
+use http::{HeaderMap, Method, StatusCode, header};
 use serde::{Serialize, de::DeserializeOwned};
 use time::{PrimitiveDateTime, macros::format_description};
 use url::Url;
 
-use super::{TrustError, https_tls, trust::https_tls_whenever};
+use super::{ProxyUnreadable, TrustError, https_tls, trust::https_tls_whenever, way::proxy_to};
 use crate::{clock::Clock, config};
 
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -53,6 +57,9 @@ pub enum CloudError {
     /// TLS settings.
     #[error(transparent)]
     Trust(#[from] TrustError),
+    /// The environment.
+    #[error(transparent)]
+    Proxy(#[from] ProxyUnreadable),
 }
 
 impl CloudError {
@@ -60,7 +67,7 @@ impl CloudError {
     pub const fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Refused { retry_after, .. } => *retry_after,
-            Self::Unreachable { .. } | Self::Answer(_) | Self::Trust(_) => None,
+            Self::Unreachable { .. } | Self::Answer(_) | Self::Trust(_) | Self::Proxy(_) => None,
         }
     }
 }
@@ -81,9 +88,10 @@ impl CloudClient {
 
     /// Posts `body` to `path`.
     pub async fn post<B: Serialize + Sync, A: DeserializeOwned>(&self, path: &str, body: &B) -> Result<A, CloudError> {
-        let response = self.http.post(self.address(path)?).json(body).send().await.map_err(|e| self.unreachable(&e))?;
-        let bytes = self.accepted(response).await?;
-        serde_json::from_slice(&bytes).map_err(|error| CloudError::Answer(error.to_string()))
+        let json = serde_json::to_vec(body).map_err(|error| CloudError::Answer(error.to_string()))?;
+        let answer = self.ask(&self.http, Method::POST, path, Some(json)).await?;
+        let bytes = accepted(&answer)?;
+        serde_json::from_slice(bytes).map_err(|error| CloudError::Answer(error.to_string()))
     }
 
     /// What time the cloud believes it is, asked by a clock that may be wrong: its certificate is right in every way
@@ -99,59 +107,49 @@ impl CloudClient {
     }
 
     async fn date_by(&self, http: &Client, path: &str) -> Result<Option<String>, CloudError> {
-        let response = http.head(self.address(path)?).send().await.map_err(|e| self.unreachable(&e))?;
-        Ok(response.headers().get(header::DATE).and_then(|value| value.to_str().ok()).map(str::to_owned))
+        let answer = self.ask(http, Method::HEAD, path, None).await?;
+        Ok(answer.headers.get(header::DATE).and_then(|value| value.to_str().ok()).map(str::to_owned))
     }
 
-    fn address(&self, path: &str) -> Result<Url, CloudError> {
-        self.base.join(path).map_err(|error| CloudError::Answer(error.to_string()))
-    }
-
-    async fn accepted(&self, mut response: Response) -> Result<Vec<u8>, CloudError> {
-        let status = response.status();
-        let retry_after = retry_after(&response);
-        let mut bytes = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|e| self.unreachable(&e))? {
-            bytes.extend_from_slice(&chunk);
-            if bytes.len() > MAX_ANSWER {
-                return Err(CloudError::Answer(format!("it is longer than {MAX_ANSWER} bytes")));
-            }
-        }
-        if status.is_success() {
-            return Ok(bytes);
-        }
-        Err(match serde_json::from_slice::<Problem>(&bytes) {
-            Ok(Problem { detail: reason, code, next, .. }) => CloudError::Refused { reason, code, next, retry_after },
-            // A proxy on the way, or a page that is no part of the interface.
-            Err(_) => {
-                CloudError::Refused { reason: status_words(status), code: String::new(), next: None, retry_after }
-            }
+    async fn ask(
+        &self,
+        http: &Client,
+        method: Method,
+        path: &str,
+        json: Option<Vec<u8>>,
+    ) -> Result<Answer, CloudError> {
+        let url = self.base.join(path).map_err(|error| CloudError::Answer(error.to_string()))?;
+        http.ask(method, &url, None, json).await.map_err(|error| match error {
+            NoAnswer::Unreachable(reason) => CloudError::Unreachable { host: authority(&self.base), reason },
+            NoAnswer::TooLong(_) => CloudError::Answer(error.to_string()),
         })
-    }
-
-    fn unreachable(&self, error: &reqwest::Error) -> CloudError {
-        CloudError::Unreachable { host: authority(&self.base), reason: innermost(error) }
     }
 }
 
-fn client(settings: &config::Cloud, tls: rustls::ClientConfig, own: Option<IpAddr>) -> Result<Client, CloudError> {
-    let unreachable =
-        |error: reqwest::Error| CloudError::Unreachable { host: authority(&settings.url), reason: innermost(&error) };
-    let mut client = Client::builder();
-    if let Some(proxy) = &settings.proxy {
-        client = client.proxy(Proxy::https(proxy.reveal()).map_err(unreachable)?);
+fn accepted(answer: &Answer) -> Result<&[u8], CloudError> {
+    if answer.status.is_success() {
+        return Ok(&answer.body);
     }
-    client
-        .local_address(own)
-        .tls_backend_preconfigured(tls)
-        .timeout(TIMEOUT)
-        .connect_timeout(TIMEOUT)
-        .redirect(reqwest::redirect::Policy::none())
-        .pool_max_idle_per_host(1)
-        .pool_idle_timeout(Duration::from_secs(10))
-        .user_agent(concat!("gatelodge-agent/", env!("CARGO_PKG_VERSION")))
-        .build()
-        .map_err(unreachable)
+    // No problem is what a proxy on the way says, or a page that is no part of the interface.
+    let problem = serde_json::from_slice::<Problem>(&answer.body).ok();
+    let (reason, code, next) = problem.map_or_else(
+        || (status_words(answer.status), String::new(), None),
+        |Problem { detail, code, next, .. }| (detail, code, next),
+    );
+    Err(CloudError::Refused { reason, code, next, retry_after: retry_after(&answer.headers) })
+}
+
+fn client(settings: &config::Cloud, tls: rustls::ClientConfig, own: Option<IpAddr>) -> Result<Client, CloudError> {
+    Ok(Client::new(Setup {
+        tls,
+        proxy: proxy_to(settings, settings.url.as_str())?,
+        random: Random::system(),
+        own,
+        user_agent: concat!("gatelodge-agent/", env!("CARGO_PKG_VERSION")),
+        within: TIMEOUT,
+        connect_within: TIMEOUT,
+        most: MAX_ANSWER,
+    }))
 }
 
 /// An HTTP date (RFC 9110 section 5.6.7).
@@ -165,8 +163,8 @@ fn status_words(status: StatusCode) -> String {
     format!("{} {}", status.as_u16(), status.canonical_reason().unwrap_or_default()).trim_end().to_owned()
 }
 
-fn retry_after(response: &Response) -> Option<Duration> {
-    let seconds = response.headers().get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
     Some(Duration::from_secs(seconds))
 }
 
@@ -175,13 +173,4 @@ fn authority(url: &Url) -> String {
         (Some(host), Some(port)) => format!("{host}:{port}"),
         _ => url.to_string(),
     }
-}
-
-/// The last cause says what happened; those before it only repeat that something did.
-fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut current = error;
-    while let Some(next) = current.source() {
-        current = next;
-    }
-    current.to_string()
 }

@@ -2,8 +2,11 @@
 
 mod client;
 mod trust;
+mod way;
 
 pub(crate) use client::parse_date;
 pub use client::{CloudClient, CloudError};
 pub(crate) use trust::provider;
 pub use trust::{SwappableCertificate, TrustError, endpoint_tls, https_tls};
+pub(crate) use way::proxy_to;
+pub use way::{ProxyUnreadable, endpoint_dial};

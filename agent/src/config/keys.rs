@@ -22,7 +22,7 @@ pub(super) const KEYS: &[Key] = &[
     Key::new(
         "cloud.proxy",
         None,
-        "The site's HTTP proxy for requests and remote sessions, like http://name:password@proxy.example.com:3128; without it the environment's HTTPS_PROXY and NO_PROXY hold. The link to the device endpoint (MQTT) goes directly.",
+        "The site's HTTP proxy for everything this agent sends, like http://name:password@proxy.example.com:3128; without it the environment's HTTPS_PROXY and NO_PROXY hold. Where it refuses the device endpoint's port (MQTT), the agent tries that without it.",
     ),
     Key::new(
         "identity.factory_file",

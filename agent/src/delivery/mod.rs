@@ -12,7 +12,7 @@ use std::{
 
 use gatelodge_proto::{
     DeviceId, Random,
-    link::{Endpoint, Events, Link, Outgoing, Pace, Settings, Will},
+    link::{Dial, Endpoint, Events, Link, Outgoing, Pace, Settings, Will},
     payload::{self, Correlation, Placed, Position, Status},
     topics::{Down, Topic, Up},
 };
@@ -33,12 +33,13 @@ const WILL_DELAY: Duration = Duration::from_secs(10);
 const FAREWELL: Duration = Duration::from_secs(2);
 
 /// Which device connects where.
-#[derive(Debug)]
 pub struct Access {
     /// The device endpoint.
     pub endpoint: Endpoint,
     /// The device.
     pub device: DeviceId,
+    /// The way there.
+    pub dial: Option<Dial>,
     /// Roots and the device's certificate.
     pub tls: Arc<ClientConfig>,
     /// How fast attempts follow each other.
@@ -57,11 +58,12 @@ pub struct Delivery {
 impl Delivery {
     /// Starts connecting, for one start of the agent; must be called within a tokio runtime.
     pub fn open(access: Access, boot: &Boot, random: Random) -> (Self, Events) {
-        let Access { endpoint, device, tls, pace } = access;
+        let Access { endpoint, device, dial, tls, pace } = access;
         let boot_id = boot.id();
         let will = Will { topic: Topic::Up(device, Up::Status), payload: presence(boot_id, false), delay: WILL_DELAY };
         let mut settings = Settings::device(endpoint, device, tls, Some(will));
         settings.pace = pace;
+        settings.dial = dial;
         let (link, events) = Link::open(settings, random.clone());
         (Self { device, boot_id, link, offering: Offering::default(), random }, events)
     }

@@ -41,6 +41,7 @@ fn bad(error: &CloudError) -> Finding {
         CloudError::Unreachable { .. } if is_about_trust(error) => "set cloud.ca_file to the CA of this cloud",
         CloudError::Unreachable { .. } => "check name service, network and firewall on the way to this address",
         CloudError::Trust(_) => "check cloud.ca_file",
+        CloudError::Proxy(_) => "correct or unset it for the agent's service",
         CloudError::Refused { .. } | CloudError::Answer(_) => "check cloud.url",
     };
     Finding::bad(NAME, error.to_string(), next)

@@ -2,7 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use gatelodge_proto::link::Endpoint;
+use gatelodge_proto::{
+    Random,
+    link::{Dial, Endpoint},
+};
 use rustls_pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -10,7 +13,7 @@ use tokio_rustls::TlsConnector;
 use super::Finding;
 use crate::{
     clock::Clock,
-    cloud::{SwappableCertificate, endpoint_tls},
+    cloud::{SwappableCertificate, endpoint_dial, endpoint_tls},
     config,
     state::Holding,
 };
@@ -31,7 +34,13 @@ pub(super) async fn check(holding: Option<&Holding>, settings: &config::Cloud, t
         Ok(tls) => tls,
         Err(error) => return Some(Finding::bad(NAME, error.to_string(), "check cloud.ca_file")),
     };
-    let refused = match tokio::time::timeout(PATIENCE, handshake(&endpoint, tls)).await {
+    let dial = match endpoint_dial(settings, &endpoint, &Random::system()) {
+        Ok(dial) => dial,
+        Err(error) => {
+            return Some(Finding::bad(NAME, error.to_string(), "correct or unset it for the agent's service"));
+        }
+    };
+    let refused = match tokio::time::timeout(PATIENCE, handshake(&endpoint, dial, tls)).await {
         Ok(Ok(())) => return Some(Finding::good(NAME, format!("{endpoint} answers and is trusted"))),
         Ok(Err(error)) => error.to_string(),
         Err(_) => "no answer within 10 s".into(),
@@ -40,8 +49,11 @@ pub(super) async fn check(holding: Option<&Holding>, settings: &config::Cloud, t
     Some(Finding::bad(NAME, format!("{endpoint}: {refused}"), next))
 }
 
-async fn handshake(endpoint: &Endpoint, tls: Arc<rustls::ClientConfig>) -> std::io::Result<()> {
-    let stream = TcpStream::connect((endpoint.host.as_str(), endpoint.port)).await?;
+async fn handshake(endpoint: &Endpoint, dial: Option<Dial>, tls: Arc<rustls::ClientConfig>) -> std::io::Result<()> {
+    let stream = match dial {
+        Some(dial) => dial(endpoint.host.clone(), endpoint.port).await?,
+        None => TcpStream::connect((endpoint.host.as_str(), endpoint.port)).await?,
+    };
     let name = ServerName::try_from(endpoint.host.clone()).map_err(std::io::Error::other)?;
     TlsConnector::from(tls).connect(name, stream).await.map(drop)
 }

@@ -175,6 +175,7 @@ fn problem(failure: &Failure) -> Problem {
             "check the network and cloud.url; gatelodge-agent doctor looks at each step"
         }
         Failure::Cloud(CloudError::Trust(_)) => "check cloud.ca_file",
+        Failure::Cloud(CloudError::Proxy(_)) => "correct or unset it for the agent's service",
         Failure::Cloud(CloudError::Refused { next: Some(next), .. }) => next,
         Failure::Cloud(CloudError::Refused { .. } | CloudError::Answer(_))
         | Failure::Certificate(_)

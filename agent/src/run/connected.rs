@@ -21,7 +21,7 @@ use super::{
     standing::Inquiry,
 };
 use crate::{
-    cloud::{CloudError, SwappableCertificate, endpoint_tls},
+    cloud::{CloudError, SwappableCertificate, endpoint_dial, endpoint_tls},
     delivery::{Access, Delivery},
     outbox::HISTORY,
     state::{Holding, Leaf, PrivateKey, Registration},
@@ -60,7 +60,8 @@ impl<'a> Connected<'a> {
         let tls = endpoint_tls(agent.config.cloud.ca_file.as_deref(), certificate.clone(), &agent.clock)?;
         let registration = agent.state.registration()?;
         let endpoint = credentials.mqtt.parse()?;
-        let access = Access { endpoint, device: credentials.device, tls, pace: agent.pace() };
+        let dial = endpoint_dial(&agent.config.cloud, &endpoint, &agent.random).map_err(CloudError::from)?;
+        let access = Access { endpoint, device: credentials.device, dial, tls, pace: agent.pace() };
         let (delivery, events) = Delivery::open(access, &agent.boot, agent.random.clone());
         let now = Instant::now();
         agent.board.update(|status| {

@@ -23,6 +23,7 @@ use tokio::{process::Command, sync::mpsc};
 use self::watch::{Said, begin, found, watch};
 use super::connected::Connected;
 use crate::{
+    cloud::proxy_to,
     session::{Card, Control, Limits, Places, Start, signed},
     status::Board,
 };
@@ -78,9 +79,9 @@ impl Connected<'_> {
                 "the order names a relay that is neither cloud.url nor cloud.relay_url of the device's settings";
             return Outcome::Refused { reason: reason.into(), end: Some(EndReason::Refused) };
         }
-        let proxy = match self.agent.config.cloud.proxy_to(&order.relay, |name| std::env::var(name).ok()) {
+        let proxy = match proxy_to(&self.agent.config.cloud, &order.relay) {
             Ok(proxy) => proxy,
-            Err(error) => return Outcome::Failed { reason: format!("the environment names a proxy: {error}") },
+            Err(error) => return Outcome::Failed { reason: error.to_string() },
         };
         let start = Start {
             order,

@@ -10,7 +10,7 @@ mod trouble;
 
 pub use backoff::{Backoff, Pace};
 pub use message::{Acknowledgement, Message, Outgoing};
-pub use settings::{Endpoint, InvalidEndpoint, Settings, Will};
+pub use settings::{Dial, Dialling, Endpoint, InvalidEndpoint, Settings, Will};
 pub use trouble::{PublishError, Refusal, Trouble};
 
 use std::{sync::Arc, time::Duration};

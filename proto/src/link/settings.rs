@@ -1,6 +1,6 @@
 //! What a link needs to know before it starts.
 
-use std::{fmt, str::FromStr, sync::Arc, time::Duration};
+use std::{fmt, io, pin::Pin, str::FromStr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use rumqttc::{
@@ -11,6 +11,7 @@ use rumqttc::{
     },
 };
 use rustls::ClientConfig;
+use tokio::net::TcpStream;
 
 use super::Pace;
 use crate::{
@@ -79,11 +80,18 @@ pub struct Will {
     pub delay: Duration,
 }
 
+/// How a TCP connection to that host and port is made.
+pub type Dial = Arc<dyn Fn(String, u16) -> Dialling + Send + Sync>;
+/// A connection that is being made.
+pub type Dialling = Pin<Box<dyn Future<Output = io::Result<TcpStream>> + Send>>;
+
 /// A link's settings. [`Settings::device`] and [`Settings::registrar`] give the two forms in use.
 #[derive(Clone)]
 pub struct Settings {
     /// Where to.
     pub endpoint: Endpoint,
+    /// The way there, as through a proxy; directly when absent.
+    pub dial: Option<Dial>,
     /// Equal to the certificate's common name.
     pub client_id: String,
     /// Roots, client certificate, provider. Its resumption must be off ([`rustls::client::Resumption::disabled`]): a
@@ -110,6 +118,7 @@ impl Settings {
     pub fn device(endpoint: Endpoint, device: DeviceId, tls: Arc<ClientConfig>, will: Option<Will>) -> Self {
         Self {
             endpoint,
+            dial: None,
             client_id: device.to_string(),
             tls,
             keep_alive: Duration::from_secs(30),
@@ -126,6 +135,7 @@ impl Settings {
     pub fn registrar(endpoint: Endpoint, node: &str, tls: Arc<ClientConfig>) -> Self {
         Self {
             endpoint,
+            dial: None,
             client_id: format!("{}{node}", topics::SERVICE_PREFIX),
             tls,
             keep_alive: Duration::from_secs(30),
@@ -144,14 +154,18 @@ impl Settings {
 
     pub(super) fn options(&self) -> MqttOptions {
         let Endpoint { host, port } = self.endpoint.clone();
+        let dial = self.dial.clone();
         let mut options = MqttOptions::new(self.client_id.clone(), Broker::tcp(host.clone(), port));
         options
             .set_transport(Transport::tls_with_config(rumqttc::TlsConfiguration::Rustls(Arc::clone(&self.tls))))
             // Ours, because the built-in one glues host and port together, which no IPv6 address survives.
             .set_socket_connector(move |_, _| {
-                let host = host.clone();
+                let (host, dial) = (host.clone(), dial.clone());
                 async move {
-                    let stream = tokio::net::TcpStream::connect((host.as_str(), port)).await?;
+                    let stream = match dial {
+                        Some(dial) => dial(host, port).await?,
+                        None => TcpStream::connect((host.as_str(), port)).await?,
+                    };
                     // Without it a receipt takes 40 to 90 ms: Nagle's algorithm waits for a delayed acknowledgement.
                     stream.set_nodelay(true)?;
                     Ok(stream)

@@ -13,6 +13,7 @@ mod vpn;
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
+use gatelodge_proto::session::carrier::Proxy;
 use url::Url;
 
 use crate::{
@@ -123,6 +124,8 @@ async fn dispatch(verb: Verb, output: Output) -> Result<(), Failure> {
 struct SignedIn {
     cloud: Cloud,
     tls: std::sync::Arc<rustls::ClientConfig>,
+    /// The one that was named at the sign-in.
+    proxy: Option<Proxy>,
     clock: Clock,
 }
 
@@ -135,11 +138,21 @@ fn signed_in(keep: &Keep) -> Result<SignedIn, Failure> {
         return Err(Failure::new(Exit::NotSignedIn, sentences::SIGNED_OUT_THERE, sentences::NEXT_SIGN_IN_AGAIN)
             .about("since", kept.expires_at.to_string()));
     }
-    let SignIn { cloud, ca_file, token, .. } = kept;
+    let SignIn { cloud, ca_file, proxy, token, .. } = kept;
     // The environment may name another place of the same CA, as on a computer that was moved.
     let ca_file = ca_file.or_else(|| std::env::var_os("GATELODGE_CA_FILE").map(PathBuf::from));
     let tls = trust(ca_file.as_deref())?;
-    Ok(SignedIn { cloud: Cloud::new(cloud, Some(token), tls.clone())?, tls: tls.into(), clock })
+    let way = proxy_to(&cloud, proxy.as_ref())?;
+    Ok(SignedIn { cloud: Cloud::new(cloud, Some(token), tls.clone(), way), tls: tls.into(), proxy, clock })
+}
+
+/// The proxy on the way to that server: the one that was named, else the environment's.
+fn proxy_to(server: &Url, named: Option<&Proxy>) -> Result<Option<Proxy>, Failure> {
+    if named.is_some() {
+        return Ok(named.cloned());
+    }
+    Proxy::of_environment(server, |name| std::env::var(name).ok())
+        .map_err(|error| Failure::new(Exit::Usage, error.to_string(), sentences::NEXT_PROXY))
 }
 
 fn trust(ca_file: Option<&std::path::Path>) -> Result<rustls::ClientConfig, Failure> {

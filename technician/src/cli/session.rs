@@ -10,14 +10,14 @@ use gatelodge_proto::{
     Random, SessionId,
     api::{DeviceView, SessionRequest, SessionState, SessionView},
     payload::{EndReason, ServiceName},
-    session::{Ending, carrier::Proxy},
+    session::Ending,
 };
 use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::{SignedIn, live_line::Waiting};
+use super::{SignedIn, live_line::Waiting, proxy_to};
 use crate::{
     forward::{Back, Calls, ForwardError, Session, SessionKey},
     output::{Exit, Failure, Output},
@@ -163,7 +163,10 @@ async fn carry(
         Some(Err(error)) => return over(by, session, error.into()).await,
         None => return Ok(EndReason::Technician),
     };
-    let proxy = proxy(&join.relay)?;
+    let proxy = match Url::parse(&join.relay) {
+        Ok(relay) => proxy_to(&relay, by.proxy.as_ref())?,
+        Err(_) => None,
+    };
     let (tls, clock, random) = (by.tls.clone(), by.clock.clone(), Random::system());
     let ours = Session { join, key, tls, backs, proxy, clock, random };
     match run(ours, interrupted.clone()).await {
@@ -181,13 +184,6 @@ async fn carry(
             }
         }
     }
-}
-
-/// The proxy that the environment names for the relay.
-fn proxy(relay: &str) -> Result<Option<Proxy>, Failure> {
-    let Ok(relay) = Url::parse(relay) else { return Ok(None) };
-    Proxy::of_environment(&relay, |name| std::env::var(name).ok())
-        .map_err(|error| Failure::new(Exit::Usage, error.to_string(), sentences::NEXT_PROXY))
 }
 
 /// The end that the portal knows of, where it explains why there was nothing left to join; else what failed here.

@@ -3,11 +3,14 @@
 use std::{path::PathBuf, process::Stdio, time::Duration};
 
 use clap::Args;
-use gatelodge_proto::api::{SignInStarted, SignedIn};
+use gatelodge_proto::{
+    api::{SignInStarted, SignedIn},
+    session::carrier::Proxy,
+};
 use serde_json::json;
 use url::Url;
 
-use super::{Portal, trust};
+use super::{Portal, proxy_to, trust};
 use crate::{
     cloud::{Cloud, CloudError},
     output::{Exit, Failure, Output},
@@ -25,21 +28,27 @@ pub(super) struct SignInArguments {
     address: Option<Url>,
     #[command(flatten)]
     portal: Portal,
+    /// The HTTP proxy on the way to the portal and to sessions, kept with the sign-in; without it the environment's
+    /// HTTPS_PROXY and NO_PROXY hold
+    #[arg(long, env = "GATELODGE_PROXY", hide_env_values = true, value_name = "http://[NAME:PASSWORD@]HOST:PORT")]
+    proxy: Option<Proxy>,
     /// Open the address in this computer's browser
     #[arg(long)]
     open: bool,
 }
 
 pub(super) async fn sign_in(arguments: SignInArguments, keep: &Keep, output: Output) -> Result<(), Failure> {
-    let (url, ca_file) = place(arguments.address, arguments.portal, keep)?;
-    let cloud = Cloud::new(url.clone(), None, trust(ca_file.as_deref())?)?;
+    let (url, ca_file, kept) = place(arguments.address, arguments.portal, keep)?;
+    let proxy = arguments.proxy.or(kept);
+    let way = proxy_to(&url, proxy.as_ref())?;
+    let cloud = Cloud::new(url.clone(), None, trust(ca_file.as_deref())?, way);
     let started = cloud.start_sign_in().await?;
     show(&started, output);
     if arguments.open {
         open_browser(&started.verification_uri_complete, output);
     }
     let answer = confirmed(&cloud, &started).await?;
-    let kept = SignIn::of(answer, url, ca_file);
+    let kept = SignIn::of(answer, url, ca_file, proxy);
     keep.save(&kept)?;
     output.say(&sentences::signed_in(&kept.name, &kept.email, &kept.organisation));
     output.value(&json!({
@@ -53,7 +62,7 @@ pub(super) async fn sign_in(arguments: SignInArguments, keep: &Keep, output: Out
 }
 
 /// Where to sign in: as said now, else as last time.
-fn place(address: Option<Url>, portal: Portal, keep: &Keep) -> Result<(Url, Option<PathBuf>), Failure> {
+fn place(address: Option<Url>, portal: Portal, keep: &Keep) -> Result<(Url, Option<PathBuf>, Option<Proxy>), Failure> {
     // A file that cannot be used any more is no reason not to sign in anew.
     let before = keep.load().ok().flatten();
     let url = address
@@ -61,7 +70,8 @@ fn place(address: Option<Url>, portal: Portal, keep: &Keep) -> Result<(Url, Opti
         .or_else(|| before.as_ref().map(|kept| kept.cloud.clone()))
         .ok_or_else(|| Failure::new(Exit::Usage, sentences::NO_CLOUD, sentences::NEXT_SIGN_IN))?;
     let same = before.filter(|kept| kept.cloud.origin() == url.origin());
-    let ca_file = portal.ca_file.or_else(|| same.and_then(|kept| kept.ca_file));
+    let (file, proxy) = same.map(|kept| (kept.ca_file, kept.proxy)).unwrap_or_default();
+    let ca_file = portal.ca_file.or(file);
     // A token must not travel in the open; on this machine alone nobody listens.
     let secure = url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url));
     if !secure || url.host_str().is_none() {
@@ -69,7 +79,7 @@ fn place(address: Option<Url>, portal: Portal, keep: &Keep) -> Result<(Url, Opti
         return Err(Failure::new(Exit::Usage, what, sentences::NEXT_SIGN_IN));
     }
     let ca_file = ca_file.map(|file| std::path::absolute(&file).unwrap_or(file));
-    Ok((url, ca_file))
+    Ok((url, ca_file, proxy))
 }
 
 fn is_loopback(url: &Url) -> bool {
