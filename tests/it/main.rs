@@ -22,6 +22,7 @@ mod kits;
 mod mail_limits;
 mod malformed;
 mod models;
+mod moves;
 mod proxies;
 mod reach;
 mod refusals;

@@ -6,7 +6,7 @@ mod limits;
 mod longer;
 mod networks;
 mod rejoin;
-mod unbroken;
+pub(crate) mod unbroken;
 
 use std::sync::Arc;
 

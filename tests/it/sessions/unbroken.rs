@@ -30,7 +30,7 @@ use tokio::{
 use crate::data_plane::noise;
 
 const SOON: Duration = Duration::from_secs(180);
-const MIB: usize = 1 << 20;
+pub(crate) const MIB: usize = 1 << 20;
 
 /// A session to the installation's echo, open.
 async fn open(cloud: TestCloud, folder: &std::path::Path) -> anyhow::Result<(Stage, Forward)> {
@@ -51,21 +51,21 @@ async fn echoes(port: u16) -> anyhow::Result<()> {
 }
 
 /// Bytes on their way there and back at once, by one connection.
-struct Transfer {
+pub(crate) struct Transfer {
     length: usize,
     back: Arc<AtomicUsize>,
     task: JoinHandle<anyhow::Result<()>>,
 }
 
 impl Transfer {
-    fn start(port: u16, length: usize) -> Self {
+    pub(crate) fn start(port: u16, length: usize) -> Self {
         let back = Arc::<AtomicUsize>::default();
         let task = tokio::spawn(carry(port, length, back.clone()));
         Self { length, back, task }
     }
 
     /// Waits until so much is back, and not all of it.
-    async fn reaches(&self, bytes: usize) -> anyhow::Result<()> {
+    pub(crate) async fn reaches(&self, bytes: usize) -> anyhow::Result<()> {
         let back = || self.back.load(Ordering::Relaxed);
         let what = format!("{bytes} bytes are back");
         let reached = wait_until(what, SOON, async || {
@@ -76,7 +76,7 @@ impl Transfer {
         Ok(())
     }
 
-    async fn ends_whole(self) -> anyhow::Result<()> {
+    pub(crate) async fn ends_whole(self) -> anyhow::Result<()> {
         let (back, length) = (self.back, self.length);
         let done = tokio::time::timeout(SOON, self.task).await;
         done.with_context(|| format!("{} of {length} bytes are back", back.load(Ordering::Relaxed)))??
