@@ -11,7 +11,8 @@ fn main() -> ExitCode {
         return cli::failed(&anyhow::anyhow!("a second TLS provider was installed before the program's own"));
     }
     let cli = Cli::parse();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let turns = gatelodge_proto::session::TURNS_BETWEEN_LOOKS;
+    let runtime = match tokio::runtime::Builder::new_multi_thread().event_interval(turns).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             return cli::failed(&anyhow::Error::new(error).context("the program could not start its threads"));

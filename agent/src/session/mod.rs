@@ -35,11 +35,11 @@ use gatelodge_proto::{
     payload::{EndReason, Happening},
     session::{
         Ending, Role,
-        carrier::{DialError, RelaySocket, dial_through},
+        carrier::{DialError, Dialler, RelaySocket},
         driver::{Channel, Counters, Driver},
         handshake,
         inner_frame::{Accept, InnerFrame},
-        line::{DEVICE_KEEPS, Joining, Line, Redial},
+        line::{Joining, KEEPS, Line, Redial},
     },
 };
 use tokio::{sync::mpsc, time::Instant};
@@ -150,25 +150,24 @@ async fn live(
         (ending, _) = driver.run() => ending,
         () = supervisor.run(outlets.incoming, ears) => Ending::plain(EndReason::Refused),
     };
-    flows.wind_up().await;
-    line.leave(ending.reason).await;
+    // The reason is said at once: who ends a session says so before the other end can say that it left.
+    tokio::join!(flows.wind_up(), line.leave(ending.reason));
     ending
 }
 
 async fn join(start: &Start, terms: &Terms, random: Random) -> Result<Line<RelaySocket>, Ending> {
     let tls = crate::cloud::https_tls(start.ca_file.as_deref(), &Clock::corrected_by(start.clock_lacks_us))
         .map_err(|error| Ending::because(EndReason::RelayLost, &error))?;
-    let (relay, proxy, tls) = (start.order.relay.clone(), start.proxy.clone(), Arc::new(tls));
-    let by = random.clone();
+    let dialler = Dialler::new(start.order.relay.clone(), Arc::new(tls), start.proxy.clone(), random.clone());
     let mut redial: Redial<RelaySocket> = Box::new(move || {
-        let (relay, proxy, tls, by) = (relay.clone(), proxy.clone(), tls.clone(), by.clone());
-        Box::pin(async move { dial_through(&relay, tls, proxy.as_ref().map(|proxy| (proxy, &by))).await })
+        let dialler = dialler.clone();
+        Box::pin(async move { dialler.dial().await })
     });
     let lost = |error: DialError| Ending::because(EndReason::RelayLost, &error);
     let socket = redial().await.map_err(lost)?;
     tracing::debug!(session = %terms.grant.session, "joining the relay");
     let ticket = start.order.ticket.clone();
-    let joining = Joining { role: Role::Device, ticket, keeps: DEVICE_KEEPS, redial, random };
+    let joining = Joining { role: Role::Device, ticket, keeps: KEEPS, redial, random };
     Line::join(socket, joining).await.map_err(|error| error.ending())
 }
 

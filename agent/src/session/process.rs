@@ -7,7 +7,7 @@ use std::{
     process::ExitCode,
 };
 
-use gatelodge_proto::{Random, payload::EndReason};
+use gatelodge_proto::{Random, payload::EndReason, session::TURNS_BETWEEN_LOOKS};
 use tokio::{
     io::{AsyncBufRead, AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
     net::UnixListener,
@@ -39,8 +39,11 @@ pub enum SessionProcessError {
 
 /// Reads an order from standard input and carries it out; whoever stops it and takes in what happens comes to `socket`.
 pub fn main(socket: &Path) -> Result<ExitCode, SessionProcessError> {
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(SessionProcessError::Start)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .event_interval(TURNS_BETWEEN_LOOKS)
+        .enable_all()
+        .build()
+        .map_err(SessionProcessError::Start)?;
     let outcome = runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate()).map_err(SessionProcessError::Start)?;
         let start = order(&mut BufReader::new(tokio::io::stdin())).await?;

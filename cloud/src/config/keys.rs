@@ -85,5 +85,10 @@ pub(super) const KEYS: &[Key] = &[
         "The longest a session may last with all the extensions that the customer allows.",
     ),
     Key::new("sessions.idle_minutes", Some("15"), "A session without traffic ends after this."),
+    Key::new(
+        "sessions.raw_carriers",
+        Some("true"),
+        "Carry sessions on connections upgraded to raw frames, at less cost than on web sockets; programs that do not get through that way use web sockets.",
+    ),
     Key::new("sessions.ask_minutes", Some("30"), "How long a customer has to answer a request for a session."),
 ];

@@ -111,6 +111,8 @@ pub struct Sessions {
     pub idle_minutes: u32,
     /// How long a customer has to answer, in minutes.
     pub ask_minutes: u32,
+    /// Whether sessions may be carried on raw connections.
+    pub raw_carriers: bool,
 }
 
 impl Sessions {

@@ -9,6 +9,7 @@ use std::{
 };
 
 use axum::{Router, body::Body, extract::ConnectInfo};
+use gatelodge_proto::session::carrier::ReadAhead;
 use http::Request;
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
@@ -104,7 +105,7 @@ pub async fn serve(
             }
             match tls {
                 None => drive(stream, peer, router, &limits, stop).await,
-                Some(tls) => match timeout(limits.handshake, tls.accept(stream)).await {
+                Some(tls) => match timeout(limits.handshake, tls.accept(ReadAhead::new(stream))).await {
                     Ok(Ok(stream)) => drive(stream, peer, router, &limits, stop).await,
                     Ok(Err(error)) => tracing::debug!(%peer, %error, "a TLS handshake failed"),
                     Err(_) => tracing::debug!(%peer, "a TLS handshake took too long"),

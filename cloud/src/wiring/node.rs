@@ -145,7 +145,11 @@ impl Node {
         };
 
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-        let relay = Relay::new(Settings::default(), kits.random.clone(), sessions::carry::Rows(kits.clone()));
+        let relay = Relay::new(
+            Settings { raw: kits.config.sessions.raw_carriers, ..Settings::default() },
+            kits.random.clone(),
+            sessions::carry::Rows(kits.clone()),
+        );
         tasks.spawn(sessions::carry::keep(kits.clone(), relay.clone(), stop.clone()));
         tasks.spawn(sessions::end::watch(kits.clone(), relay.clone(), stop.clone()));
         tasks.spawn(prune::daily(kits.clone(), stop.clone()));

@@ -6,8 +6,8 @@ use super::inner_frame::Class;
 
 /// How long a stream is watched at a time.
 const PERIOD: Duration = Duration::from_millis(100);
-/// More than this within a period is bulk: whoever waits for an answer does not wait for so much.
-const BULK: usize = 256 * 1024;
+/// More than this within a period is bulk on any way: whoever waits for an answer does not wait for so much.
+pub(super) const BULK: usize = 256 * 1024;
 
 /// The pace of one direction of one stream.
 #[derive(Debug)]
@@ -22,17 +22,17 @@ impl Meter {
         Self { begun: now, bytes: 0, class: Class::Interactive }
     }
 
-    /// Counts what is about to be sent, and says how it travels.
-    pub(super) fn count(&mut self, bytes: usize, now: Instant) -> Class {
+    /// Counts what is about to be sent, and says how it travels. More than `bulk` within a period is bulk.
+    pub(super) fn count(&mut self, bytes: usize, bulk: usize, now: Instant) -> Class {
         if now.saturating_duration_since(self.begun) >= PERIOD {
             // A stream that has slowed down to half is no bulk any more.
-            if self.bytes < BULK / 2 {
+            if self.bytes < bulk / 2 {
                 self.class = Class::Interactive;
             }
             (self.begun, self.bytes) = (now, 0);
         }
         self.bytes += bytes;
-        if self.bytes > BULK {
+        if self.bytes > bulk {
             self.class = Class::Bulk;
         }
         self.class
@@ -49,13 +49,13 @@ mod tests {
         let mut meter = Meter::new(now);
         for _ in 0..50 {
             now += Duration::from_millis(10);
-            assert_eq!(meter.count(4096, now), Class::Interactive, "a terminal, a page, a camera's preview");
+            assert_eq!(meter.count(4096, BULK, now), Class::Interactive, "a terminal, a page, a camera's preview");
         }
-        let classes: Vec<Class> = (0..100).map(|_| meter.count(16 * 1024, now)).collect();
+        let classes: Vec<Class> = (0..100).map(|_| meter.count(16 * 1024, BULK, now)).collect();
         assert_eq!((classes[0], classes[99]), (Class::Interactive, Class::Bulk));
         now += PERIOD;
-        assert_eq!(meter.count(1, now), Class::Bulk, "a short breath changes nothing");
+        assert_eq!(meter.count(1, BULK, now), Class::Bulk, "a short breath changes nothing");
         now += PERIOD;
-        assert_eq!(meter.count(1, now), Class::Interactive);
+        assert_eq!(meter.count(1, BULK, now), Class::Interactive);
     }
 }

@@ -29,6 +29,10 @@ use crate::payload::EndReason;
 /// The version of the frames in this module, said in HELLO.
 pub const VERSION: u16 = 2;
 
+/// For the runtimes that carry sessions (tokio's `event_interval`): with bulk always at hand, a turn takes so long that
+/// an answer would wait for milliseconds before anybody looked whether it has come.
+pub const TURNS_BETWEEN_LOOKS: u32 = 8;
+
 /// Which end of a session somebody is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Role {

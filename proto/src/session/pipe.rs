@@ -2,10 +2,13 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use bytes::Bytes;
+use bytes::{Buf as _, Bytes};
 use tokio::sync::Notify;
 
-use super::{inner_frame::ResetCode, pieces::Pieces};
+use super::{
+    inner_frame::ResetCode,
+    pieces::{Gathered, Pieces},
+};
 
 #[derive(Default)]
 pub(super) struct Pipe {
@@ -85,6 +88,22 @@ impl Pipe {
             }
             notified.await;
         }
+    }
+
+    /// Waits for bytes, and takes all there are up to about `enough`; nothing when there will be no more.
+    pub(super) async fn gather(&self, enough: usize) -> Result<Gathered, ResetCode> {
+        let mut gathered = Gathered::default();
+        match self.next().await? {
+            Arrival::Data(bytes) => gathered.push(bytes),
+            Arrival::End => return Ok(gathered),
+        }
+        let mut state = self.state();
+        while gathered.remaining() < enough
+            && let Some(bytes) = state.arrived.pop()
+        {
+            gathered.push(bytes);
+        }
+        Ok(gathered)
     }
 
     /// Waits for credit; gives how much there is.

@@ -5,7 +5,7 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use bytes::BytesMut;
+use bytes::{Buf as _, BytesMut};
 use tokio::{
     io::{AsyncWriteExt as _, Interest},
     net::{
@@ -14,11 +14,10 @@ use tokio::{
     },
 };
 
-use super::{
-    Stream,
-    inner_frame::{MAX_PAYLOAD, ResetCode},
-    stream::Arrival,
-};
+use super::{Stream, inner_frame::ResetCode};
+
+/// Most bytes that are written to the TCP connection at once.
+const GATHER: usize = 64 * 1024;
 
 /// What a flow has carried.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -78,7 +77,7 @@ async fn out(tcp: &OwnedReadHalf, stream: &Stream, sent: &AtomicU64) -> Result<(
         let room = stream.room().await?;
         // No buffer is held while there is nothing to read: an idle flow costs no 16 KiB.
         tcp.ready(Interest::READABLE).await?;
-        buffer.reserve(MAX_PAYLOAD);
+        buffer.reserve(room);
         let read = {
             let mut within = bytes::BufMut::limit(&mut buffer, room);
             tcp.try_read_buf(&mut within)
@@ -100,16 +99,14 @@ async fn out(tcp: &OwnedReadHalf, stream: &Stream, sent: &AtomicU64) -> Result<(
 
 async fn back(tcp: &mut OwnedWriteHalf, stream: &Stream, received: &AtomicU64) -> Result<(), Broken> {
     loop {
-        match stream.next().await? {
-            Arrival::Data(bytes) => {
-                tcp.write_all(&bytes).await?;
-                received.fetch_add(bytes.len() as u64, Ordering::Relaxed);
-                stream.consumed(bytes.len()).await?;
-            }
-            Arrival::End => {
-                tcp.shutdown().await?;
-                return Ok(());
-            }
+        let mut gathered = stream.gather(GATHER).await?;
+        if gathered.is_empty() {
+            tcp.shutdown().await?;
+            return Ok(());
         }
+        let bytes = gathered.remaining();
+        tcp.write_all_buf(&mut gathered).await?;
+        received.fetch_add(bytes as u64, Ordering::Relaxed);
+        stream.consumed(bytes).await?;
     }
 }

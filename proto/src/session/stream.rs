@@ -13,13 +13,21 @@ use tokio::sync::{mpsc, oneshot};
 
 pub use super::pipe::Arrival;
 use super::{
-    inner_frame::{Class, MAX_PAYLOAD, ResetCode, StreamId},
+    inner_frame::{Class, EVEN_PAYLOAD, ResetCode, StreamId},
+    line::Tempo,
     meter::Meter,
+    pieces::Gathered,
     pipe::Pipe,
 };
 
+/// Most bytes that a stream sends at once,
+const LONGEST: usize = 4 * EVEN_PAYLOAD;
+/// and what it may send at once on the slowest way.
+const SHORTEST: usize = 4 * 1024;
+
 /// What a stream asks of the driver.
 pub(super) enum Asked {
+    /// Bytes for as many frames as they need.
     Send(StreamId, Bytes, Class),
     /// Everything before it was taken.
     Taken(oneshot::Sender<()>),
@@ -47,6 +55,7 @@ pub struct Stream {
 pub(super) struct Asks {
     pub(super) interactive: mpsc::Sender<Asked>,
     pub(super) bulk: mpsc::Sender<Asked>,
+    pub(super) tempo: Arc<Tempo>,
 }
 
 impl Asks {
@@ -86,19 +95,31 @@ impl Stream {
         Ok(arrival)
     }
 
+    /// Everything that has arrived, up to about `enough` bytes; none when the peer sends no more. Bytes count as in
+    /// [`next`](Self::next).
+    pub async fn gather(&self, enough: usize) -> Result<Gathered, ResetCode> {
+        let gathered = self.pipe.gather(enough).await?;
+        if gathered.is_empty() {
+            self.ended_in.store(true, Ordering::Relaxed);
+        }
+        Ok(gathered)
+    }
+
     /// Bytes from [`next`](Self::next) are in the real socket: the peer may send as many again.
     pub async fn consumed(&self, bytes: usize) -> Result<(), ResetCode> {
         self.asks.send(Class::Interactive, Asked::Consumed(self.id, bytes)).await
     }
 
-    /// Waits until bytes may be sent; gives how many [`send`](Self::send) takes at once.
+    /// Waits until bytes may be sent; gives how many [`send`](Self::send) takes at once: fewer on a slow way, where what
+    /// is sent keeps others waiting.
     pub async fn room(&self) -> Result<usize, ResetCode> {
-        self.pipe.room().await.map(|credit| credit.min(MAX_PAYLOAD))
+        let stride = self.asks.tempo.stride().clamp(SHORTEST, LONGEST);
+        self.pipe.room().await.map(|credit| credit.min(stride))
     }
 
     /// Sends bytes, at most as many as [`room`](Self::room) gave.
     pub async fn send(&self, bytes: Bytes) -> Result<(), ResetCode> {
-        if bytes.len() > MAX_PAYLOAD || !self.pipe.take(bytes.len()) {
+        if bytes.len() > LONGEST || !self.pipe.take(bytes.len()) {
             return Err(self.pipe.reset_code().unwrap_or(ResetCode::Cancelled));
         }
         let class = self.way(bytes.len()).await?;
@@ -130,7 +151,7 @@ impl Stream {
     async fn way(&self, bytes: usize) -> Result<Class, ResetCode> {
         let (before, class) = {
             let mut pace = self.pace();
-            let class = pace.meter.count(bytes, Instant::now());
+            let class = pace.meter.count(bytes, self.asks.tempo.bulk(), Instant::now());
             (std::mem::replace(&mut pace.class, class), class)
         };
         if (before, class) == (Class::Bulk, Class::Interactive) {

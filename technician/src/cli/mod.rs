@@ -161,7 +161,8 @@ fn trust(ca_file: Option<&std::path::Path>) -> Result<rustls::ClientConfig, Fail
 
 /// One thread: a session's streams share it, which is cheaper than sharing them between two.
 fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
+    let turns = gatelodge_proto::session::TURNS_BETWEEN_LOOKS;
+    tokio::runtime::Builder::new_current_thread().event_interval(turns).enable_all().build().map_err(|error| {
         Failure::new(Exit::Failed, format!("the program cannot start: {error}"), "check the limits of this user")
     })
 }

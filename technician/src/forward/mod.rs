@@ -18,11 +18,11 @@ use gatelodge_proto::{
     payload::{EndReason, Network, ServiceName},
     session::{
         Ending, Role, VERSION,
-        carrier::{DialError, JoinError, Proxy, RelaySocket, dial_through},
+        carrier::{DialError, Dialler, JoinError, Proxy, RelaySocket},
         driver::{Channel, Counters, Driver, Handle, Notice, OpenFailure, Unaccepted},
         handshake::{self, Identity},
         inner_frame::{Accept, Target, Warrant},
-        line::{Joining, Line, LineState, LineView, Redial, TECHNICIAN_KEEPS},
+        line::{Joining, KEEPS, Line, LineState, LineView, Redial},
         mux::Settings,
     },
 };
@@ -228,16 +228,16 @@ pub async fn run_with(
 
 fn redial(session: &Session) -> Redial<RelaySocket> {
     let (relay, tls) = (session.join.relay.clone(), session.tls.clone());
-    let (proxy, random) = (session.proxy.clone(), session.random.clone());
+    let dialler = Dialler::new(relay, tls, session.proxy.clone(), session.random.clone());
     Box::new(move || {
-        let (relay, tls, proxy, random) = (relay.clone(), tls.clone(), proxy.clone(), random.clone());
-        Box::pin(async move { dial_through(&relay, tls, proxy.as_ref().map(|proxy| (proxy, &random))).await })
+        let dialler = dialler.clone();
+        Box::pin(async move { dialler.dial().await })
     })
 }
 
 fn joining(session: &Session, redial: Redial<RelaySocket>) -> Joining<RelaySocket> {
     let (ticket, random) = (session.join.ticket.clone(), session.random.clone());
-    Joining { role: Role::Technician, ticket, keeps: TECHNICIAN_KEEPS, redial, random }
+    Joining { role: Role::Technician, ticket, keeps: KEEPS, redial, random }
 }
 
 type Met<'a> = (Channel<tokio_rustls::TlsStream<&'a mut Line<RelaySocket>>>, Accept);

@@ -16,7 +16,7 @@ use std::{
 
 use self::{
     load::{Flow, Load, opens, percentile, stalled},
-    ours::Ours,
+    ours::{Carriers, Ours},
     tunnel::{Bulk, Tunnel},
 };
 use crate::{
@@ -31,13 +31,16 @@ const ABREAST: usize = 32;
 
 pub(crate) async fn measure(agent: &Path, wanted: &Sessions) -> anyhow::Result<()> {
     let load = Load::start(Ipv4Addr::LOCALHOST).await?;
-    let mut ours = Ours::open(agent, load.at, None).await?;
+    let mut ours = Ours::open(agent, load.at, Carriers::WebSockets, None).await?;
     let open = ours.session().await?;
+    let mut on_raw = Ours::open(agent, load.at, Carriers::Raw, None).await?;
+    let raw = on_raw.session().await?.tunnel;
     let (session, process) = (open.tunnel, open.process);
     output::row(&Row::alone("session_rss_idle_mib", resident_kib(process)? / 1024.0, "MiB"));
     let direct = Tunnel::none(load.at);
     let peers = peers::all(wanted.peers.as_deref(), load.at).await?;
-    bulk(wanted, &session, process, &direct, &peers).await?;
+    bulk(wanted, &session, process, &direct, &raw, &peers).await?;
+    drop((raw, on_raw));
     answers(wanted, &session, &direct, &peers).await?;
     drop(peers);
     new_streams(wanted, &session, &direct).await?;
@@ -66,9 +69,10 @@ async fn bulk(
     session: &Tunnel,
     process: u32,
     direct: &Tunnel,
+    raw: &Tunnel,
     peers: &[Tunnel],
 ) -> anyhow::Result<()> {
-    let everybody: Vec<&Tunnel> = [session, direct].into_iter().chain(peers).collect();
+    let everybody: Vec<&Tunnel> = [session, direct, raw].into_iter().chain(peers).collect();
     let mut seen: Vec<Vec<Bulk>> = vec![Vec::new(); everybody.len()];
     let mut resident: f64 = 0.0;
     for round in 1..=wanted.rounds() {
@@ -91,7 +95,7 @@ async fn bulk(
         ("OpenSSH", "ratio_openssh"),
         ("OpenVPN over TCP", "ratio_openvpn_tcp"),
     ];
-    for ((tunnel, speed), cost) in everybody.iter().zip(&speeds).zip(&costs).skip(2) {
+    for ((tunnel, speed), cost) in everybody.iter().zip(&speeds).zip(&costs).skip(3) {
         if let Some((_, id)) = ids.iter().find(|(name, _)| *name == tunnel.name) {
             output::row(&Row::beside(id, speeds[0], "MB/s", tunnel.name, *speed));
             progress(&format!("{}: {speed:.0} MB/s, {cost:.2} CPU seconds a gigabyte", tunnel.name));
@@ -100,6 +104,9 @@ async fn bulk(
     output::row(&Row::alone("cpu_s_per_gb_total", costs[0], "s/GB"));
     output::row(&Row::alone("cpu_s_per_gb_relay", of(&seen[0], |bulk| bulk.middle_s_per_gb), "s/GB"));
     output::row(&Row::alone("session_rss_8_bulk_mib", resident, "MiB"));
+    output::row(&Row::beside("raw_down8_mb_per_s", speeds[2], "MB/s", session.name, speeds[0]));
+    output::row(&Row::beside("raw_cpu_s_per_gb_total", costs[2], "s/GB", session.name, costs[0]));
+    output::row(&Row::alone("raw_cpu_s_per_gb_relay", of(&seen[2], |bulk| bulk.middle_s_per_gb), "s/GB"));
     Ok(())
 }
 
@@ -140,7 +147,7 @@ async fn new_streams(wanted: &Sessions, session: &Tunnel, direct: &Tunnel) -> an
 /// One stream over a wire of 40 ms.
 async fn far_away(agent: &Path, wanted: &Sessions, load: SocketAddr) -> anyhow::Result<()> {
     progress("one stream at a round trip of 40 ms");
-    let mut ours = Ours::open(agent, load, Some(LEG)).await?;
+    let mut ours = Ours::open(agent, load, Carriers::WebSockets, Some(LEG)).await?;
     let session = ours.session().await?.tunnel;
     let mut flow = Flow::open(session.at, 1).await?;
     flow.take(Duration::from_secs(2)).await?;

@@ -22,9 +22,19 @@ use super::{processor, tunnel::Tunnel};
 /// The name of the far end among the device's services.
 const SERVICE: &str = "load";
 
+/// What carries a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Carriers {
+    /// Web sockets, which get through everywhere.
+    WebSockets,
+    /// Raw frames, where they get through.
+    Raw,
+}
+
 /// The product, with a device that a technician may reach.
 pub(super) struct Ours {
     stage: Stage,
+    name: &'static str,
     _folder: tempfile::TempDir,
     _wire: Option<Chaos>,
 }
@@ -38,14 +48,20 @@ pub(super) struct Open {
 }
 
 impl Ours {
-    /// Plays the story up to a signed-in technician. With `delay`, both ends reach the relay over a wire that holds
-    /// every byte so long, each way.
-    pub(super) async fn open(agent: &Path, load: SocketAddr, delay: Option<Duration>) -> anyhow::Result<Self> {
+    /// Plays the story up to a signed-in technician, on these carriers. With `delay`, both ends reach the relay over a
+    /// wire that holds every byte so long, each way.
+    pub(super) async fn open(
+        agent: &Path,
+        load: SocketAddr,
+        carriers: Carriers,
+        delay: Option<Duration>,
+    ) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         let mut setup = AgentSetup { program: Some(agent.to_owned()), ..AgentSetup::default() }
             .with_service(SERVICE, load)
             .set("remote_access.opens_per_second", "1000000");
-        let (mut cloud, mut wire) = (CloudSetup::default(), None);
+        let raw = if carriers == Carriers::Raw { "true" } else { "false" };
+        let (mut cloud, mut wire) = (CloudSetup::default().set("sessions.raw_carriers", raw), None);
         if let Some(delay) = delay {
             let port = free_port()?;
             cloud = cloud.set("device_url", &format!("\"https://localhost:{port}\""));
@@ -65,7 +81,8 @@ impl Ours {
         let mut stage = Stage::set(cloud, mails, folder.path().to_owned(), setup).await?;
         story::play_until(&mut stage, 4, |_| {}).await?;
         story::sign_in_technician(&mut stage).await?;
-        Ok(Self { stage, _folder: folder, _wire: wire })
+        let name = if carriers == Carriers::Raw { "session on raw carriers" } else { "session" };
+        Ok(Self { stage, name, _folder: folder, _wire: wire })
     }
 
     /// The customer presses Stop.
@@ -97,7 +114,7 @@ impl Ours {
         .with_context(|| format!("forward wrote:\n{}\nthe agent:\n{}", process.log(), self.stage.agent.log()))?;
         let session = processor::descendants(agent).into_iter().next().context("the agent has no session process")?;
         let roots = vec![cloud, agent, process.id()];
-        let tunnel = Tunnel { name: "session", at, roots, middle: Some(cloud), _held: Box::new(process) };
+        let tunnel = Tunnel { name: self.name, at, roots, middle: Some(cloud), _held: Box::new(process) };
         Ok(Open { tunnel, id, process: session })
     }
 }

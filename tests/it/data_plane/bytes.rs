@@ -114,7 +114,7 @@ async fn the_tap_would_see_words_that_are_not_encrypted() {
         api::RELAY_PATH,
         session::{
             Role, VERSION,
-            carrier::dial,
+            carrier::{Way, dial},
             relay_frame::{Hello, RelayFrame},
         },
     };
@@ -122,7 +122,8 @@ async fn the_tap_would_see_words_that_are_not_encrypted() {
     let tls = std::sync::Arc::new(gatelodge_technician::tls::cloud_tls(None).unwrap());
     let mut legs = Vec::new();
     for (role, ticket) in [(Role::Technician, super::TICKETS[0]), (Role::Device, super::TICKETS[1])] {
-        let mut leg = dial(&format!("ws://{}{RELAY_PATH}", plane.tap.address), tls.clone()).await.unwrap();
+        let mut leg =
+            dial(&format!("ws://{}{RELAY_PATH}", plane.tap.address), tls.clone(), Way::WebSocket).await.unwrap();
         let hello = Hello { version: VERSION, role, carrier: 0, ticket: ticket.into(), resume: None, pledge: None };
         leg.send(RelayFrame::Hello(hello).encode()).await.unwrap();
         legs.push(leg);

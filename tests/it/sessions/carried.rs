@@ -14,7 +14,7 @@ use gatelodge_proto::{
     payload::{Consent, EndReason, Order},
     session::{
         Role, VERSION,
-        carrier::{RelaySocket, dial},
+        carrier::{RelaySocket, Way, dial},
         relay_frame::{Hello, RelayError, RelayFrame},
     },
 };
@@ -40,7 +40,7 @@ async fn leg(address: SocketAddr, role: Role, ticket: String) -> anyhow::Result<
 
 async fn said(address: SocketAddr, hello: Hello) -> anyhow::Result<RelaySocket> {
     let tls = Arc::new(gatelodge_technician::tls::cloud_tls(None)?);
-    let mut leg = dial(&format!("ws://{address}{RELAY_PATH}"), tls).await?;
+    let mut leg = dial(&format!("ws://{address}{RELAY_PATH}"), tls, Way::Raw).await?;
     leg.send(RelayFrame::Hello(hello).encode()).await?;
     Ok(leg)
 }

@@ -1,16 +1,13 @@
 //! One connection: its HELLO, its reader and writer, its farewell.
 
 use std::{
+    io,
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
     time::Duration,
 };
 
-use axum::extract::ws::{Message, WebSocket};
 use bytes::Bytes;
-use futures_util::{
-    SinkExt as _, StreamExt as _,
-    stream::{SplitSink, SplitStream},
-};
+use futures_util::{SinkExt as _, StreamExt as _};
 use gatelodge_proto::{
     SessionId,
     payload::EndReason,
@@ -30,13 +27,11 @@ use super::{
     direction::{BUFFER, Held, Outlet},
     keeper::keep,
     room::{End, Guest, Parting, Phase, Place},
+    socket::{Arrived, Inward, Outward},
 };
 
 /// Longest farewell: a leg that does not read is dropped.
 const FAREWELL: Duration = Duration::from_secs(2);
-
-type Sink = SplitSink<WebSocket, Message>;
-type Source = SplitStream<WebSocket>;
 
 /// What reader, writer and watchdog of one leg tell each other. One task, so no lock.
 struct Vitals {
@@ -77,8 +72,8 @@ struct Entered {
 }
 
 /// `place` is held until the leg has shown a good ticket.
-pub(super) async fn serve(relay: Relay, place: OwnedSemaphorePermit, socket: WebSocket) {
-    let (mut sink, mut source) = socket.split();
+pub(super) async fn serve(relay: Relay, place: OwnedSemaphorePermit, socket: (impl Outward, impl Inward)) {
+    let (mut sink, mut source) = socket;
     let entered = tokio::select! {
         entered = enter(&relay, &mut source) => entered,
         () = relay.0.closing.cancelled() => Err(Some(RelayError::Unavailable.into())),
@@ -101,7 +96,7 @@ pub(super) async fn serve(relay: Relay, place: OwnedSemaphorePermit, socket: Web
     }
 }
 
-async fn enter(relay: &Relay, source: &mut Source) -> Result<Entered, Option<Refusal>> {
+async fn enter(relay: &Relay, source: &mut impl Inward) -> Result<Entered, Option<Refusal>> {
     let settings = &relay.0.settings;
     let Ok(hello) = timeout(settings.hello_within, hello(source)).await else { return Err(None) };
     let hello = hello.map_err(|code| code.map(Refusal::from))?;
@@ -142,23 +137,22 @@ fn leave(relay: &Relay, session: SessionId, role: Role, place: &Place) {
     }
 }
 
-async fn hello(source: &mut Source) -> Result<Hello, Option<RelayError>> {
+async fn hello(source: &mut impl Inward) -> Result<Hello, Option<RelayError>> {
     loop {
         match source.next().await {
-            Some(Ok(Message::Binary(message))) => match RelayFrame::decode(message) {
+            Some(Arrived::Frame(message)) => match RelayFrame::decode(message) {
                 Ok(Some(RelayFrame::Hello(hello))) => return Ok(hello),
                 Ok(None) => {}
                 Ok(Some(_)) | Err(_) => return Err(Some(RelayError::Protocol)),
             },
-            Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
-            Some(Ok(Message::Text(_))) => return Err(Some(RelayError::Protocol)),
-            Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(None),
+            Some(Arrived::Foreign) => return Err(Some(RelayError::Protocol)),
+            Some(Arrived::Closed | Arrived::Lost) | None => return Err(None),
         }
     }
 }
 
 /// From WELCOME to the end of the leg.
-async fn stay(relay: &Relay, entered: Entered, (mut sink, mut source): (Sink, Source)) {
+async fn stay(relay: &Relay, entered: Entered, (mut sink, mut source): (impl Outward, impl Inward)) {
     let Entered { role, session, place } = entered;
     let phase = place.phase.clone();
     let settings = relay.0.settings;
@@ -183,12 +177,12 @@ async fn stay(relay: &Relay, entered: Entered, (mut sink, mut source): (Sink, So
 }
 
 /// Whoever ended the session first, and for whatever reason: that is what this end hears.
-async fn farewell(role: Role, last: &Phase, sink: &mut Sink, outlet: &mut Option<Outlet>) -> Result<(), axum::Error> {
+async fn farewell(role: Role, last: &Phase, sink: &mut impl Outward, outlet: &mut Option<Outlet>) -> io::Result<()> {
     let frame = match last {
         Phase::Over(cause) => {
             if cause.is_orderly() {
                 while let Some(held) = outlet.as_mut().and_then(Outlet::take_now) {
-                    sink.send(Message::Binary(held.frame)).await?;
+                    sink.send(held.frame).await?;
                 }
             }
             cause.last_frame(role)
@@ -204,15 +198,14 @@ async fn farewell(role: Role, last: &Phase, sink: &mut Sink, outlet: &mut Option
 }
 
 /// Passes the leg's frames on, and gives how it ended.
-async fn read(role: Role, source: &mut Source, mut phase: watch::Receiver<Phase>, vitals: &Vitals) -> Parting {
+async fn read(role: Role, source: &mut impl Inward, mut phase: watch::Receiver<Phase>, vitals: &Vitals) -> Parting {
     let (mut pairing, mut was_up) = (None, false);
     loop {
         let message = match source.next().await {
-            Some(Ok(Message::Binary(message))) => message,
-            Some(Ok(Message::Ping(_) | Message::Pong(_))) => continue,
-            Some(Ok(Message::Close(_))) => return Parting::closed(role),
-            Some(Ok(Message::Text(_))) => return Parting::broke_rules(role),
-            Some(Err(_)) | None => return Parting::Away,
+            Some(Arrived::Frame(message)) => message,
+            Some(Arrived::Closed) => return Parting::closed(role),
+            Some(Arrived::Foreign) => return Parting::broke_rules(role),
+            Some(Arrived::Lost) | None => return Parting::Away,
         };
         vitals.hear();
         let payload = match Passing::of(&message) {
@@ -259,7 +252,7 @@ fn for_the_relay(role: Role, message: Bytes, vitals: &Vitals) -> Option<Parting>
 /// Welcomes the leg, tells it when the other end is there or away, and writes what that end sends.
 async fn write(
     relay: &Relay,
-    sink: &mut Sink,
+    sink: &mut impl Outward,
     outlet: &mut Option<Outlet>,
     mut phase: watch::Receiver<Phase>,
     vitals: &Vitals,
@@ -270,11 +263,11 @@ async fn write(
 
 async fn write_all(
     relay: &Relay,
-    sink: &mut Sink,
+    sink: &mut impl Outward,
     outlet: &mut Option<Outlet>,
     phase: &mut watch::Receiver<Phase>,
     vitals: &Vitals,
-) -> Result<(), axum::Error> {
+) -> io::Result<()> {
     let settings = &relay.0.settings;
     let welcome = Welcome {
         slot: u32::from_be_bytes(relay.0.random.bytes()),
@@ -320,10 +313,10 @@ async fn write_all(
                     *outlet = None;
                     continue;
                 };
-                sink.feed(Message::Binary(held.frame)).await?;
+                sink.feed(held.frame).await?;
                 // What else is there goes out in the same write, within reason: PINGs want their turn too.
                 for held in std::iter::from_fn(|| outlet.as_mut()?.take_now()).take(8) {
-                    sink.feed(Message::Binary(held.frame)).await?;
+                    sink.feed(held.frame).await?;
                 }
                 sink.flush().await?;
             }
@@ -377,6 +370,6 @@ async fn ended(mut end: watch::Receiver<End>) {
     }
 }
 
-async fn send(sink: &mut Sink, frame: &RelayFrame) -> Result<(), axum::Error> {
-    sink.send(Message::Binary(frame.encode())).await
+async fn send(sink: &mut impl Outward, frame: &RelayFrame) -> io::Result<()> {
+    sink.send(frame.encode()).await
 }

@@ -8,6 +8,7 @@ mod direction;
 mod keeper;
 mod leg;
 mod room;
+mod socket;
 #[cfg(test)]
 mod tests;
 
@@ -15,9 +16,9 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    extract::{State, WebSocketUpgrade},
+    extract::{FromRequest as _, Request, State, WebSocketUpgrade},
     http::{
-        HeaderMap, StatusCode,
+        StatusCode,
         header::{ORIGIN, RETRY_AFTER},
     },
     response::{IntoResponse as _, Response},
@@ -191,6 +192,8 @@ pub struct Settings {
     pub max_sessions: usize,
     /// Connections at once that have not shown a good ticket.
     pub max_strangers: usize,
+    /// Whether connections may be raw.
+    pub raw: bool,
 }
 
 impl Default for Settings {
@@ -205,6 +208,7 @@ impl Default for Settings {
             report_every: Duration::from_secs(10),
             max_sessions: 5_000,
             max_strangers: 512,
+            raw: true,
         }
     }
 }
@@ -300,9 +304,9 @@ impl Relay {
     }
 }
 
-async fn upgrade(State(relay): State<Relay>, headers: HeaderMap, socket: WebSocketUpgrade) -> Response {
+async fn upgrade(State(relay): State<Relay>, mut request: Request) -> Response {
     // Only browsers send Origin, and no page has business here (cross-site WebSocket hijacking).
-    if headers.contains_key(ORIGIN) {
+    if request.headers().contains_key(ORIGIN) {
         return (StatusCode::FORBIDDEN, "this address is for gatelodge and gatelodge-agent, not for browsers\n")
             .into_response();
     }
@@ -313,11 +317,25 @@ async fn upgrade(State(relay): State<Relay>, headers: HeaderMap, socket: WebSock
             .into_response();
     };
     let under_way = relay.0.under_way.clone();
+    if relay.0.settings.raw && socket::wants_raw(&request) {
+        let upgraded = hyper::upgrade::on(&mut request);
+        under_way.spawn(async move {
+            match upgraded.await {
+                Ok(connection) => leg::serve(relay, place, socket::of_raw(connection)).await,
+                Err(error) => tracing::debug!(%error, "an upgrade broke off"),
+            }
+        });
+        return socket::switching();
+    }
+    let socket = match WebSocketUpgrade::from_request(request, &()).await {
+        Ok(socket) => socket,
+        Err(rejection) => return rejection.into_response(),
+    };
     socket
         .max_message_size(MAX_BYTES)
         .max_frame_size(MAX_BYTES)
         .read_buffer_size(16 * 1024)
         .write_buffer_size(GATHERED)
         .max_write_buffer_size(4 * MAX_BYTES)
-        .on_upgrade(move |socket| under_way.track_future(leg::serve(relay, place, socket)))
+        .on_upgrade(move |socket| under_way.track_future(leg::serve(relay, place, socket::of_web_socket(socket))))
 }

@@ -13,7 +13,7 @@ use gatelodge_proto::{
     Timestamp,
     session::{
         VERSION,
-        carrier::{RelaySocket, dial},
+        carrier::{Dialler, RelaySocket, Way, dial},
         relay_frame::{Hello, PeerLoss, RelayFrame},
     },
 };
@@ -102,16 +102,22 @@ async fn relay(settings: Settings, book: &Book) -> (Relay, SocketAddr) {
     (relay, address)
 }
 
+fn trusting_nobody() -> Arc<rustls::ClientConfig> {
+    let tls = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(rustls::RootCertStore::empty())
+        .with_no_client_auth();
+    Arc::new(tls)
+}
+
 struct Leg(RelaySocket, SocketAddr);
 
 impl Leg {
-    async fn dial(address: SocketAddr) -> Self {
-        let tls = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(rustls::RootCertStore::empty())
-            .with_no_client_auth();
-        Self(dial(&format!("ws://{address}{RELAY_PATH}"), Arc::new(tls)).await.unwrap(), address)
+    /// One end by a web socket and one raw: the relay does not see the difference.
+    async fn dial(address: SocketAddr, role: Role) -> Self {
+        let way = if role == Role::Device { Way::Raw } else { Way::WebSocket };
+        Self(dial(&format!("ws://{address}{RELAY_PATH}"), trusting_nobody(), way).await.unwrap(), address)
     }
 
     async fn hello(address: SocketAddr, role: Role, ticket: &str) -> Self {
@@ -119,14 +125,14 @@ impl Leg {
     }
 
     async fn of_version(address: SocketAddr, version: u16, role: Role, ticket: &str) -> Self {
-        let mut leg = Self::dial(address).await;
+        let mut leg = Self::dial(address, role).await;
         let hello = Hello { version, role, carrier: 0, ticket: ticket.into(), resume: None, pledge: None };
         leg.say(RelayFrame::Hello(hello)).await;
         leg
     }
 
     async fn again(address: SocketAddr, role: Role) -> Self {
-        let mut leg = Self::dial(address).await;
+        let mut leg = Self::dial(address, role).await;
         let (version, ticket) = (VERSION, role.word().to_owned());
         let hello = Hello { version, role, carrier: 0, ticket, resume: Some(4), pledge: None };
         leg.say(RelayFrame::Hello(hello)).await;
@@ -309,9 +315,46 @@ async fn the_first_frame_is_a_hello_of_this_version() {
     for (frame, code) in
         [(RelayFrame::Hello(hello), RelayError::Version), (RelayFrame::Ack { next: 0 }, RelayError::Protocol)]
     {
-        let mut leg = Leg::dial(address).await;
+        let mut leg = Leg::dial(address, Role::Device).await;
         leg.say(frame).await;
         assert_eq!(leg.hear().await, Some(RelayFrame::Error { code, retry_ms: 0 }));
+    }
+}
+
+#[tokio::test]
+async fn a_program_that_is_not_let_through_raw_takes_a_web_socket_and_remembers_it() {
+    for (raw, upgrades) in [
+        (true, ["gatelodge-relay", "gatelodge-relay"].as_slice()),
+        (false, &["gatelodge-relay", "websocket", "websocket"]),
+    ] {
+        let book = Book::with(&["device"]);
+        let relay = Relay::new(Settings { raw, ..Settings::default() }, Random::seeded(1), book.clone());
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let seen = asked.clone();
+        let routes = relay.routes().layer(axum::middleware::map_request(move |request: Request| {
+            seen.lock().unwrap().push(request.headers()["upgrade"].to_str().unwrap().to_owned());
+            std::future::ready(request)
+        }));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move { axum::serve(listener, routes).await.unwrap() });
+        let dialler = Dialler::new(format!("ws://{address}{RELAY_PATH}"), trusting_nobody(), None, Random::seeded(2));
+        for ticket in ["device", "nobody"] {
+            let mut leg = Leg(dialler.dial().await.unwrap(), address);
+            let hello = Hello {
+                version: VERSION,
+                role: Role::Device,
+                carrier: 0,
+                ticket: ticket.into(),
+                resume: None,
+                pledge: None,
+            };
+            leg.say(RelayFrame::Hello(hello)).await;
+            if ticket == "nobody" {
+                assert_eq!(leg.hear().await, Some(RelayFrame::Error { code: RelayError::Ticket, retry_ms: 0 }));
+            }
+        }
+        assert_eq!(*asked.lock().unwrap(), upgrades);
     }
 }
 
@@ -335,8 +378,8 @@ async fn a_browser_has_no_business_here() {
 async fn strangers_have_their_own_few_places_and_leave_them_when_they_are_known() {
     let book = Book::with(&["device"]);
     let (_relay, address) = relay(Settings { max_strangers: 2, ..Settings::default() }, &book).await;
-    let mut silent = Leg::dial(address).await;
-    let _other = Leg::dial(address).await;
+    let mut silent = Leg::dial(address, Role::Device).await;
+    let _other = Leg::dial(address, Role::Device).await;
     let full = knock(address).await;
     assert!(full.starts_with("HTTP/1.1 503 ") && full.to_ascii_lowercase().contains("retry-after: 3"), "{full}");
     let hello =
@@ -355,7 +398,7 @@ async fn a_relay_that_closes_sends_its_ends_elsewhere_writes_down_what_they_carr
     let address = device.1;
     technician.say(data(0, b"four")).await;
     assert_eq!(device.hear().await, Some(data(0, b"four")));
-    let mut silent = Leg::dial(address).await;
+    let mut silent = Leg::dial(address, Role::Device).await;
     relay.close(EndReason::RelayLost, Duration::from_secs(20)).await;
     let (session, carried) = (session(), Carried { up: 0, down: 4 });
     assert_eq!(book.reports().last(), Some(&Report::Bytes { session, carried }), "written when the relay is closed");

@@ -1,9 +1,13 @@
-//! Reaching the relay: TCP, the cloud's HTTPS certificate, the web socket upgrade.
+//! Reaching the relay: TCP, the cloud's HTTPS certificate, the upgrade: to raw frames where everybody between lets that
+//! through, to a web socket elsewhere.
 
 use std::{
     io,
     pin::Pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -12,7 +16,7 @@ use bytes::Bytes;
 use futures_util::{Sink, SinkExt as _, Stream, StreamExt as _};
 use rustls::pki_types::ServerName;
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt as _},
     net::TcpStream,
 };
 use tokio_rustls::TlsConnector;
@@ -22,12 +26,14 @@ use tokio_tungstenite::{
 };
 use url::Url;
 
-use super::{Proxy, ProxyError};
+use super::{PROTOCOL, Piece, Proxy, ProxyError, Raw, ReadAhead, proxy::hear};
 use crate::{Random, session::relay_frame::MAX_BYTES};
 
 /// Longest time for connection, TLS and upgrade together.
 const WITHIN: Duration = Duration::from_secs(20);
 
+/// Whoever does not know the upgrade may also not answer.
+const RAW_WITHIN: Duration = Duration::from_secs(5);
 /// A connection whose bytes nobody acknowledges for so long is broken (`TCP_USER_TIMEOUT`).
 const UNACKNOWLEDGED: Duration = Duration::from_secs(20);
 /// Most bytes that wait in the kernel before they are sent (`TCP_NOTSENT_LOWAT`).
@@ -71,29 +77,81 @@ pub enum DialError {
     Late(String),
 }
 
-/// The bytes under the web socket.
+/// The bytes under the frames.
 trait Wire: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Wire for T {}
 
-/// An open web socket to a relay, as binary messages.
-pub struct RelaySocket(WebSocketStream<Box<dyn Wire>>);
-
-/// Opens a web socket to a relay. `tls` trusts the cloud's HTTPS certificate.
-pub async fn dial(relay: &str, tls: Arc<rustls::ClientConfig>) -> Result<RelaySocket, DialError> {
-    dial_through(relay, tls, None).await
+/// How frames travel on a connection to the relay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// Upgraded to [`PROTOCOL`]: cheapest.
+    Raw,
+    /// A web socket: known to everybody between.
+    WebSocket,
 }
 
-/// The same through a proxy, when there is one. A relay without TLS is on this machine, where no proxy leads.
-pub async fn dial_through(
+/// An open connection to a relay, as binary messages.
+pub struct RelaySocket(Upgraded);
+
+enum Upgraded {
+    Raw(Box<Raw<Box<dyn Wire>>>),
+    WebSocket(Box<WebSocketStream<Box<dyn Wire>>>),
+}
+
+/// Opens connections to one relay, and remembers which way gets through. Clones remember together.
+#[derive(Clone)]
+pub struct Dialler {
+    relay: String,
+    tls: Arc<rustls::ClientConfig>,
+    proxy: Option<Proxy>,
+    random: Random,
+    /// Raw frames did not get through, and a web socket did.
+    web_only: Arc<AtomicBool>,
+}
+
+impl Dialler {
+    /// To `relay`, whose certificate `tls` trusts, through a proxy when there is one. A relay without TLS is on this
+    /// machine, where no proxy leads.
+    pub fn new(relay: String, tls: Arc<rustls::ClientConfig>, proxy: Option<Proxy>, random: Random) -> Self {
+        Self { relay, tls, proxy, random, web_only: Arc::default() }
+    }
+
+    /// Opens a connection.
+    pub async fn dial(&self) -> Result<RelaySocket, DialError> {
+        if !self.web_only.load(Ordering::Relaxed) {
+            match self.by(Way::Raw).await {
+                Err(DialError::Upgrade { at, source }) => {
+                    tracing::debug!(at, error = %source, "raw frames do not get through, trying a web socket");
+                }
+                reached => return reached,
+            }
+        }
+        let socket = self.by(Way::WebSocket).await?;
+        self.web_only.store(true, Ordering::Relaxed);
+        Ok(socket)
+    }
+
+    async fn by(&self, way: Way) -> Result<RelaySocket, DialError> {
+        reach(&self.relay, self.tls.clone(), self.proxy.as_ref().map(|proxy| (proxy, &self.random)), way).await
+    }
+}
+
+/// Opens a connection to a relay, this way only. `tls` trusts the cloud's HTTPS certificate.
+pub async fn dial(relay: &str, tls: Arc<rustls::ClientConfig>, way: Way) -> Result<RelaySocket, DialError> {
+    reach(relay, tls, None, way).await
+}
+
+async fn reach(
     relay: &str,
     tls: Arc<rustls::ClientConfig>,
     proxy: Option<(&Proxy, &Random)>,
+    way: Way,
 ) -> Result<RelaySocket, DialError> {
     let url = Url::parse(relay).map_err(|_| DialError::Address(relay.to_owned()))?;
     let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else {
         return Err(DialError::Address(relay.to_owned()));
     };
-    // The ticket travels in HELLO: plain web sockets are for one machine alone.
+    // The ticket travels in HELLO: connections without TLS are for one machine alone.
     let secure = match url.scheme() {
         "wss" => true,
         "ws" if is_loopback(&url) => false,
@@ -108,26 +166,46 @@ pub async fn dial_through(
             None => TcpStream::connect((host, port)).await.map_err(connect)?,
         };
         tune(&tcp).map_err(connect)?;
-        open(&url, host, tcp, secure.then_some(tls), &at).await
+        let wire = secured(host, tcp, secure.then_some(tls), &at).await?;
+        match way {
+            Way::Raw => upgrade_raw(&url, wire, &at).await,
+            Way::WebSocket => upgrade_web(&url, wire, &at).await,
+        }
     };
     tokio::time::timeout(WITHIN, opened).await.unwrap_or_else(|_| Err(DialError::Late(at.clone())))
 }
 
-async fn open(
-    url: &Url,
+async fn secured(
     host: &str,
     tcp: TcpStream,
     tls: Option<Arc<rustls::ClientConfig>>,
     at: &str,
-) -> Result<RelaySocket, DialError> {
-    let wire: Box<dyn Wire> = match tls {
-        None => Box::new(tcp),
-        Some(config) => {
-            let name = ServerName::try_from(host.to_owned()).map_err(|_| DialError::Address(url.to_string()))?;
-            let stream = TlsConnector::from(config).connect(name, tcp).await;
-            Box::new(stream.map_err(|source| DialError::Tls { at: at.to_owned(), source })?)
-        }
+) -> Result<Box<dyn Wire>, DialError> {
+    let Some(config) = tls else { return Ok(Box::new(tcp)) };
+    let name = ServerName::try_from(host.to_owned()).map_err(|_| DialError::Address(at.to_owned()))?;
+    let stream = TlsConnector::from(config).connect(name, ReadAhead::new(tcp)).await;
+    Ok(Box::new(stream.map_err(|source| DialError::Tls { at: at.to_owned(), source })?))
+}
+
+async fn upgrade_raw(url: &Url, mut wire: Box<dyn Wire>, at: &str) -> Result<RelaySocket, DialError> {
+    let refused = |source: io::Error| DialError::Upgrade { at: at.to_owned(), source: Box::new(source.into()) };
+    let path = &url[url::Position::BeforePath..url::Position::AfterQuery];
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {at}\r\nConnection: Upgrade\r\nUpgrade: {PROTOCOL}\r\n\r\n");
+    let answer = async {
+        wire.write_all(request.as_bytes()).await?;
+        wire.flush().await?;
+        hear(&mut wire).await
     };
+    let late = |_| Err(io::ErrorKind::TimedOut.into());
+    let head = tokio::time::timeout(RAW_WITHIN, answer).await.unwrap_or_else(late).map_err(refused)?;
+    if head.switches_to(PROTOCOL) {
+        Ok(RelaySocket(Upgraded::Raw(Box::new(Raw::new(wire)))))
+    } else {
+        Err(refused(io::Error::other(format!("it answered {}", head.said()))))
+    }
+}
+
+async fn upgrade_web(url: &Url, wire: Box<dyn Wire>, at: &str) -> Result<RelaySocket, DialError> {
     // Messages are whole relay frames already, so nothing is gained by holding them back.
     let config = WebSocketConfig::default()
         .max_message_size(Some(MAX_BYTES))
@@ -138,7 +216,7 @@ async fn open(
     let (socket, _) = client_async_with_config(url.as_str(), wire, Some(config))
         .await
         .map_err(|source| DialError::Upgrade { at: at.to_owned(), source: Box::new(source) })?;
-    Ok(RelaySocket(socket))
+    Ok(RelaySocket(Upgraded::WebSocket(Box::new(socket))))
 }
 
 /// Small frames leave at once, a peer that is gone is noticed, and what waits does so where it can still be overtaken.
@@ -169,8 +247,18 @@ impl Stream for RelaySocket {
     type Item = io::Result<Bytes>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let socket = match &mut self.0 {
+            Upgraded::WebSocket(socket) => socket,
+            Upgraded::Raw(raw) => {
+                return Poll::Ready(match ready!(raw.poll_next_unpin(cx)) {
+                    Some(Ok(Piece::Frame(bytes))) => Some(Ok(bytes)),
+                    Some(Ok(Piece::Closed)) | None => None,
+                    Some(Err(error)) => Some(Err(error)),
+                });
+            }
+        };
         loop {
-            return Poll::Ready(match ready!(self.0.poll_next_unpin(cx)) {
+            return Poll::Ready(match ready!(socket.poll_next_unpin(cx)) {
                 Some(Ok(Message::Binary(bytes))) => Some(Ok(bytes)),
                 Some(Ok(Message::Close(_))) | None => None,
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => continue,
@@ -187,18 +275,30 @@ impl Sink<Bytes> for RelaySocket {
     type Error = io::Error;
 
     fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.0.poll_ready_unpin(cx).map_err(broken)
+        match &mut self.0 {
+            Upgraded::Raw(raw) => raw.poll_ready_unpin(cx),
+            Upgraded::WebSocket(socket) => socket.poll_ready_unpin(cx).map_err(broken),
+        }
     }
 
     fn start_send(mut self: Pin<&mut Self>, message: Bytes) -> io::Result<()> {
-        self.0.start_send_unpin(Message::Binary(message)).map_err(broken)
+        match &mut self.0 {
+            Upgraded::Raw(raw) => raw.start_send_unpin(message),
+            Upgraded::WebSocket(socket) => socket.start_send_unpin(Message::Binary(message)).map_err(broken),
+        }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.0.poll_flush_unpin(cx).map_err(broken)
+        match &mut self.0 {
+            Upgraded::Raw(raw) => raw.poll_flush_unpin(cx),
+            Upgraded::WebSocket(socket) => socket.poll_flush_unpin(cx).map_err(broken),
+        }
     }
 
     fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.0.poll_close_unpin(cx).map_err(broken)
+        match &mut self.0 {
+            Upgraded::Raw(raw) => raw.poll_close_unpin(cx),
+            Upgraded::WebSocket(socket) => socket.poll_close_unpin(cx).map_err(broken),
+        }
     }
 }

@@ -1,10 +1,12 @@
-//! One web socket to the relay: how it is reached, how an end joins by it, and the words of its end.
+//! One connection to the relay, raw or a web socket: how it is reached, how an end joins by it, and the words of its end.
 //!
 //! What it carries is the [`line`](super::line)'s, which outlives it.
 
 mod dial;
 mod join;
 mod proxy;
+mod raw;
+mod read_ahead;
 
 use std::io;
 
@@ -12,9 +14,11 @@ use bytes::Bytes;
 use futures_util::{Sink, Stream};
 
 pub use self::{
-    dial::{DialError, RelaySocket, dial, dial_through},
+    dial::{DialError, Dialler, RelaySocket, Way, dial},
     join::{JoinError, join},
     proxy::{InvalidProxy, Proxy, ProxyError},
+    raw::{PROTOCOL, Piece, Raw},
+    read_ahead::ReadAhead,
 };
 use super::{
     Ending, Role,
@@ -23,7 +27,7 @@ use super::{
 };
 use crate::payload::EndReason;
 
-/// What a carrier needs of a web socket: whole binary messages, both ways.
+/// What a carrier needs of a connection: whole binary messages, both ways.
 pub trait Messages: Stream<Item = io::Result<Bytes>> + Sink<Bytes, Error = io::Error> + Unpin + Send {}
 
 impl<S: Stream<Item = io::Result<Bytes>> + Sink<Bytes, Error = io::Error> + Unpin + Send> Messages for S {}

@@ -29,10 +29,15 @@ where
     T: AsyncRead + AsyncWrite + Unpin,
 {
     poll_fn(|cx| {
-        let written = poll_write(channel, out, cx)?;
+        // What TLS still holds goes before it takes more: what lies there cannot be overtaken.
         // Flushing is free when there is nothing to flush, and needs no memory of whether there is.
+        let mut written = false;
         if let Poll::Ready(flushed) = Pin::new(&mut channel.io).poll_flush(cx) {
             flushed?;
+            written = poll_write(channel, out, cx)?;
+            if written && let Poll::Ready(flushed) = Pin::new(&mut channel.io).poll_flush(cx) {
+                flushed?;
+            }
         }
         if wants_input {
             channel.buffer.reserve(READ);

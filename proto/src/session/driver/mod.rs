@@ -33,7 +33,7 @@ pub use self::{
 use super::{
     Datagrams, Ending, Role, Stream,
     datagrams::Mail,
-    inner_frame::{InnerFrame, OpenError, ResetCode, StreamId},
+    inner_frame::{EVEN_PAYLOAD, InnerFrame, OpenError, ResetCode, StreamId},
     line::{LineState, LineView},
     mux::{Event, Impossible, Mux, Settings},
     pipe::Pipe,
@@ -86,19 +86,19 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
         let (incoming, incoming_out) = mpsc::unbounded_channel();
         let (notices, notices_out) = mpsc::unbounded_channel();
         let (interactive, asked) = mpsc::channel(16);
-        let (bulk, asked_of_bulk) = mpsc::channel(8);
-        let counters = Arc::new(Counters::default());
+        let (bulk, asked_of_bulk) = mpsc::channel(4);
+        let (counters, tempo) = (Arc::new(Counters::default()), line.tempo().clone());
         let driver = Self {
             channel,
             role,
             mux: Mux::new(role, settings, Instant::now().into_std()),
-            out: BytesMut::with_capacity(QUEUE),
+            out: BytesMut::new(),
             line,
             attached: HashMap::new(),
             opening: HashMap::new(),
             wanted: HashMap::new(),
             orders: orders_in,
-            asks: Asks { interactive, bulk },
+            asks: Asks { interactive, bulk, tempo },
             asked,
             asked_of_bulk,
             ready: mpsc::unbounded_channel(),
@@ -122,12 +122,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
 
     async fn until_end(&mut self) -> Ending {
         let mut timer = std::pin::pin!(tokio::time::sleep_until(self.mux.poll_timeout().into()));
-        let (mut batch, mut bulk) = (Vec::with_capacity(16), Vec::with_capacity(8));
+        let (mut batch, mut bulk) = (Vec::with_capacity(8), Vec::with_capacity(2));
         loop {
             if let Some(ending) = self.dispatch() {
                 return ending;
             }
-            self.mux.poll_transmit(&mut self.out, QUEUE);
+            let stride = self.line.tempo().stride();
+            self.mux.poll_transmit(&mut self.out, stride);
             let timeout = self.mux.poll_timeout().into();
             if timer.deadline() != timeout {
                 timer.as_mut().reset(timeout);
@@ -149,10 +150,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
                     self.forget(stream);
                 },
                 () = timer.as_mut() => self.mux.handle_timeout(Instant::now().into_std()),
-                _ = self.asked.recv_many(&mut batch, 16), if urgent => for asked in batch.drain(..) {
+                _ = self.asked.recv_many(&mut batch, 8), if urgent => for asked in batch.drain(..) {
                     self.ask(asked);
                 },
-                _ = self.asked_of_bulk.recv_many(&mut bulk, 8), if room => {
+                _ = self.asked_of_bulk.recv_many(&mut bulk, 2), if room => {
                     // What went the fast way before may have come after the look above, when senders run beside this.
                     while let Ok(asked) = self.asked.try_recv() {
                         self.ask(asked);
@@ -290,10 +291,14 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
 
     fn ask(&mut self, asked: Asked) {
         match asked {
-            Asked::Send(stream, bytes, class) => {
-                let length = bytes.len() as u64;
-                // A stream that was reset meanwhile takes nothing more, and its owner learns it from its pipe.
-                if self.mux.send(stream, bytes, class).is_ok() {
+            Asked::Send(stream, mut bytes, class) => {
+                while !bytes.is_empty() {
+                    let payload = bytes.split_to(bytes.len().min(EVEN_PAYLOAD));
+                    let length = payload.len() as u64;
+                    // A stream that was reset meanwhile takes nothing more, and its owner learns it from its pipe.
+                    if self.mux.send(stream, payload, class).is_err() {
+                        break;
+                    }
                     self.counters.sent.fetch_add(length, Ordering::Relaxed);
                 }
             }

@@ -25,6 +25,9 @@ pub const MAX_BYTES: usize = 16 * 1024;
 pub const HEADER: usize = 8;
 /// The largest payload.
 pub const MAX_PAYLOAD: usize = MAX_BYTES - HEADER;
+/// The payload of a frame that is one of many: four of them, encrypted, fill one frame to the relay and leave nothing
+/// over for a second.
+pub const EVEN_PAYLOAD: usize = MAX_PAYLOAD - 32;
 
 /// The number of a stream. The technician's are odd, the device's even, so that both may open without asking.
 pub type StreamId = u32;

@@ -18,7 +18,7 @@ use crate::session::{
 /// What has arrived and nobody reads stops the reading here,
 const READ_AHEAD: usize = 256 * 1024;
 /// or here, while this end cannot write before the other's acknowledgement is read.
-const READ_FOR_ACKS: usize = 8 * 1024 * 1024;
+const READ_FOR_ACKS: usize = super::KEEPS;
 /// A carrier that carried less long is not worth another at once.
 const STEADY: std::time::Duration = std::time::Duration::from_secs(2);
 
@@ -131,7 +131,10 @@ impl<S: Messages + 'static> Line<S> {
         let ahead = if self.machine.is_full() { READ_FOR_ACKS } else { READ_AHEAD };
         while self.machine.waiting() < ahead {
             let Way::Joined(leg) = &mut self.way else { return Ok(()) };
-            let Poll::Ready(message) = leg.socket.poll_next_unpin(cx) else { break };
+            let Poll::Ready(message) = leg.socket.poll_next_unpin(cx) else {
+                self.machine.paused(now.into_std());
+                break;
+            };
             let message = message.ok_or(io::ErrorKind::UnexpectedEof)??;
             leg.heard();
             if let Some(frame) = RelayFrame::decode(message).map_err(io::Error::other)? {
@@ -178,7 +181,12 @@ impl<S: Messages + 'static> Line<S> {
         let taken = match frame {
             RelayFrame::Data { .. } | RelayFrame::Ack { .. } | RelayFrame::Sync { .. } => {
                 leg.used(now);
-                self.machine.handle(frame, now.into_std())
+                let acknowledged = matches!(frame, RelayFrame::Ack { .. });
+                let handled = self.machine.handle(frame, now.into_std());
+                if acknowledged {
+                    self.tempo.follow(&self.machine);
+                }
+                handled
             }
             RelayFrame::PeerUp { version, epoch } => {
                 let paired = self.machine.paired(version, epoch);

@@ -12,15 +12,23 @@ use std::{
 
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 
+use super::flight::{Flight, LEAST, Stamp};
 use crate::session::{
     pieces::Pieces,
     relay_frame::{DATA_HEADER, MAX_DATA, RESUMES, RelayFrame, put_data_header},
 };
 
 /// An acknowledgement is due after this many bytes,
-const ACK_EVERY: u64 = 64 * 1024;
+const ACK_EVERY: u64 = 256 * 1024;
+/// or after so many when nothing more has arrived and the last one is this long ago,
+const ACK_PAUSE: u64 = LEAST as u64 / 2;
+const ACK_APART: Duration = Duration::from_millis(1);
 /// and at the latest this long after the first of them.
-const ACK_WITHIN: Duration = Duration::from_millis(50);
+const ACK_WITHIN: Duration = Duration::from_millis(10);
+/// What TLS adds to the bytes of one frame, and a little for frames between those of a stream.
+const RECORDS: usize = 4 * 22 + 30;
+/// No frame is cut shorter than this because of what is under way.
+const SHORTEST: usize = 4 * 1024;
 /// What a kept frame costs besides its payload.
 const FRAME_COST: usize = DATA_HEADER + 64;
 
@@ -52,8 +60,8 @@ pub struct Machine {
 
 #[derive(Debug)]
 struct Outgoing {
-    /// Sent or to be sent, and not acknowledged; each with the offset after its last byte.
-    kept: VecDeque<(u64, Bytes)>,
+    /// Sent or to be sent, and not acknowledged.
+    kept: VecDeque<Kept>,
     /// How many of `kept` were sent in this pairing.
     sent: usize,
     /// What `kept` costs, and what it may.
@@ -65,6 +73,22 @@ struct Outgoing {
     acknowledged: u64,
     /// Everything before was sent at least once, in whichever pairing.
     highest: u64,
+    flight: Flight,
+}
+
+#[derive(Debug)]
+struct Kept {
+    /// Offset after the last byte.
+    end: u64,
+    frame: Bytes,
+    /// Of when it was last sent.
+    stamp: Option<Stamp>,
+}
+
+impl Kept {
+    fn payload(&self) -> usize {
+        self.frame.len() - DATA_HEADER
+    }
 }
 
 #[derive(Debug, Default)]
@@ -73,6 +97,7 @@ struct Incoming {
     next: u64,
     /// What was last said to have arrived.
     told: u64,
+    told_at: Option<Instant>,
     /// When it must be told.
     tell_at: Option<Instant>,
     ready: Pieces,
@@ -103,8 +128,17 @@ impl Machine {
     /// A line before its first byte, which keeps at most `limit` bytes that are not acknowledged.
     pub fn new(limit: usize) -> Self {
         Self {
-            out: Outgoing { kept: VecDeque::new(), sent: 0, cost: 0, limit, end: 0, acknowledged: 0, highest: 0 },
-            incoming: Incoming { next: 0, told: 0, tell_at: None, ready: Pieces::default(), waiting: 0 },
+            out: Outgoing {
+                kept: VecDeque::new(),
+                sent: 0,
+                cost: 0,
+                limit,
+                end: 0,
+                acknowledged: 0,
+                highest: 0,
+                flight: Flight::new(),
+            },
+            incoming: Incoming { next: 0, told: 0, told_at: None, tell_at: None, ready: Pieces::default(), waiting: 0 },
             pairing: None,
             met_before: false,
         }
@@ -119,6 +153,7 @@ impl Machine {
         self.met_before = true;
         self.incoming.tell_at = None;
         self.out.sent = 0;
+        self.out.flight = Flight::new();
         let heard = match (resumes, self.out.highest) {
             (false, _) => Heard::Synced,
             (true, 0) => Heard::Assumed,
@@ -151,7 +186,7 @@ impl Machine {
             }
             // A late frame of an earlier pairing.
             _ if pairing.heard != Heard::Synced => Ok(()),
-            RelayFrame::Ack { next } => self.out.acknowledge(next),
+            RelayFrame::Ack { next } => self.out.arrived(next, now),
             RelayFrame::Data { seq, payload } => self.incoming.arrived(seq, payload, now),
             _ => Ok(()),
         }
@@ -160,15 +195,15 @@ impl Machine {
     /// Keeps as much of the slices as there is room for in one frame, and gives how much; 0 when the other end has to
     /// acknowledge first, or what was written before has not left yet.
     pub fn write(&mut self, slices: &[impl Deref<Target = [u8]>]) -> usize {
-        let Outgoing { kept, sent, cost, limit, end, .. } = &mut self.out;
-        if *sent < kept.len() {
+        if self.has_unsent() {
             return 0;
         }
         let offered: usize = slices.iter().map(|slice| slice.len()).sum();
-        let length = offered.min(MAX_DATA).min((*limit - *cost).saturating_sub(FRAME_COST));
+        let length = offered.min(self.out.room());
         if length == 0 {
             return 0;
         }
+        let Outgoing { kept, cost, end, .. } = &mut self.out;
         let mut frame = BytesMut::with_capacity(DATA_HEADER + length);
         put_data_header(&mut frame, *end);
         for slice in slices {
@@ -177,7 +212,7 @@ impl Machine {
         }
         *end += length as u64;
         *cost += length + FRAME_COST;
-        kept.push_back((*end, frame.freeze()));
+        kept.push_back(Kept { end: *end, frame: frame.freeze(), stamp: None });
         length
     }
 
@@ -209,18 +244,35 @@ impl Machine {
         let pairing = self.pairing.as_mut()?;
         if pairing.say {
             pairing.say = false;
-            return Some(RelayFrame::Sync { epoch: pairing.epoch, next: self.incoming.tell() }.encode());
+            return Some(RelayFrame::Sync { epoch: pairing.epoch, next: self.incoming.tell(now) }.encode());
         }
         if self.incoming.is_due(now) {
-            return Some(RelayFrame::Ack { next: self.incoming.tell() }.encode());
+            return Some(RelayFrame::Ack { next: self.incoming.tell(now) }.encode());
         }
         if pairing.heard == Heard::Nothing {
             return None;
         }
-        let (end, frame) = self.out.kept.get(self.out.sent)?;
-        self.out.sent += 1;
-        self.out.highest = self.out.highest.max(*end);
-        Some(frame.clone())
+        self.out.poll_transmit(now)
+    }
+
+    /// Nothing more has arrived: the other end need not wait for its acknowledgement until more has.
+    pub fn paused(&mut self, now: Instant) {
+        let incoming = &mut self.incoming;
+        if incoming.next - incoming.told >= ACK_PAUSE {
+            let many = incoming.next - incoming.told >= 64 * 1024;
+            let at = incoming.told_at.filter(|_| !many).map_or(now, |told| now.max(told + ACK_APART));
+            incoming.tell_at = incoming.tell_at.map(|before| before.min(at));
+        }
+    }
+
+    /// Bytes that are worth handing over at once, before they are encrypted: what the way carries in a moment.
+    pub fn stride(&self) -> usize {
+        self.out.longest() - RECORDS
+    }
+
+    /// What the way carries in so long, as far as is known.
+    pub fn carries(&self, within: Duration) -> usize {
+        self.out.flight.carries(within)
     }
 
     /// Whether [`poll_transmit`](Self::poll_transmit) has something.
@@ -242,8 +294,8 @@ impl Machine {
     }
 
     /// Whether nothing can be written before the other end acknowledges.
-    pub const fn is_full(&self) -> bool {
-        self.out.limit - self.out.cost <= FRAME_COST
+    pub fn is_full(&self) -> bool {
+        self.out.room() == 0
     }
 
     /// Offset of the next byte that is expected.
@@ -258,20 +310,54 @@ impl Machine {
 }
 
 impl Outgoing {
-    /// Everything before `next` has arrived. What comes late or twice changes nothing.
-    fn acknowledge(&mut self, next: u64) -> Result<(), Violation> {
+    /// Bytes of payload that the next frame may have.
+    fn room(&self) -> usize {
+        let kept = self.limit.saturating_sub(self.cost).saturating_sub(FRAME_COST);
+        let under_way = usize::try_from(self.end - self.acknowledged).unwrap_or(usize::MAX);
+        let way = self.flight.bound().saturating_sub(under_way);
+        // A frame with a few bytes costs as much as a long one: the next acknowledgement is waited for instead.
+        if way < SHORTEST && under_way > 0 { 0 } else { kept.min(self.longest()).min(way) }
+    }
+
+    /// Bytes of payload that any frame may have: on a slow way a long frame keeps others waiting.
+    fn longest(&self) -> usize {
+        (self.flight.bound() / 4).clamp(SHORTEST, MAX_DATA)
+    }
+
+    fn poll_transmit(&mut self, now: Instant) -> Option<Bytes> {
+        let kept = self.kept.get_mut(self.sent)?;
+        let begins = kept.end - kept.payload() as u64;
+        let under_way = usize::try_from(begins.saturating_sub(self.acknowledged)).unwrap_or(usize::MAX);
+        kept.stamp = Some(self.flight.sent(now, self.acknowledged, under_way));
+        self.sent += 1;
+        self.highest = self.highest.max(kept.end);
+        Some(kept.frame.clone())
+    }
+
+    /// The other end says that everything before `next` has arrived.
+    fn arrived(&mut self, next: u64, now: Instant) -> Result<(), Violation> {
+        let last = self.acknowledge(next)?;
+        if let Some(stamp) = last.and_then(|kept| kept.stamp) {
+            self.flight.arrived(stamp, next, now);
+        }
+        Ok(())
+    }
+
+    /// Forgets everything before `next`, and gives the last that is forgotten. What comes late or twice changes nothing.
+    fn acknowledge(&mut self, next: u64) -> Result<Option<Kept>, Violation> {
         if next > self.highest {
             return Err(Violation::NeverSent);
         }
-        while let Some((end, frame)) = self.kept.front()
-            && *end <= next
+        let mut last = None;
+        while self.kept.front().is_some_and(|kept| kept.end <= next)
+            && let Some(kept) = self.kept.pop_front()
         {
-            self.cost -= frame.len() - DATA_HEADER + FRAME_COST;
-            self.kept.pop_front();
+            self.cost -= kept.payload() + FRAME_COST;
             self.sent = self.sent.saturating_sub(1);
+            last = Some(kept);
         }
         self.acknowledged = self.acknowledged.max(next);
-        Ok(())
+        Ok(last)
     }
 
     /// Goes on from `next`, in whole frames: the other end skips what it has already.
@@ -282,7 +368,7 @@ impl Outgoing {
         if !sent_rightly {
             self.sent = 0;
         }
-        self.acknowledge(next)
+        self.acknowledge(next).map(drop)
     }
 }
 
@@ -305,8 +391,9 @@ impl Incoming {
         self.next - self.told >= ACK_EVERY || self.tell_at.is_some_and(|at| at <= now)
     }
 
-    const fn tell(&mut self) -> u64 {
+    const fn tell(&mut self, now: Instant) -> u64 {
         self.told = self.next;
+        self.told_at = Some(now);
         self.tell_at = None;
         self.next
     }

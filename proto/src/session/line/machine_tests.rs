@@ -212,22 +212,45 @@ fn the_first_bytes_wait_for_nobodys_word() {
     assert_eq!(near.poll_transmit(now), None, "nothing is sent twice");
 }
 
+/// A whole frame of a stream's bytes arrives at this end.
+fn arrives(end: &mut Machine, bytes: usize, now: Instant) {
+    let frame = RelayFrame::Data { seq: end.expected(), payload: vec![1; bytes].into() };
+    end.handle(frame, now).unwrap();
+}
+
 #[test]
-fn an_acknowledgement_comes_after_64_kib_or_50_ms() {
+fn an_acknowledgement_comes_after_256_kib_or_a_pause_or_10_ms() {
     let now = Instant::now();
-    let mut ends = met();
-    pump(&mut ends, now);
-    ends[0].write(&[b"x".as_slice()]);
-    pump(&mut ends, now);
-    assert!(ends[0].kept() > 0);
-    assert_eq!(ends[1].poll_timeout(), Some(now + ACK_WITHIN));
-    pump(&mut ends, now + ACK_WITHIN);
-    assert_eq!((ends[0].kept(), ends[1].poll_timeout()), (0, None));
-    for _ in 0..2 {
-        ends[0].write(&[vec![1; 40_000]]);
-        pump(&mut ends, now);
+    let [_, mut end] = met();
+    let acknowledges = |end: &mut Machine, now| {
+        let frame = end.poll_transmit(now).map(|frame| RelayFrame::decode(frame).unwrap().unwrap());
+        assert!(frame.is_none() || frame == Some(RelayFrame::Ack { next: end.expected() }), "{frame:?}");
+        frame.is_some()
+    };
+    assert!(end.poll_transmit(now).is_some(), "SYNC");
+    end.handle(RelayFrame::Sync { epoch: 7, next: 0 }, now).unwrap();
+    arrives(&mut end, 1, now);
+    end.paused(now);
+    assert!(!acknowledges(&mut end, now), "a byte is not worth a frame of its own at once");
+    assert_eq!(end.poll_timeout(), Some(now + ACK_WITHIN));
+    let later = now + ACK_WITHIN;
+    assert!(acknowledges(&mut end, later) && end.poll_timeout().is_none());
+    for _ in 0..3 {
+        arrives(&mut end, 64_000, later);
+        assert!(!acknowledges(&mut end, later), "more may come");
     }
-    assert_eq!(ends[0].kept(), 0);
+    arrives(&mut end, 64 * 1024, later);
+    arrives(&mut end, 64 * 1024, later);
+    assert!(acknowledges(&mut end, later));
+    arrives(&mut end, 9000, later);
+    end.paused(later);
+    assert!(!acknowledges(&mut end, later), "not so soon after the last");
+    assert_eq!(end.poll_timeout(), Some(later + ACK_APART));
+    assert!(acknowledges(&mut end, later + ACK_APART));
+    let quiet = later + Duration::from_secs(1);
+    arrives(&mut end, 9000, quiet);
+    end.paused(quiet);
+    assert!(acknowledges(&mut end, quiet), "a pause is answered at once");
 }
 
 #[test]

@@ -5,10 +5,12 @@
 //! owner of a [`Line`] polls it, no task of its own runs.
 
 mod drive;
+mod flight;
 mod io;
 mod leg;
 mod machine;
 mod retry;
+mod tempo;
 mod view;
 
 use std::{
@@ -28,6 +30,7 @@ use tokio::{
 use self::{leg::Leg, retry::Retry};
 pub use self::{
     machine::{Machine, Violation},
+    tempo::Tempo,
     view::{LineState, LineView},
 };
 use super::{
@@ -42,10 +45,9 @@ pub const AWAY: Duration = Duration::from_secs(90);
 /// Longest farewell.
 const FAREWELL: Duration = Duration::from_secs(2);
 
-/// Most ciphertext that the technician's program keeps for another carrier.
-pub const TECHNICIAN_KEEPS: usize = 8 * 1024 * 1024;
-/// Most ciphertext that a device keeps for another carrier.
-pub const DEVICE_KEEPS: usize = 4 * 1024 * 1024;
+/// Most ciphertext that an end keeps for another carrier: 200 MB/s on a way of 40 ms. How much it keeps is what its way
+/// carries in little more than a round trip.
+pub const KEEPS: usize = 8 * 1024 * 1024;
 
 /// Opens another connection to the relay.
 pub type Redial<S> = Box<dyn FnMut() -> BoxFuture<'static, Result<S, DialError>> + Send>;
@@ -80,6 +82,7 @@ pub struct Line<S> {
     timer: Pin<Box<Sleep>>,
     end: Arc<OnceLock<CarrierEnd>>,
     state: watch::Sender<LineState>,
+    tempo: Arc<Tempo>,
 }
 
 /// Where the way to the relay stands.
@@ -141,6 +144,7 @@ impl<S: Messages + 'static> Line<S> {
             timer: Box::pin(sleep_until(now)),
             end: Arc::default(),
             state: watch::Sender::new(LineState::Away { since: now }),
+            tempo: Arc::default(),
         };
         // The relay ends the wait itself; this is for a relay that does not.
         let within = Duration::from_secs(u64::from(welcome.wait_s)) + AWAY;
@@ -160,7 +164,7 @@ impl<S: Messages + 'static> Line<S> {
 
     /// Where the line stands and how it ended, also while TLS owns it.
     pub fn view(&self) -> LineView {
-        LineView::new(self.end.clone(), self.state.subscribe())
+        LineView::new(self.end.clone(), self.state.subscribe(), self.tempo.clone())
     }
 
     /// Sends what was written, tells the relay, and through it the other end, why this end leaves, and closes. Best

@@ -4,6 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use tokio::{sync::watch, time::Instant};
 
+use super::Tempo;
 use crate::session::carrier::CarrierEnd;
 
 /// Whether bytes reach the other end.
@@ -26,16 +27,22 @@ pub enum LineState {
 pub struct LineView {
     end: Arc<OnceLock<CarrierEnd>>,
     state: watch::Receiver<LineState>,
+    tempo: Arc<Tempo>,
 }
 
 impl LineView {
-    pub(super) const fn new(end: Arc<OnceLock<CarrierEnd>>, state: watch::Receiver<LineState>) -> Self {
-        Self { end, state }
+    pub(super) const fn new(
+        end: Arc<OnceLock<CarrierEnd>>,
+        state: watch::Receiver<LineState>,
+        tempo: Arc<Tempo>,
+    ) -> Self {
+        Self { end, state, tempo }
     }
 
     /// Of a stream that is no line: it is always up and never says how it ended.
     pub fn of_a_stream() -> Self {
-        Self::new(Arc::default(), watch::Sender::new(LineState::Up { since: Instant::now() }).subscribe())
+        let state = watch::Sender::new(LineState::Up { since: Instant::now() }).subscribe();
+        Self::new(Arc::default(), state, Arc::default())
     }
 
     /// Of a stream that ended like this.
@@ -54,6 +61,11 @@ impl LineView {
     /// Where it stands.
     pub fn state(&self) -> LineState {
         *self.state.borrow()
+    }
+
+    /// How fast it is.
+    pub(in crate::session) const fn tempo(&self) -> &Arc<Tempo> {
+        &self.tempo
     }
 
     /// Waits until it stands elsewhere; `None` when the line is gone.

@@ -98,8 +98,9 @@ pub struct Mux {
 
 /// More frames than this wait for the carrier only when the peer stopped reading: the driver then stops reading it.
 const MAX_CONTROL: usize = 512;
-/// A way is never counted as shorter: on one machine the streams' owners take longer than the way.
-const SHORTEST_WAY: Duration = Duration::from_millis(1);
+/// A way is never counted as shorter: on one machine the streams' owners take longer than the way, and each return of
+/// credit costs a frame.
+const SHORTEST_WAY: Duration = Duration::from_millis(4);
 /// The largest window any end may give.
 const MAX_WINDOW: u32 = 16 * 1024 * 1024;
 

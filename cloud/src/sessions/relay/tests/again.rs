@@ -73,7 +73,7 @@ async fn an_end_that_does_not_come_again_in_time_ends_the_session() {
 #[tokio::test]
 async fn a_secret_that_nobody_pledged_looks_like_an_unknown_ticket() {
     let (_book, _relay, device, _technician) = paired(Settings::default()).await;
-    let mut stranger = Leg::dial(device.1).await;
+    let mut stranger = Leg::dial(device.1, Role::Technician).await;
     let (version, ticket) = (VERSION, "technician".to_owned());
     let hello = Hello { version, role: Role::Device, carrier: 0, ticket, resume: Some(0), pledge: None };
     stranger.say(RelayFrame::Hello(hello)).await;

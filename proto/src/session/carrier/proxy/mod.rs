@@ -10,7 +10,7 @@ use std::{fmt, io, net::IpAddr, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
 };
 use url::Url;
@@ -238,7 +238,7 @@ fn request(target: &str, authorization: Option<&str>) -> Vec<u8> {
 }
 
 /// Reads one head and not a byte more: what follows it is the connection, or the body.
-async fn hear(tcp: &mut TcpStream) -> io::Result<Head> {
+pub(super) async fn hear(tcp: &mut (impl AsyncRead + Unpin)) -> io::Result<Head> {
     let mut bytes = Vec::new();
     while !bytes.ends_with(b"\r\n\r\n") {
         if bytes.len() == MAX_HEAD {
