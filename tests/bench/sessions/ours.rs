@@ -57,15 +57,14 @@ impl Ours {
         delay: Option<Duration>,
     ) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
-        let mut setup = AgentSetup { program: Some(agent.to_owned()), ..AgentSetup::default() }
+        let setup = AgentSetup { program: Some(agent.to_owned()), ..AgentSetup::default() }
             .with_service(SERVICE, load)
             .set("remote_access.opens_per_second", "1000000");
         let raw = if carriers == Carriers::Raw { "true" } else { "false" };
         let (mut cloud, mut wire) = (CloudSetup::default().set("sessions.raw_carriers", raw), None);
         if let Some(delay) = delay {
             let port = free_port()?;
-            cloud = cloud.set("device_url", &format!("\"https://localhost:{port}\""));
-            setup = setup.set("cloud.relay_url", &format!("\"wss://localhost:{port}\""));
+            cloud.front = Some(port);
             wire = Some((port, delay));
         }
         let cloud = TestCloud::start(cloud).await?;

@@ -8,8 +8,10 @@ use std::time::{Duration, Instant};
 
 /// Before anything is known.
 const FIRST: usize = 64 * 1024;
-/// Never fewer: the other end acknowledges half of this at once.
-pub(super) const LEAST: usize = 16 * 1024;
+/// Never fewer.
+const LEAST: usize = 16 * 1024;
+/// Under way while the way is let run empty: one frame, which the other end acknowledges at once.
+pub(super) const ALONE: usize = 4 * 1024;
 /// Bytes may wait so long on the way, or as long again as the way itself takes: less, and a program that is not
 /// scheduled for a moment, or acknowledges not every frame, leaves the way idle.
 const WAITS: Duration = Duration::from_millis(2);
@@ -57,7 +59,7 @@ impl Flight {
 
     /// Bytes that may be under way.
     pub(super) const fn bound(&self) -> usize {
-        if self.emptying { LEAST } else { self.bound }
+        if self.emptying { ALONE } else { self.bound }
     }
 
     /// What the way carries in this time.
@@ -69,7 +71,7 @@ impl Flight {
     pub(super) fn sent(&self, now: Instant, acknowledged: u64, under_way: usize) -> Stamp {
         // While nothing is under way nothing can be acknowledged: that time says nothing of the way.
         let acknowledged_at = self.acknowledged_at.filter(|_| under_way > 0).unwrap_or(now);
-        Stamp { at: now, acknowledged, acknowledged_at, after_empty: self.emptying && under_way <= LEAST }
+        Stamp { at: now, acknowledged, acknowledged_at, after_empty: self.emptying && under_way < ALONE }
     }
 
     /// The frame of this stamp, and everything before `acknowledged`, has arrived.

@@ -12,7 +12,7 @@ use std::{
 
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 
-use super::flight::{Flight, LEAST, Stamp};
+use super::flight::{ALONE, Flight, Stamp};
 use crate::session::{
     pieces::Pieces,
     relay_frame::{DATA_HEADER, MAX_DATA, RESUMES, RelayFrame, put_data_header},
@@ -21,14 +21,14 @@ use crate::session::{
 /// An acknowledgement is due after this many bytes,
 const ACK_EVERY: u64 = 256 * 1024;
 /// or after so many when nothing more has arrived and the last one is this long ago,
-const ACK_PAUSE: u64 = LEAST as u64 / 2;
+const ACK_PAUSE: u64 = ALONE as u64;
 const ACK_APART: Duration = Duration::from_millis(1);
 /// and at the latest this long after the first of them.
 const ACK_WITHIN: Duration = Duration::from_millis(10);
 /// What TLS adds to the bytes of one frame, and a little for frames between those of a stream.
 const RECORDS: usize = 4 * 22 + 30;
 /// No frame is cut shorter than this because of what is under way.
-const SHORTEST: usize = 4 * 1024;
+const SHORTEST: usize = ALONE;
 /// What a kept frame costs besides its payload.
 const FRAME_COST: usize = DATA_HEADER + 64;
 
