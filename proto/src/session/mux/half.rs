@@ -132,6 +132,11 @@ impl Inbound {
         Some(returned)
     }
 
+    /// The window it began with.
+    pub(super) const fn first(&self) -> u32 {
+        self.initial
+    }
+
     pub(super) const fn finish(&mut self) -> Result<(), Violation> {
         if std::mem::replace(&mut self.finished, true) { Err(Violation::OutOfPlace) } else { Ok(()) }
     }

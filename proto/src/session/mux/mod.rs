@@ -81,6 +81,13 @@ impl State {
             Self::Wanted { .. } => 0,
         }
     }
+
+    const fn first_window(&self) -> Option<u32> {
+        match self {
+            Self::Asked { inbound } | Self::Live { inbound, .. } => Some(inbound.first()),
+            Self::Wanted { .. } => None,
+        }
+    }
 }
 
 /// One end's streams.
@@ -101,6 +108,8 @@ const MAX_CONTROL: usize = 512;
 /// A way is never counted as shorter: on one machine the streams' owners take longer than the way, and each return of
 /// credit costs a frame.
 const SHORTEST_WAY: Duration = Duration::from_millis(4);
+/// Streams of one session that begin with a whole window.
+const WHOLE_WINDOWS: usize = 8;
 /// The largest window any end may give.
 const MAX_WINDOW: u32 = 16 * 1024 * 1024;
 
@@ -130,8 +139,9 @@ impl Mux {
         }
         let stream = self.next_own;
         self.next_own = stream.checked_add(2).ok_or(Impossible::Limit)?;
-        let inbound = Inbound::new(self.settings.window);
-        let open = Open { credit: self.settings.window, ..open };
+        let window = self.first_window();
+        let inbound = Inbound::new(window);
+        let open = Open { credit: window, ..open };
         self.streams.insert(stream, State::Asked { inbound });
         self.queue(InnerFrame::Open { stream, open });
         Ok(stream)
@@ -140,10 +150,11 @@ impl Mux {
     /// The target of a wanted stream is connected. Gives the bytes that may be sent at once.
     pub fn accept(&mut self, stream: StreamId, connect: Duration, local: String) -> Result<u32, Impossible> {
         let Some(State::Wanted { outbound }) = self.streams.remove(&stream) else { return Err(Impossible::Over) };
-        let (inbound, sendable) = (Inbound::new(self.settings.window), outbound.credit());
+        let window = self.first_window();
+        let (inbound, sendable) = (Inbound::new(window), outbound.credit());
         self.streams.insert(stream, State::Live { outbound, inbound });
         let connect_us = u32::try_from(connect.as_micros()).unwrap_or(u32::MAX);
-        self.queue(InnerFrame::OpenOk { stream, credit: self.settings.window, connect_us, local });
+        self.queue(InnerFrame::OpenOk { stream, credit: window, connect_us, local });
         Ok(sendable)
     }
 
@@ -356,6 +367,14 @@ impl Mux {
     /// The last measured round trip.
     pub const fn round_trip(&self) -> Option<Duration> {
         self.liveness.round_trip()
+    }
+
+    /// Many streams that nobody reads must not cost much: those beyond the first few begin with less, and grow as soon
+    /// as they are read.
+    fn first_window(&self) -> u32 {
+        let has_whole = |state: &&State| state.first_window() == Some(self.settings.window);
+        let whole = self.streams.values().filter(has_whole).count();
+        if whole < WHOLE_WINDOWS { self.settings.window } else { self.settings.window / 8 }
     }
 
     fn queue(&mut self, frame: InnerFrame) {

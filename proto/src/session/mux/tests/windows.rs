@@ -44,3 +44,26 @@ fn streams_share_what_windows_may_grow_by() {
     pair.settle();
     assert_eq!(widest_window(&mut pair, other, Duration::ZERO), 3000, "what a stream had is free after it");
 }
+
+#[test]
+fn all_the_streams_of_a_device_that_nobody_reads_hold_less_than_a_mebibyte() {
+    let mut pair = Pair::new(Settings { opens_per_second: 100, ..Settings::DEVICE });
+    let streams: Vec<StreamId> = (0..Settings::DEVICE.max_streams).map(|_| pair.open()).collect();
+    let held: u32 = streams.iter().map(|stream| pair.ends[0].sendable(*stream)).sum();
+    assert!(held < 1 << 20, "{held} bytes");
+    let (first, last) = (pair.ends[0].sendable(streams[0]), pair.ends[0].sendable(streams[63]));
+    assert_eq!((first, last), (64 * 1024, 8 * 1024));
+    pair.ends[0].reset(streams[0], ResetCode::Cancelled);
+    pair.settle();
+    pair.events(1);
+    let next = pair.open();
+    assert_eq!(pair.ends[0].sendable(next), 64 * 1024, "there is room for a whole one again");
+    for _ in 0..50 {
+        pair.ends[0].send(streams[63], vec![1; 4096].into(), Class::Interactive).unwrap();
+        pair.settle();
+        pair.ends[1].consumed(streams[63], 4096, pair.now);
+        pair.settle();
+    }
+    let grown = pair.ends[0].sendable(streams[63]);
+    assert!(grown > 64 * 1024, "one that is read grows: {grown}");
+}
