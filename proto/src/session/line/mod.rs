@@ -170,13 +170,14 @@ impl<S: Messages + 'static> Line<S> {
     /// Sends what was written, tells the relay, and through it the other end, why this end leaves, and closes. Best
     /// effort: within two seconds, and not without a carrier.
     pub async fn leave(&mut self, reason: EndReason) {
-        let farewell = async {
-            std::future::poll_fn(|cx| self.poll_sent(cx)).await;
-            let Way::Joined(leg) = &mut self.way else { return Ok(()) };
+        // The word itself is said in any case: without it the other end would wait for this one to come again.
+        let _ = timeout(FAREWELL, std::future::poll_fn(|cx| self.poll_sent(cx))).await;
+        let Way::Joined(leg) = &mut self.way else { return };
+        let word = async {
             leg.socket.send(RelayFrame::Revoke { reason }.encode()).await?;
             leg.socket.close().await
         };
-        let _ = timeout(FAREWELL, farewell).await;
+        let _ = timeout(FAREWELL, word).await;
     }
 
     /// HELLO of a carrier that replaces a lost one.
