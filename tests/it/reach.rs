@@ -32,7 +32,7 @@ const VAULT: &str = "10.9.9.66";
 struct Scene {
     stage: Stage,
     vault: Place,
-    _device: Arc<Place>,
+    device: Arc<Place>,
     panel: Place,
     _tasks: JoinSet<()>,
     _folder: tempfile::TempDir,
@@ -51,9 +51,21 @@ impl Scene {
         for (place, address) in [(&device, "fd77:1::2/64"), (&panel, "fd77:1::50/64")] {
             place.ip(&["address", "add", address, "dev", "eth0", "nodad"])?;
         }
-        let count = "add table ip t; add chain ip t in { type filter hook input priority 0; }; \
-                     add rule ip t in ip daddr 10.9.9.66 counter";
+        // Whatever is for none of the device's own networks goes to the vault, in every spelling, and is counted there.
+        for (place, interface, address) in [(&device, "eth1", "fd99::2/64"), (&vault, "eth0", "fd99::66/64")] {
+            place.ip(&["address", "add", address, "dev", interface, "nodad"])?;
+        }
+        device.ip(&["route", "add", "default", "via", VAULT])?;
+        device.ip(&["-6", "route", "add", "default", "via", "fd99::66"])?;
+        let count = "add table inet t; add chain inet t in { type filter hook prerouting priority 0; }; \
+                     add rule inet t in iifname eth0 meta l4proto tcp counter; \
+                     add rule inet t in iifname eth0 meta l4proto udp counter; \
+                     add rule inet t in iifname eth0 icmp type echo-request counter";
         vault.run("nft", &[count])?;
+        let known = std::fs::read_to_string(device.hosts())?;
+        let names = format!("{VAULT} vault.test rebound.test\n{PANEL} rebound.test\n169.254.9.66 local.test\n");
+        std::fs::write(device.hosts(), format!("{known}\n{names}"))?;
+        std::fs::write(device.hosts().with_file_name("resolv.conf"), "nameserver 127.0.0.1\n")?;
         device.reaches(&cloud)?;
         let mut tasks = JoinSet::new();
         open_panel(&panel, &mut tasks)?;
@@ -79,7 +91,7 @@ impl Scene {
         device.shows(page.context("the device's page has no port")?).await?;
         story::play_until(&mut stage, 4, |_| {}).await?;
         story::sign_in_technician(&mut stage).await?;
-        Ok(Some(Self { stage, vault, _device: device, panel, _tasks: tasks, _folder: folder }))
+        Ok(Some(Self { stage, vault, device, panel, _tasks: tasks, _folder: folder }))
     }
 
     /// Starts `gatelodge forward`, has the customer read what is asked for and allow it, and waits until it carries.
@@ -146,6 +158,56 @@ async fn curl(port: u16, page: &str) -> anyhow::Result<Said> {
         command.env_remove(name);
     }
     Said::of(command).await
+}
+
+/// Spellings of places that no session reaches, or not this one, and what a SOCKS port answers to each (RFC 1928 section
+/// 6): 2 is for what may not be reached, 4 for what has no address, 8 for what is no place.
+const SPELLINGS: &[(&str, u8)] = &[
+    ("10.9.9.66", 2),
+    ("vault.test", 2),
+    ("local.test", 2),
+    ("0xa.9.9.66", 8),
+    ("0x0a090942", 8),
+    ("168364354", 8),
+    ("10.9.2370", 8),
+    ("012.011.011.0102", 8),
+    ("::ffff:10.9.9.66", 2),
+    ("::10.9.9.66", 2),
+    ("::ffff:0:10.9.9.66", 2),
+    ("64:ff9b::10.9.9.66", 2),
+    ("2002:a09:942::1", 2),
+    ("2001:0:4136:e378:8000:63bf:f5f6:f6bd", 2),
+    ("fd99::66", 2),
+    ("fe80::66", 2),
+    ("169.254.169.254", 2),
+    ("127.0.0.1", 2),
+    ("::1", 2),
+    ("0.0.0.0", 2),
+    ("::", 2),
+    ("224.0.0.1", 2),
+    ("ff02::1", 2),
+    ("255.255.255.255", 2),
+    ("192.168.1.2", 2),
+    ("8.8.8.8", 2),
+    ("2001:db8::1", 2),
+    ("nobody.test", 4),
+];
+
+/// What the SOCKS port answers to a CONNECT to port 80 there, an address as one and anything else as a name.
+async fn socks(port: u16, place: &str) -> anyhow::Result<u8> {
+    let mut tcp = TcpStream::connect(("127.0.0.1", port)).await?;
+    tcp.write_all(&[5, 1, 0]).await?;
+    let mut request = vec![5, 1, 0];
+    match place.parse() {
+        Ok(std::net::IpAddr::V4(address)) => request.extend([&[1], &address.octets()[..]].concat()),
+        Ok(std::net::IpAddr::V6(address)) => request.extend([&[4], &address.octets()[..]].concat()),
+        Err(_) => request.extend([&[3, u8::try_from(place.len())?], place.as_bytes()].concat()),
+    }
+    request.extend([0, 80]);
+    tcp.write_all(&request).await?;
+    let mut answer = [0; 4];
+    tokio::time::timeout(PATIENCE, tcp.read_exact(&mut answer)).await??;
+    Ok(answer[3])
 }
 
 /// Sends a datagram, heads and all, and gives the answer.
@@ -219,10 +281,6 @@ async fn several_ports_at_once_reach_what_the_session_covers_and_nothing_beside_
         let refused = curl(socks, &format!("http://{place}/")).await?;
         assert!(refused.ok().is_err_and(|error| error.to_string().contains(reply)), "{place}: {}", logs());
     }
-    let seen = scene.vault.command(Command::new("nft").args(["list", "table", "ip", "t"])).output()?;
-    let seen = String::from_utf8_lossy(&seen.stdout).into_owned();
-    assert!(seen.contains("counter packets 0 bytes 0"), "{seen}");
-
     let (customer, installer) = (&mut scene.stage.customer, &mut scene.stage.installer);
     for hands in [customer, installer] {
         let told = wait_until("the history tells of it", PATIENCE, async || {
@@ -235,6 +293,18 @@ async fn several_ports_at_once_reach_what_the_session_covers_and_nothing_beside_
         });
         told.await.with_context(logs)?;
     }
+    assert_eq!(curl(socks, "http://rebound.test/").await?.ok()?, WORDS, "of a name's addresses, those at the site");
+    for (place, reply) in SPELLINGS {
+        assert_eq!(self::socks(socks, place).await?, *reply, "{place}: {}", logs());
+    }
+    let seen = scene.vault.command(Command::new("nft").args(["list", "table", "inet", "t"])).output()?;
+    let seen = String::from_utf8_lossy(&seen.stdout).into_owned();
+    assert_eq!(seen.matches("counter packets 0 bytes 0").count(), 3, "{seen}");
+    // It counts what comes.
+    scene.device.inside(|| std::net::UdpSocket::bind("0.0.0.0:0")?.send_to(b"?", (VAULT, 9)).map(drop))?;
+    let seen = scene.vault.command(Command::new("nft").args(["list", "table", "inet", "t"])).output()?;
+    let seen = String::from_utf8_lossy(&seen.stdout).into_owned();
+    assert_eq!(seen.matches("counter packets 0 bytes 0").count(), 2, "{seen}");
     Ok(())
 }
 

@@ -4,6 +4,7 @@
 mod bytes;
 mod calls;
 mod endings;
+mod failures;
 mod places;
 mod refusals;
 mod tap;

@@ -3,7 +3,10 @@
 
 use std::{
     net::SocketAddr,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use tokio::{
@@ -15,19 +18,26 @@ use tokio::{
 pub(super) struct Tap {
     pub(super) address: SocketAddr,
     seen: Arc<Mutex<Vec<u8>>>,
+    /// The next long piece on its way to a leg gets a bit turned.
+    flips: Arc<AtomicBool>,
 }
 
 impl Tap {
     pub(super) async fn before(relay: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let tap = Self { address: listener.local_addr().unwrap(), seen: Arc::default() };
-        let seen = tap.seen.clone();
+        let tap = Self { address: listener.local_addr().unwrap(), seen: Arc::default(), flips: Arc::default() };
+        let (seen, flips) = (tap.seen.clone(), tap.flips.clone());
         tokio::spawn(async move {
             while let Ok((leg, _)) = listener.accept().await {
-                tokio::spawn(pass(leg, relay, seen.clone()));
+                tokio::spawn(pass(leg, relay, seen.clone(), flips.clone()));
             }
         });
         tap
+    }
+
+    /// Turns a bit of what is carried next.
+    pub(super) fn flip(&self) {
+        self.flips.store(true, Ordering::Relaxed);
     }
 
     /// How often `word` was seen, and how many bytes in all.
@@ -37,7 +47,7 @@ impl Tap {
     }
 }
 
-async fn pass(leg: TcpStream, relay: SocketAddr, seen: Arc<Mutex<Vec<u8>>>) {
+async fn pass(leg: TcpStream, relay: SocketAddr, seen: Arc<Mutex<Vec<u8>>>, flips: Arc<AtomicBool>) {
     let Ok(relay) = TcpStream::connect(relay).await else { return };
     leg.set_nodelay(true).unwrap();
     relay.set_nodelay(true).unwrap();
@@ -51,6 +61,9 @@ async fn pass(leg: TcpStream, relay: SocketAddr, seen: Arc<Mutex<Vec<u8>>>) {
                 return to_leg.shutdown().await;
             }
             note(&seen, &buffer[..read]);
+            if read > 4096 && flips.swap(false, Ordering::Relaxed) {
+                buffer[read - 1] ^= 1;
+            }
             to_leg.write_all(&buffer[..read]).await?;
         }
     };

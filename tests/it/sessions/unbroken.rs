@@ -210,3 +210,37 @@ async fn a_transfer_goes_on_over_cut_connections_and_a_silent_network_until_the_
     );
     Ok(())
 }
+
+#[tokio::test]
+async fn a_cloud_without_descriptors_carries_on_what_it_has_and_takes_others_again() -> anyhow::Result<()> {
+    const LIMIT: usize = 300;
+    let mut cloud = TestCloud::prepare(CloudSetup::default())?;
+    let limited = |command: std::process::Command| {
+        let mut shell = std::process::Command::new("sh");
+        shell.args(["-c", &format!("ulimit -n {LIMIT} && exec \"$@\""), "sh"]);
+        shell.arg(command.get_program()).args(command.get_args());
+        shell
+    };
+    cloud.serve_under(limited).await?;
+    let folder = tempfile::tempdir()?;
+    let (stage, forward) = open(cloud, folder.path()).await?;
+    let transfer = Transfer::start(forward.port, 24 * MIB);
+    transfer.reaches(MIB).await?;
+    let mut held = Vec::new();
+    for _ in 0..LIMIT {
+        held.push(TcpStream::connect(("127.0.0.1", stage.cloud.https_port())).await?);
+    }
+    let id = stage.cloud.id().context("the cloud runs")?;
+    let full = wait_until("the cloud has no descriptor left", SOON, async || {
+        Ok((std::fs::read_dir(format!("/proc/{id}/fd"))?.count() >= LIMIT - 2).then_some(()))
+    });
+    full.await?;
+    transfer.ends_whole().await.context("the session that was there")?;
+    echoes(forward.port).await.context("a new stream of it")?;
+    drop(held);
+    let again = wait_until("others are taken again", SOON, async || {
+        Ok(stage.technician.run(["sessions", "--json"]).await?.ok().ok())
+    });
+    ensure!(again.await?.contains(&forward.session), "the session is listed");
+    Ok(())
+}

@@ -2,6 +2,7 @@
 //! files to sentences about what breaks it, so that each can be shown a planted sample.
 
 mod code;
+mod failures;
 mod headings;
 mod imports;
 mod links;
