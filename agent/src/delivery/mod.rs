@@ -75,6 +75,21 @@ impl Delivery {
         Ok(position)
     }
 
+    /// Puts messages on their way by one sync; they are on disk when this returns.
+    pub fn add_all<T: Serialize>(
+        &self,
+        boot: &mut Boot,
+        outbox: &mut Outbox,
+        kind: Up,
+        bodies: impl IntoIterator<Item = T>,
+    ) -> io::Result<()> {
+        let mut placed = |body| {
+            let position = boot.next_position();
+            (Topic::Up(self.device, kind), position, payload::encode(&Placed { position, body }))
+        };
+        outbox.add_all(bodies.into_iter().map(&mut placed).collect())
+    }
+
     /// The link is up: says that the device is there, and offers everything anew.
     pub fn connected(&mut self) {
         self.offering.begin();

@@ -58,14 +58,27 @@ impl Log {
         Ok((Self { folder: folder.to_owned(), file: None, records: records.len() }, records))
     }
 
+    /// Appends a record; it is on disk when this returns.
     pub(super) fn append(&mut self, record: &Record) -> io::Result<()> {
+        self.append_all(std::slice::from_ref(record))
+    }
+
+    /// Appends records by one write and one sync; all are on disk when this returns.
+    pub(super) fn append_all(&mut self, records: &[Record]) -> io::Result<()> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        let mut bytes = Vec::new();
+        for record in records {
+            bytes.extend(write(record)?);
+        }
         let file = match &mut self.file {
             Some(file) => file,
             closed @ None => closed.insert(open_file(&self.folder.join(NAME))?),
         };
-        file.write_all(&write(record)?)?;
+        file.write_all(&bytes)?;
         file.sync_data()?;
-        self.records += 1;
+        self.records += records.len();
         Ok(())
     }
 

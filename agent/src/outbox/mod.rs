@@ -71,13 +71,25 @@ impl Outbox {
 
     /// Adds a message; when this returns it is on disk. A newer report or renewal takes the place of the older one.
     pub fn add(&mut self, topic: Topic, position: Position, payload: Vec<u8>) -> io::Result<()> {
-        let payload = String::from_utf8(payload).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
-        let entry = Entry { topic: topic.to_string(), position, payload };
-        self.log.append(&Record::Added(entry.clone()))?;
-        if let Some(kind @ (Up::Report | Up::Renew)) = entry.kind() {
-            self.drop_where(|older| older.kind() == Some(kind))?;
+        self.add_all(vec![(topic, position, payload)])
+    }
+
+    /// Adds messages by one sync; when this returns they are all on disk.
+    pub fn add_all(&mut self, messages: Vec<(Topic, Position, Vec<u8>)>) -> io::Result<()> {
+        let mut records = Vec::with_capacity(messages.len());
+        for (topic, position, payload) in messages {
+            let payload =
+                String::from_utf8(payload).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+            records.push(Record::Added(Entry { topic: topic.to_string(), position, payload }));
         }
-        self.entries.push_back(entry);
+        self.log.append_all(&records)?;
+        for record in records {
+            let Record::Added(entry) = record else { continue };
+            if let Some(kind @ (Up::Report | Up::Renew)) = entry.kind() {
+                self.drop_where(|older| older.kind() == Some(kind))?;
+            }
+            self.entries.push_back(entry);
+        }
         while self.entries.len() > HISTORY + 2 {
             let oldest = self.entries.iter().position(|entry| matches!(entry.kind(), Some(Up::Result | Up::Event)));
             let Some(oldest) = oldest.and_then(|place| self.entries.remove(place)) else { break };
@@ -102,6 +114,11 @@ impl Outbox {
     /// How much waits.
     pub fn len(&self) -> usize {
         self.entries.len()
+    }
+
+    /// How many bytes of messages wait.
+    pub fn bytes(&self) -> usize {
+        self.entries.iter().map(|entry| entry.payload.len()).sum()
     }
 
     /// Whether nothing waits.

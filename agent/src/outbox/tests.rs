@@ -137,3 +137,18 @@ fn the_file_does_not_grow_with_what_is_done() {
     outbox.clear().unwrap();
     assert!(outbox.is_empty() && Outbox::open(folder.path()).unwrap().is_empty());
 }
+
+#[test]
+fn what_is_added_together_is_all_there_afterwards_in_its_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut outbox = Outbox::open(folder.path()).unwrap();
+    outbox.add(up(Up::Event), place(1), b"{}".to_vec()).unwrap();
+    let together = (2..=40).map(|seq| (up(Up::Event), place(seq), b"{}".to_vec())).collect();
+    outbox.add_all(together).unwrap();
+    outbox.add_all(Vec::new()).unwrap();
+    assert_eq!((outbox.len(), outbox.bytes()), (40, 80));
+    outbox.receipt(place(3).into()).unwrap();
+    drop(outbox);
+    let kept: Vec<_> = (1..=40).filter(|seq| *seq != 3).collect();
+    assert_eq!(waiting(&Outbox::open(folder.path()).unwrap()), kept);
+}

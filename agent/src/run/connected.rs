@@ -23,7 +23,7 @@ use super::{
 use crate::{
     cloud::{CloudError, SwappableCertificate, endpoint_dial, endpoint_tls},
     delivery::{Access, Delivery},
-    outbox::HISTORY,
+    outbox::{HISTORY, Outbox},
     state::{Holding, Leaf, PrivateKey, Registration},
     status::{LinkState, OnSiteCodeShown, Problem, Stage},
 };
@@ -34,6 +34,12 @@ const SESSIONS_END_WITHIN: Duration = Duration::from_secs(5);
 /// News of sessions are taken while so little waits; the rest of the outbox is for results, and for the last words of
 /// sessions when the agent stops.
 const SESSION_NEWS_UNTIL: usize = HISTORY * 3 / 4;
+/// And while they have so few bytes: a message may be many rows.
+const SESSION_BYTES_UNTIL: usize = 1024 * 1024;
+
+fn takes_news(outbox: &Outbox) -> bool {
+    outbox.len() < SESSION_NEWS_UNTIL && outbox.bytes() < SESSION_BYTES_UNTIL
+}
 
 /// The running state of one enrolment.
 pub(super) struct Connected<'a> {
@@ -101,7 +107,7 @@ impl<'a> Connected<'a> {
                 },
                 answer = self.inquiry.answer() => self.standing(answer)?,
                 // Not while the outbox would have to drop an older row for it: the sessions wait until rows have left.
-                news = self.sessions.next(), if self.agent.outbox.len() < SESSION_NEWS_UNTIL => {
+                news = self.sessions.next(), if takes_news(&self.agent.outbox) => {
                     self.session_news(news)?;
                     None
                 }
@@ -240,6 +246,18 @@ impl<'a> Connected<'a> {
     pub(super) fn add<T: serde::Serialize>(&mut self, kind: Up, body: T) -> Result<(), RunError> {
         let Agent { boot, outbox, .. } = &mut *self.agent;
         self.delivery.add(boot, outbox, kind, body).map_err(RunError::Outbox)?;
+        self.count_waiting();
+        Ok(())
+    }
+
+    /// Puts messages on their way by one sync; they are on disk when this returns.
+    pub(super) fn add_all<T: serde::Serialize>(
+        &mut self,
+        kind: Up,
+        bodies: impl IntoIterator<Item = T>,
+    ) -> Result<(), RunError> {
+        let Agent { boot, outbox, .. } = &mut *self.agent;
+        self.delivery.add_all(boot, outbox, kind, bodies).map_err(RunError::Outbox)?;
         self.count_waiting();
         Ok(())
     }

@@ -121,17 +121,14 @@ impl Connected<'_> {
         Ok(())
     }
 
-    /// What a session process said, passed on to the cloud.
-    pub(super) fn session_news(&mut self, news: SessionNews) -> Result<(), RunError> {
-        match news {
-            SessionNews::Happened { what, receipt } => {
-                self.happened(what)?;
-                if let Some(receipt) = receipt {
-                    self.sessions.taken(receipt);
-                }
-                Ok(())
-            }
-            SessionNews::Gone => Ok(()),
+    /// What session processes said, passed on to the cloud: written down by one sync, however much it is. Until then they
+    /// keep it.
+    pub(super) fn session_news(&mut self, SessionNews { happened, receipts }: SessionNews) -> Result<(), RunError> {
+        let at = self.agent.clock.now();
+        self.add_all(Up::Event, happened.into_iter().map(|what| payload::Event { at, what }))?;
+        for receipt in receipts {
+            self.sessions.taken(receipt);
         }
+        Ok(())
     }
 }

@@ -2,6 +2,7 @@
 //! nothing the agent does cuts a session. Each is reached by a socket in the state folder; an agent that starts finds
 //! there what an earlier one left. What a process says goes to the cloud; the end of a process is the end of its session.
 
+mod gather;
 mod watch;
 
 use std::{
@@ -20,7 +21,10 @@ use gatelodge_proto::{
 };
 use tokio::{process::Command, sync::mpsc};
 
-use self::watch::{Said, begin, found, watch};
+use self::{
+    gather::gather,
+    watch::{Said, begin, found, watch},
+};
 use super::connected::Connected;
 use crate::{
     cloud::proxy_to,
@@ -30,22 +34,17 @@ use crate::{
 
 /// News that wait to be taken, from all sessions together. What finds no room waits in its process, and so do the targets
 /// that it would tell of.
-const ROOM: usize = 16;
+const ROOM: usize = 128;
 /// Where the sockets are, in the state folder.
 const FOLDER: &str = "sessions";
 
-/// What the sessions have to tell.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum SessionNews {
-    /// For the cloud.
-    Happened {
-        /// What.
-        what: Happening,
-        /// To be given to [`Sessions::taken`] once it is on disk.
-        receipt: Option<Receipt>,
-    },
-    /// One is gone, and everything was told.
-    Gone,
+/// What the sessions have to tell: everything that came while the news before were written down.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct SessionNews {
+    /// For the cloud, in as few messages as it takes.
+    pub(super) happened: Vec<Happening>,
+    /// To be given to [`Sessions::taken`] once it is on disk.
+    pub(super) receipts: Vec<Receipt>,
 }
 
 /// Which word of which session.
@@ -215,10 +214,24 @@ impl Sessions {
         }
     }
 
-    /// The next thing to tell.
+    /// What there is to tell next; empty when a session is gone that has told everything.
     pub(super) async fn next(&mut self) -> SessionNews {
-        match self.said.recv().await {
-            Some(Said::Happened { session, number, what }) => {
+        // Unreachable without a word while `self.say` lives; nothing to tell is nothing to wait for.
+        let Some(first) = self.said.recv().await else { return std::future::pending().await };
+        let (mut told, mut receipts) = (Vec::new(), BTreeMap::new());
+        self.note(first, &mut told, &mut receipts);
+        while told.len() < ROOM
+            && let Ok(said) = self.said.try_recv()
+        {
+            self.note(said, &mut told, &mut receipts);
+        }
+        let receipts = receipts.into_iter().map(|(session, number)| Receipt { session, number }).collect();
+        SessionNews { happened: gather(told), receipts }
+    }
+
+    fn note(&mut self, said: Said, told: &mut Vec<Happening>, receipts: &mut BTreeMap<SessionId, u64>) {
+        match said {
+            Said::Happened { session, number, what } => {
                 if let Happening::SessionExtended { until, .. } = what {
                     self.board.update(|status| {
                         for live in status.sessions.iter_mut().filter(|live| live.session == session) {
@@ -226,15 +239,14 @@ impl Sessions {
                         }
                     });
                 }
-                SessionNews::Happened { what, receipt: Some(Receipt { session, number }) }
+                told.push(what);
+                receipts.insert(session, number);
             }
-            Some(Said::Gone { session, unsaid }) => {
+            Said::Gone { session, unsaid } => {
                 self.live.remove(&session);
                 self.board.update(|status| status.sessions.retain(|live| live.session != session));
-                unsaid.map_or(SessionNews::Gone, |what| SessionNews::Happened { what, receipt: None })
+                told.extend(unsaid);
             }
-            // Unreachable while `self.say` lives; nothing to tell is nothing to wait for.
-            None => std::future::pending().await,
         }
     }
 }

@@ -17,7 +17,7 @@ use tokio::{
 use super::order::{Card, Control, Wish, Word};
 
 /// What happened and no agent has taken: more than this waits in the session.
-const KEPT: usize = 16;
+const KEPT: usize = 64;
 /// A session without an agent could not be stopped by anybody at the device: it ends after this.
 const ALONE: Duration = Duration::from_secs(90);
 

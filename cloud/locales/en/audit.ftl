@@ -64,6 +64,7 @@ audit-session-ended = The session ended: { $reason ->
     [device_fault] the device could not open it
    *[refused] the device refused
 }
+audit-session-record-cut-short = The session’s process on the device died; connections that it opened in its last moments may be missing here
 audit-flow-opened = Opened { $target }
 audit-flow-refused = Was refused { $target }
 audit-flow-closed = Closed { $target }

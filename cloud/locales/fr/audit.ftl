@@ -64,6 +64,7 @@ audit-session-ended = La session est finie : { $reason ->
     [device_fault] l’appareil n’a pas pu l’ouvrir
    *[refused] refus de l’appareil
 }
+audit-session-record-cut-short = Le processus de la session sur l’appareil s’est arrêté sans prévenir ; des connexions ouvertes dans ses derniers instants peuvent manquer ici
 audit-flow-opened = { $target } ouvert
 audit-flow-refused = { $target } refusé
 audit-flow-closed = { $target } fermé

@@ -4,7 +4,7 @@
 use futures_util::future::BoxFuture;
 use gatelodge_proto::{
     DeviceId, SessionId, Timestamp,
-    payload::{EndReason, Event, FlowOutcome, Happening, SessionOrder},
+    payload::{EndReason, Event, FlowOutcome, FlowRow, Happening, SessionOrder},
 };
 use serde_json::json;
 
@@ -72,24 +72,21 @@ pub async fn take_in(tx: &mut Tx, kits: &Kits, device: DeviceId, event: &Event) 
             let Some(found) = own(tx, device, *session).await? else { return Ok(()) };
             record(tx, kits, found.ask(), record::device(device), "session_joined", json!({})).await
         }
-        Happening::FlowOpened { session, flow, target, outcome } => {
-            let Some(found) = own(tx, device, *session).await? else { return Ok(()) };
-            let (target, open) = (plain(target), *outcome == FlowOutcome::Opened);
-            let at = believable(event.at, &found, kits);
-            if !store::open_flow(tx, *session, *flow, &target, word(*outcome), at, open).await? {
-                return Ok(());
-            }
-            let what = if open { "flow_opened" } else { "flow_refused" };
-            let details = json!({ "target": target, "outcome": word(*outcome) });
-            record(tx, kits, found.ask(), record::device(device), what, details).await
+        Happening::FlowOpened { .. } | Happening::FlowClosed { .. } => {
+            let Ok((session, row)) = FlowRow::of(event.what.clone()) else { return Ok(()) };
+            let Some(found) = own(tx, device, session).await? else { return Ok(()) };
+            flow(tx, kits, &found, event.at, &row).await
         }
-        Happening::FlowClosed { session, flow, bytes_up, bytes_down, duration_ms } => {
+        Happening::Flows { session, rows } => {
             let Some(found) = own(tx, device, *session).await? else { return Ok(()) };
-            let traffic = Traffic { up: *bytes_up, down: *bytes_down };
-            let at = believable(event.at, &found, kits);
-            let Some(target) = store::close_flow(tx, *session, *flow, at, traffic).await? else { return Ok(()) };
-            let details = json!({ "target": target, "bytes_up": bytes_up, "bytes_down": bytes_down, "milliseconds": duration_ms });
-            record(tx, kits, found.ask(), record::device(device), "flow_closed", details).await
+            for row in rows {
+                flow(tx, kits, &found, event.at, row).await?;
+            }
+            Ok(())
+        }
+        Happening::RecordCutShort { session } => {
+            let Some(found) = own(tx, device, *session).await? else { return Ok(()) };
+            record(tx, kits, found.ask(), record::device(device), "session_record_cut_short", json!({})).await
         }
         Happening::SessionExtended { session, until } => {
             let Some(found) = own(tx, device, *session).await? else { return Ok(()) };
@@ -107,6 +104,30 @@ pub async fn take_in(tx: &mut Tx, kits: &Kits, device: DeviceId, event: &Event) 
             finish(tx, kits, found, *reason, record::device(device)).await.map(drop)
         }
     }
+}
+
+/// One row of a session; what comes twice changes nothing.
+async fn flow(tx: &mut Tx, kits: &Kits, found: &Found, at: Timestamp, row: &FlowRow) -> Result<(), DbError> {
+    let (ask, at) = (found.ask(), believable(at, found, kits));
+    let (what, details) = match row {
+        FlowRow::Opened { flow, target, outcome } => {
+            let (target, open) = (plain(target), *outcome == FlowOutcome::Opened);
+            if !store::open_flow(tx, ask.id, *flow, &target, word(*outcome), at, open).await? {
+                return Ok(());
+            }
+            let details = json!({ "target": target, "outcome": word(*outcome) });
+            (if open { "flow_opened" } else { "flow_refused" }, details)
+        }
+        FlowRow::Closed { flow, bytes_up, bytes_down, duration_ms } => {
+            let traffic = Traffic { up: *bytes_up, down: *bytes_down };
+            let Some(target) = store::close_flow(tx, ask.id, *flow, at, traffic).await? else { return Ok(()) };
+            let details = json!({
+                "target": target, "bytes_up": bytes_up, "bytes_down": bytes_down, "milliseconds": duration_ms,
+            });
+            ("flow_closed", details)
+        }
+    };
+    record(tx, kits, ask, record::device(ask.device), what, details).await
 }
 
 /// A session of this device.

@@ -52,6 +52,19 @@ pub enum Happening {
         /// How long it was open, in milliseconds.
         duration_ms: u64,
     },
+    /// Rows of one session that were written down together, in their order; never fewer than two. What
+    /// [`FlowOpened`](Self::FlowOpened) and [`FlowClosed`](Self::FlowClosed) say, of many targets at once.
+    Flows {
+        /// The session.
+        session: SessionId,
+        /// The rows.
+        rows: Vec<FlowRow>,
+    },
+    /// The process of a session has died without its last word: of the targets it opened last, some may be told by nobody.
+    RecordCutShort {
+        /// The session.
+        session: SessionId,
+    },
     /// A session's end has moved on the device, too.
     SessionExtended {
         /// Which.
@@ -77,6 +90,57 @@ pub enum Happening {
         /// Bytes towards the installation.
         bytes_down: u64,
     },
+}
+
+/// One of several rows of a session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FlowRow {
+    /// A target was opened, or refused.
+    Opened {
+        /// The flow.
+        flow: FlowId,
+        /// `tcp panel.local:80`.
+        target: String,
+        /// How it went.
+        outcome: FlowOutcome,
+    },
+    /// A target was closed.
+    Closed {
+        /// The flow.
+        flow: FlowId,
+        /// Bytes from the target to the technician.
+        bytes_up: u64,
+        /// Bytes from the technician to the target.
+        bytes_down: u64,
+        /// How long it was open, in milliseconds.
+        duration_ms: u64,
+    },
+}
+
+impl FlowRow {
+    /// The row of one thing that happened, and its session; gives back what is none of a flow.
+    pub fn of(what: Happening) -> Result<(SessionId, Self), Happening> {
+        match what {
+            Happening::FlowOpened { session, flow, target, outcome } => {
+                Ok((session, Self::Opened { flow, target, outcome }))
+            }
+            Happening::FlowClosed { session, flow, bytes_up, bytes_down, duration_ms } => {
+                Ok((session, Self::Closed { flow, bytes_up, bytes_down, duration_ms }))
+            }
+            other => Err(other),
+        }
+    }
+
+    /// The same as a message of its own.
+    pub fn alone(self, session: SessionId) -> Happening {
+        match self {
+            Self::Opened { flow, target, outcome } => Happening::FlowOpened { session, flow, target, outcome },
+            Self::Closed { flow, bytes_up, bytes_down, duration_ms } => {
+                Happening::FlowClosed { session, flow, bytes_up, bytes_down, duration_ms }
+            }
+        }
+    }
 }
 
 /// How opening a target went.

@@ -98,6 +98,14 @@ fn event_bytes() {
     let session = SessionId::make(at, &random);
     let ended = Happening::SessionEnded { session, reason: EndReason::Device, bytes_up: 10, bytes_down: 3 };
     golden("event_session_ended", &event(ended));
+    let flow = crate::FlowId::make(at, &random);
+    let opened = FlowRow::Opened { flow, target: "tcp 192.168.1.50:80".into(), outcome: FlowOutcome::Opened };
+    let closed = FlowRow::Closed { flow, bytes_up: 7, bytes_down: 3, duration_ms: 20 };
+    for row in [opened.clone(), closed.clone()] {
+        assert_eq!(FlowRow::of(row.clone().alone(session)), Ok((session, row)));
+    }
+    golden("event_flows", &event(Happening::Flows { session, rows: vec![opened, closed] }));
+    golden("event_record_cut_short", &event(Happening::RecordCutShort { session }));
     golden("event_session_extended", &event(Happening::SessionExtended { session, until: at }));
     let refused = Happening::ExtensionRefused { session, reason: "the grant is for another session".into() };
     golden("event_extension_refused", &event(refused));

@@ -8,7 +8,7 @@ use gatelodge_cloud::sessions::{
 use gatelodge_proto::{
     FlowId,
     api::SessionState,
-    payload::{Consent, EndReason, FlowOutcome, Happening, Outcome},
+    payload::{Consent, EndReason, FlowOutcome, FlowRow, Happening, Outcome},
 };
 
 use super::{asked, state};
@@ -116,6 +116,47 @@ async fn a_flow_id_of_another_session_hides_nothing() -> anyhow::Result<()> {
         let history = cast.history(rosa.member().organisation_id, prop.id).await?;
         let count = |what: &str| history.iter().filter(|known| *known == what).count();
         assert_eq!((count("flow_opened"), count("flow_closed")), (2, 2), "{history:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn rows_that_come_together_are_written_once_each_into_both_histories() -> anyhow::Result<()> {
+    for cast in cast::on_each().await? {
+        let kits = cast.kits();
+        let marc = cast.installer("marc@example.com").await?;
+        let (prop, rosa) = cast.active(&marc, "villa-rosa", "rosa@example.com", Consent::Always).await?;
+        let (other, _) = cast.active(&marc, "villa-paul", "paul@example.com", Consent::Always).await?;
+        let session = asked(&cast, &marc, prop).await?.id;
+        let ids: Vec<_> = (0..3).map(|_| FlowId::make(kits.now(), &kits.random)).collect();
+        let opened = |flow, outcome| FlowRow::Opened { flow, target: "tcp 127.0.0.9:80".into(), outcome };
+        let closed = |flow| FlowRow::Closed { flow, bytes_up: 10, bytes_down: 3, duration_ms: 20 };
+        let rows = vec![
+            opened(ids[0], FlowOutcome::Opened),
+            opened(ids[1], FlowOutcome::Refused),
+            closed(ids[0]),
+            opened(ids[2], FlowOutcome::Opened),
+        ];
+        let together = Happening::Flows { session, rows };
+        cast.happens(other.id, together.clone()).await?;
+        assert_eq!(cast.count("SELECT count(*) FROM session_flow").await?, 0, "not that device's session");
+        for _ in 0..2 {
+            cast.happens(prop.id, together.clone()).await?;
+        }
+        // One of them once more, alone, as from a session's process that an agent has taken over.
+        cast.happens(prop.id, closed(ids[0]).alone(session)).await?;
+        cast.happens(prop.id, Happening::RecordCutShort { session }).await?;
+        let view = service::one(kits, rosa.member(), session).await?.unwrap().view;
+        let flows = service::flows(kits, &view).await?;
+        let mut shown: Vec<_> = flows.iter().map(|flow| (flow.id, flow.closed_at.is_some(), flow.bytes_up)).collect();
+        shown.sort_unstable_by_key(|(id, ..)| ids.iter().position(|known| known == id));
+        assert_eq!(shown, [(ids[0], true, 10), (ids[1], true, 0), (ids[2], false, 0)]);
+        for organisation in [marc.member().organisation_id, rosa.member().organisation_id] {
+            let history = cast.history(organisation, prop.id).await?;
+            let count = |what: &str| history.iter().filter(|known| *known == what).count();
+            let counted = ["flow_opened", "flow_refused", "flow_closed", "session_record_cut_short"].map(count);
+            assert_eq!(counted, [2, 1, 1, 1], "{history:?}");
+        }
     }
     Ok(())
 }

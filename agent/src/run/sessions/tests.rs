@@ -79,7 +79,17 @@ fn ended(session: SessionId, reason: EndReason, bytes_up: u64) -> Happening {
 }
 
 fn unsaid(session: SessionId, reason: EndReason) -> SessionNews {
-    SessionNews::Happened { what: ended(session, reason, 0), receipt: None }
+    let happened = vec![Happening::RecordCutShort { session }, ended(session, reason, 0)];
+    SessionNews { happened, receipts: Vec::new() }
+}
+
+fn unbegun(session: SessionId) -> SessionNews {
+    SessionNews { happened: vec![ended(session, EndReason::RelayLost, 0)], receipts: Vec::new() }
+}
+
+/// One thing that a process has said.
+fn one(what: Happening, receipt: Receipt) -> SessionNews {
+    SessionNews { happened: vec![what], receipts: vec![receipt] }
 }
 
 fn word(number: u64, what: &Happening) -> String {
@@ -88,13 +98,15 @@ fn word(number: u64, what: &Happening) -> String {
 
 #[tokio::test]
 async fn a_process_that_dies_without_a_word_has_its_end_told() {
-    for script in ["exit 1;", "meet; exit 1;"] {
+    for (script, told) in
+        [("exit 1;", unbegun as fn(_) -> _), ("meet; exit 1;", |session| unsaid(session, EndReason::RelayLost))]
+    {
         let (_folder, board, mut sessions) = of_script(script);
         let grant = grant();
         sessions.open(&grant, b"{}".to_vec()).unwrap();
         sessions.open(&grant, b"{}".to_vec()).unwrap();
         assert_eq!((sessions.len(), board.status().sessions.len()), (1, 1), "the same session twice is one");
-        assert_eq!(sessions.next().await, unsaid(grant.session, EndReason::RelayLost));
+        assert_eq!(sessions.next().await, told(grant.session));
         assert!(sessions.is_empty() && board.status().sessions.is_empty());
     }
 }
@@ -112,9 +124,9 @@ async fn what_a_process_says_is_passed_on_and_it_is_told_what_was_taken() {
     sessions.open(&grant, b"{}".to_vec()).unwrap();
     sessions.stop(grant.session, EndReason::Device);
     let receipt = Receipt { session: grant.session, number: 1 };
-    assert_eq!(sessions.next().await, SessionNews::Happened { what, receipt: Some(receipt) });
+    assert_eq!(sessions.next().await, one(what, receipt));
     sessions.taken(receipt);
-    assert_eq!(sessions.next().await, SessionNews::Gone, "its own end is not told twice");
+    assert_eq!(sessions.next().await, SessionNews::default(), "its own end is not told twice");
     assert!(sessions.is_empty());
 }
 
@@ -173,9 +185,46 @@ async fn an_agent_that_starts_takes_over_what_is_live_and_forgets_what_is_not() 
     assert_eq!(board.status().sessions, [Card::of(&grant).shown]);
     assert!(!folder.join("dead").exists());
     let receipt = Receipt { session: grant.session, number: 9 };
-    assert_eq!(sessions.next().await, SessionNews::Happened { what: flow, receipt: Some(receipt) });
+    assert_eq!(sessions.next().await, one(flow, receipt));
     sessions.taken(receipt);
     sessions.stop(grant.session, EndReason::Customer);
     assert_eq!(sessions.next().await, unsaid(grant.session, EndReason::Customer));
     assert_eq!(process.join().unwrap(), [r#"{"taken":9}"#, r#"{"stop":"customer"}"#]);
+}
+
+#[tokio::test]
+async fn rows_that_come_while_others_are_written_down_are_taken_together_and_none_is_missing() {
+    let grant = grant();
+    let flow = |place: u64| Happening::FlowClosed {
+        session: grant.session,
+        flow: FlowId::make(NOW, &Random::seeded(place)),
+        bytes_up: place,
+        bytes_down: 0,
+        duration_ms: 0,
+    };
+    let rows: Vec<_> = (1..=50).map(flow).collect();
+    let words: Vec<_> = rows.iter().zip(1..).map(|(what, number)| word(number, what)).collect();
+    let script = format!(
+        "meet; print $c join(\"\\n\", {}), \"\\n\"; <$c>;",
+        words.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(",")
+    );
+    let (_folder, _board, mut sessions) = of_script(&script);
+    sessions.open(&grant, b"{}".to_vec()).unwrap();
+    let first = sessions.next().await;
+    // The rest comes while the first is written down.
+    while sessions.said.len() < 50 - usize::try_from(first.receipts[0].number).unwrap() {
+        tokio::task::yield_now().await;
+    }
+    let mut told = first.happened;
+    if told.len() < 50 {
+        let rest = sessions.next().await;
+        assert!(rest.happened.len() <= 1, "one message");
+        assert_eq!(rest.receipts, [Receipt { session: grant.session, number: 50 }], "and one receipt");
+        told.extend(rest.happened);
+    }
+    let apart = told.into_iter().flat_map(|what| match what {
+        Happening::Flows { session, rows } => rows.into_iter().map(|row| row.alone(session)).collect(),
+        other => vec![other],
+    });
+    assert_eq!(apart.collect::<Vec<_>>(), rows);
 }

@@ -41,7 +41,7 @@ pub(super) enum Said {
     /// The process is gone; with what to tell when it went without a word.
     Gone {
         session: SessionId,
-        unsaid: Option<Happening>,
+        unsaid: Vec<Happening>,
     },
 }
 
@@ -104,7 +104,7 @@ pub(super) async fn begin(
     } else {
         tracing::warn!(%session, "the session's process did not open its socket");
         let _ = child.kill().await;
-        gone(session, Some(EndReason::RelayLost), &say).await;
+        gone(session, Some(Unsaid::Unbegun), &say).await;
     }
 }
 
@@ -129,7 +129,7 @@ pub(super) async fn watch(
     let process = stream.peer_cred().ok().and_then(|who| who.pid()).and_then(Pid::from_raw);
     let (reader, mut writer) = stream.into_split();
     let mut lines = BufReader::new(reader).lines();
-    let mut unsaid = Some(EndReason::RelayLost);
+    let mut unsaid = Some(Unsaid::CutShort(EndReason::RelayLost));
     let (mut stopped, mut kill_at, mut heard) = (false, None, None);
     loop {
         tokio::select! {
@@ -153,7 +153,7 @@ pub(super) async fn watch(
                     if std::mem::replace(&mut stopped, true) {
                         continue;
                     }
-                    unsaid = unsaid.map(|_| reason);
+                    unsaid = unsaid.map(|_| Unsaid::CutShort(reason));
                     kill_at = Some(Instant::now() + GRACE);
                 }
                 let _ = writer.write_all(&line(&control)).await;
@@ -170,8 +170,22 @@ pub(super) async fn watch(
     gone(session, unsaid, &say).await;
 }
 
-async fn gone(session: SessionId, unsaid: Option<EndReason>, say: &mpsc::Sender<Said>) {
-    let unsaid = unsaid.map(|reason| Happening::SessionEnded { session, reason, bytes_up: 0, bytes_down: 0 });
+/// What a process has not said itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unsaid {
+    /// It never came to anything.
+    Unbegun,
+    /// It died before its last word, and what it did last may be lost with it.
+    CutShort(EndReason),
+}
+
+async fn gone(session: SessionId, unsaid: Option<Unsaid>, say: &mpsc::Sender<Said>) {
+    let ended = |reason| Happening::SessionEnded { session, reason, bytes_up: 0, bytes_down: 0 };
+    let unsaid = match unsaid {
+        None => Vec::new(),
+        Some(Unsaid::Unbegun) => vec![ended(EndReason::RelayLost)],
+        Some(Unsaid::CutShort(reason)) => vec![Happening::RecordCutShort { session }, ended(reason)],
+    };
     let _ = say.send(Said::Gone { session, unsaid }).await;
 }
 

@@ -116,6 +116,8 @@ impl Registrar {
             Happening::SessionJoined { .. }
             | Happening::FlowOpened { .. }
             | Happening::FlowClosed { .. }
+            | Happening::Flows { .. }
+            | Happening::RecordCutShort { .. }
             | Happening::SessionExtended { .. }
             | Happening::ExtensionRefused { .. }
             | Happening::SessionEnded { .. } => self.sessions.happened(tx, &self.kits, device, event).await,
