@@ -284,6 +284,11 @@ pub(crate) const fn state(state: SessionState) -> &'static str {
     }
 }
 
+/// Who holds the session to a rate, in one line.
+pub(crate) fn limited(rate: u64, by: &str) -> String {
+    format!("limited to {} by the {by}", self::rate(rate))
+}
+
 /// `1.2 MB/s` and the like.
 pub(crate) fn rate(bytes_per_second: u64) -> String {
     let tenths = |unit: u64| format!("{}.{}", bytes_per_second / unit, bytes_per_second % unit * 10 / unit);
@@ -303,6 +308,7 @@ mod tests {
         assert_eq!([0, 999, 1_500, 2_340_000].map(rate), ["0 B/s", "999 B/s", "1.5 kB/s", "2.3 MB/s"]);
         assert_eq!([59, 119, 120, 3_540].map(left), ["59 s left", "119 s left", "2 min left", "59 min left"]);
         assert_eq!(since(Duration::from_secs(130)), "2 minutes ago");
+        assert_eq!(limited(2_000_000, "device"), "limited to 2.0 MB/s by the device");
         assert_eq!([300, 60].map(ends_soon), ["the session ends in 5 minutes", "the session ends in 60 seconds"]);
     }
 }

@@ -152,6 +152,7 @@ fn settings(plan: &Enrol, ca_file: Option<&Path>) -> Config {
             streams: NonZeroU16::MIN,
             opens_per_second: NonZeroU32::MIN,
             max_minutes: NonZeroU32::MIN,
+            rate: None,
         },
         services: Vec::new(),
         networks: Vec::new(),

@@ -78,6 +78,11 @@ pub(super) const KEYS: &[Key] = &[
         "One session lasts at most this many minutes, whatever the customer allows and however often it is extended.",
     ),
     Key::new(
+        "remote_access.rate",
+        None,
+        "Bytes a second that one session carries each way at most, like 2000000, so that it leaves room on a thin line. It is delayed, never cut; without it there is no limit.",
+    ),
+    Key::new(
         "services[].name",
         Some("\"panel-web\""),
         "What remote sessions may reach through this device; nothing else is ever opened. The name people use.",

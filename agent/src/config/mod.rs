@@ -8,7 +8,7 @@ pub use read::{print_default, read};
 
 use std::{
     net::SocketAddr,
-    num::{NonZeroU16, NonZeroU32},
+    num::{NonZeroU16, NonZeroU32, NonZeroU64},
     path::PathBuf,
     time::Duration,
 };
@@ -206,6 +206,8 @@ pub struct RemoteAccess {
     pub opens_per_second: NonZeroU32,
     /// How long one session lasts at most, in minutes.
     pub max_minutes: NonZeroU32,
+    /// Bytes a second that one session carries each way at most.
+    pub rate: Option<NonZeroU64>,
 }
 
 #[cfg(test)]

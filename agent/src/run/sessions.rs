@@ -95,6 +95,7 @@ impl Connected<'_> {
             limits: Limits {
                 streams: self.agent.config.remote_access.streams.get(),
                 opens_per_second: self.agent.config.remote_access.opens_per_second.get(),
+                rate: self.agent.config.remote_access.rate,
                 longest_s: self.agent.config.remote_access.max_minutes.get().saturating_mul(60),
             },
             ca_file: self.agent.config.cloud.ca_file.clone(),

@@ -18,6 +18,7 @@ mod echo;
 mod flows;
 mod lookup;
 mod order;
+mod paced;
 mod places;
 pub mod process;
 mod supervise;
@@ -52,6 +53,7 @@ use self::{
     countdown::Countdown,
     flows::{Door, Flows, Ids},
     order::Ears,
+    paced::Paced,
     supervise::Supervisor,
 };
 pub(crate) use admit::signed;
@@ -171,7 +173,7 @@ async fn join(start: &Start, terms: &Terms, random: Random) -> Result<Line<Relay
     Line::join(socket, joining).await.map_err(|error| error.ending())
 }
 
-type Met<'a> = (Channel<TlsStream<&'a mut Line<RelaySocket>>>, Terms);
+type Met<'a> = (Channel<TlsStream<Paced<&'a mut Line<RelaySocket>>>>, Terms);
 
 /// Inner TLS, then the grant that the technician shows.
 async fn meet<'a>(
@@ -189,7 +191,7 @@ async fn meet<'a>(
         crate::cloud::provider(),
     )
     .map_err(|error| refused(&error))?;
-    let tls = tokio::time::timeout(HANDSHAKE_WITHIN, handshake::accept(line, config))
+    let tls = tokio::time::timeout(HANDSHAKE_WITHIN, handshake::accept(Paced::new(line, start.limits.rate), config))
         .await
         .map_err(|_| refused(&"the technician's side did not finish the handshake"))?
         .map_err(|error| refused(&error))?;
@@ -208,7 +210,7 @@ async fn meet<'a>(
 
 /// Tells the cloud, then the technician.
 async fn accept(
-    channel: &mut Channel<TlsStream<&mut Line<RelaySocket>>>,
+    channel: &mut Channel<TlsStream<Paced<&mut Line<RelaySocket>>>>,
     terms: &Terms,
     doors: &[Door],
     limits: Limits,
@@ -227,6 +229,7 @@ async fn accept(
         services: terms.services.iter().map(|service| service.name.clone()).collect(),
         networks: terms.networks.clone(),
         listens,
+        rate: limits.rate,
     };
     channel.say(&InnerFrame::Accept(accept)).await.map_err(|error| Ending::because(EndReason::RelayLost, &error))
 }

@@ -1,6 +1,6 @@
 //! The words between an agent and a session's process: the order on standard input, everything later by its socket.
 
-use std::{path::PathBuf, time::Duration};
+use std::{num::NonZeroU64, path::PathBuf, time::Duration};
 
 use gatelodge_proto::{
     Timestamp,
@@ -67,11 +67,14 @@ pub struct Limits {
     pub opens_per_second: u32,
     /// How long it lasts at most, in seconds, whatever was agreed.
     pub longest_s: u32,
+    /// Bytes a second, each way.
+    #[serde(default)]
+    pub rate: Option<NonZeroU64>,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { streams: 64, opens_per_second: 50, longest_s: 24 * 3600 }
+        Self { streams: 64, opens_per_second: 50, longest_s: 24 * 3600, rate: None }
     }
 }
 

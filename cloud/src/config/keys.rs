@@ -91,4 +91,16 @@ pub(super) const KEYS: &[Key] = &[
         "Carry sessions on connections upgraded to raw frames, at less cost than on web sockets; programs that do not get through that way use web sockets.",
     ),
     Key::new("sessions.ask_minutes", Some("30"), "How long a customer has to answer a request for a session."),
+    Key::new(
+        "sessions.live_per_organisation",
+        Some("200"),
+        "Sessions of one installer that may wait or be open at once; one device has four at most.",
+    ),
+    Key::new(
+        "sessions.rate_per_session",
+        None,
+        "Bytes a second that one session carries each way at most, like 2000000. It is delayed, never cut; without it there is no limit.",
+    ),
+    Key::new("sessions.rate_per_device", None, "The same for all sessions with one device together."),
+    Key::new("sessions.rate_per_organisation", None, "The same for all sessions of one installer together."),
 ];

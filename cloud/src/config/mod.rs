@@ -2,7 +2,7 @@
 
 mod keys;
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{net::SocketAddr, num::NonZeroU64, path::PathBuf, time::Duration};
 
 pub use gatelodge_proto::settings::SettingsError;
 use gatelodge_proto::settings::{self};
@@ -113,6 +113,14 @@ pub struct Sessions {
     pub ask_minutes: u32,
     /// Whether sessions may be carried on raw connections.
     pub raw_carriers: bool,
+    /// Waiting and open sessions of one installer at most.
+    pub live_per_organisation: u32,
+    /// Bytes a second that one session carries each way at most.
+    pub rate_per_session: Option<NonZeroU64>,
+    /// The same for all sessions with one device together.
+    pub rate_per_device: Option<NonZeroU64>,
+    /// The same for all sessions of one installer together.
+    pub rate_per_organisation: Option<NonZeroU64>,
 }
 
 impl Sessions {

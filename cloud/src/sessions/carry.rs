@@ -16,9 +16,9 @@ use tokio_util::sync::CancellationToken;
 use super::{
     end::finish,
     machine::Found,
-    model::{LEASE, LEASE_RENEWAL, Pledge, Side, Ticket, Traffic},
+    model::{Ask, LEASE, LEASE_RENEWAL, Pledge, Side, Ticket, Traffic},
     record::record,
-    relay::{Admission, Admitted, Carried, Entry, Refusal, Relay, Report, Unrecorded},
+    relay::{Admission, Admitted, Carried, Entry, Limit, Refusal, Relay, Report, Unrecorded, Whose},
     store,
 };
 use crate::{
@@ -141,7 +141,21 @@ async fn enter(tx: &mut Tx, kits: &Kits, session: SessionId) -> Result<Result<Ad
     let Traffic { up, down } = store::bytes(tx, session).await?;
     let lifetime = open.state.until.since(now);
     let begun = open.state.paired_at.is_some();
-    Ok(Ok(Admitted { session, lifetime, until: open.state.until, begun, carried: Carried { up, down } }))
+    let (until, limits) = (open.state.until, limits(kits, &open.ask));
+    Ok(Ok(Admitted { session, lifetime, until, begun, carried: Carried { up, down }, limits }))
+}
+
+/// How fast a session may carry, by the settings.
+fn limits(kits: &Kits, ask: &Ask) -> Vec<Limit> {
+    let rates = &kits.config.sessions;
+    [
+        (Whose::Session(ask.id.uuid()), rates.rate_per_session),
+        (Whose::Device(ask.device.uuid()), rates.rate_per_device),
+        (Whose::Organisation(ask.installer.uuid()), rates.rate_per_organisation),
+    ]
+    .into_iter()
+    .filter_map(|(whose, rate)| rate.map(|bytes_per_s| Limit { whose, bytes_per_s }))
+    .collect()
 }
 
 async fn take_in(kits: &Kits, report: Report) -> Result<(), DbError> {

@@ -79,6 +79,9 @@ pub enum RequestRefusal {
     /// The device is busy.
     #[error("this device has {LIVE_PER_DEVICE} sessions waiting or open already: end one first")]
     Busy,
+    /// The organisation is busy.
+    #[error("your organisation has {0} sessions waiting or open already, as many as it may: end one first")]
+    OrganisationBusy(u32),
     /// Asked too often: each request is a row for ever, and may be a mail to each who decides.
     #[error(transparent)]
     Throttled(#[from] Throttled),
@@ -144,6 +147,11 @@ pub async fn request(
     let listens = named_listens(&wish.listens, &ground.listens)?;
     if store::live_on_device(&mut tx, wish.device).await? >= LIVE_PER_DEVICE {
         return Err(RequestRefusal::Busy);
+    }
+    let most = kits.config.sessions.live_per_organisation;
+    // Two who ask in one moment may both have the last place: this is no promise to anybody, but a bound.
+    if store::live_of_installer(&mut tx, member.organisation_id).await? >= i64::from(most) {
+        return Err(RequestRefusal::OrganisationBusy(most));
     }
     let asker = format!("{}|{}", member.user_id, wish.device);
     throttle_within(&mut tx, now, "session_request", &asker, REQUESTS_PER_HOUR, HOUR).await??;

@@ -4,6 +4,7 @@
 //! ([`handshake`]), inner frames ([`inner_frame`]), streams ([`mux`], pure) and their tokio loop ([`driver`]).
 //! Nothing here decides what a session may reach; that is the grant's and the agent's word.
 
+mod bucket;
 pub mod carrier;
 mod datagrams;
 pub mod driver;
@@ -19,6 +20,7 @@ pub mod relay_frame;
 mod stream;
 mod wire;
 
+pub use bucket::Bucket;
 pub use datagrams::Datagrams;
 pub use pump::{FlowTotals, pump};
 pub use stream::{Arrival, Stream};

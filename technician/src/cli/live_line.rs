@@ -2,6 +2,7 @@
 //! value a line on standard output.
 
 use std::{
+    num::NonZeroU64,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
@@ -9,7 +10,10 @@ use std::{
 use gatelodge_proto::{
     Timestamp,
     api::DeviceView,
-    session::{driver::Counters, line::LineState},
+    session::{
+        driver::Counters,
+        line::{LineState, LineView},
+    },
 };
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
@@ -90,13 +94,16 @@ pub(super) struct LiveLine {
     bar: Option<ProgressBar>,
     /// Since when the way to the device is lost.
     away: Option<Instant>,
+    /// The device's own rate, and the way on which a relay says its rate.
+    limits: Option<(Option<NonZeroU64>, LineView)>,
 }
 
 impl LiveLine {
     pub(super) fn new(device: &DeviceView, ready: Ready, until: Timestamp, clock: Clock, output: Output) -> Self {
         let bar = output.is_watched().then(bar);
         let named = pick::named(device);
-        let line = Self { device: device.name.clone(), named, ready, until, clock, output, bar, away: None };
+        let line =
+            Self { device: device.name.clone(), named, ready, until, clock, output, bar, away: None, limits: None };
         line.set(format!("joining    {}", line.device));
         line
     }
@@ -108,8 +115,9 @@ impl LiveLine {
         loop {
             tokio::select! {
                 update = told.recv() => match update {
-                    Some(Update::Joined { counters, seconds_left, .. }) => {
+                    Some(Update::Joined { counters, seconds_left, rate, line, .. }) => {
                         self.joined(seconds_left);
+                        self.limits = Some((rate, line));
                         seen = Some((counters, 0, 0));
                     }
                     Some(update) => self.tell(update),
@@ -146,8 +154,11 @@ impl LiveLine {
         (*up, *down) = (received, sent);
         let left = self.until.since(self.clock.now()).as_secs();
         let round_trip = counters.round_trip_us.load(Ordering::Relaxed);
+        let limited = self.limited(up_rate.max(down_rate));
         if self.output.json && (up_rate > 0 || down_rate > 0) {
             self.output.value(&json!({
+                "limited_to": limited.map(|(rate, _)| rate),
+                "limited_by": limited.map(|(_, by)| by),
                 "event": "rate",
                 "bytes_up_per_s": up_rate,
                 "bytes_down_per_s": down_rate,
@@ -159,8 +170,9 @@ impl LiveLine {
             self.set(format!("lost       {}   {}", self.device, sentences::away(since.elapsed())));
             return;
         }
+        let limited = limited.map(|(rate, by)| format!("   {}", sentences::limited(rate, by))).unwrap_or_default();
         self.set(format!(
-            "open       {}   from {}   to {}   {}.{} ms   {}",
+            "open       {}   from {}   to {}   {}.{} ms   {}{limited}",
             self.device,
             sentences::rate(up_rate),
             sentences::rate(down_rate),
@@ -168,6 +180,14 @@ impl LiveLine {
             round_trip % 1000 / 100,
             sentences::left(left),
         ));
+    }
+
+    /// Who holds the session to which rate now. A relay says when it does; a device's rate holds when it is reached.
+    fn limited(&self, rate: u64) -> Option<(u64, &'static str)> {
+        let (device, line) = self.limits.as_ref()?;
+        let device = device.filter(|limit| rate >= limit.get() / 10 * 9).map(|limit| (limit.get(), "device"));
+        let cloud = line.rate().map(|limit| (limit.get(), "cloud"));
+        device.into_iter().chain(cloud).min()
     }
 
     fn tell(&mut self, update: Update) {

@@ -10,7 +10,7 @@ mod serve;
 mod socks5;
 mod spec;
 
-use std::{sync::Arc, time::Duration};
+use std::{num::NonZeroU64, sync::Arc, time::Duration};
 
 use gatelodge_proto::{
     FlowId, Random,
@@ -71,6 +71,10 @@ pub enum Update {
         seconds_left: u32,
         /// What the session carries, for the live line.
         counters: Arc<Counters>,
+        /// How much the device carries a second each way at most, when it said so.
+        rate: Option<NonZeroU64>,
+        /// The way to the device.
+        line: LineView,
     },
     /// The device does not listen there, though the session covers it.
     Deaf(ServiceName),
@@ -195,6 +199,8 @@ pub async fn run_with(
         services: accept.services,
         seconds_left: accept.seconds_left,
         counters: handle.counters().clone(),
+        rate: accept.rate,
+        line: view.clone(),
     });
     for back in session.backs.iter().filter(|back| !accept.listens.contains(&back.name)) {
         let _ = updates.send(Update::Deaf(back.name.clone()));

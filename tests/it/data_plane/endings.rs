@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
-use gatelodge_proto::payload::{EndReason, Happening};
-use gatelodge_tests::panel::Panel;
+use gatelodge_proto::{
+    grant::{Grant, SignedGrant},
+    payload::{EndReason, Happening},
+};
+use gatelodge_technician::forward::Update;
+use gatelodge_tests::{panel::Panel, wait::measure_for};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -111,4 +115,88 @@ async fn the_technician_ends_it_while_the_relay_does_not_answer() {
     let ending = (&mut live.technician).await.unwrap().unwrap();
     assert_eq!(ending.reason, EndReason::Technician);
     live.device.abort();
+}
+
+/// Both ends of a day: the signed seconds are counted, or nothing is opened at all.
+#[tokio::test]
+async fn a_device_whose_clock_is_a_day_off_never_lets_a_session_last_longer() {
+    let day = Duration::from_secs(86_400);
+    let (plane, live, tcp) = busy(48, |change| {
+        change.behind = day;
+        change.grant.lifetime_s = 2;
+    })
+    .await;
+    ends_everywhere(&plane, live, tcp, EndReason::Expired).await;
+
+    let plane = Plane::start().await;
+    let mut change = plane.change(&[]);
+    change.ahead = day;
+    let (_plane, mut live) = plane.go(change).await;
+    let device = tokio::time::timeout(super::PATIENCE, &mut live.device).await.unwrap().unwrap();
+    assert_eq!(device.reason, EndReason::DeviceClock);
+    let events = live.events().await;
+    assert!(
+        matches!(&events[..], [Happening::SessionEnded { reason: EndReason::DeviceClock, .. }]),
+        "nothing was opened, and the cloud hears why: {events:?}"
+    );
+    live.technician.abort();
+}
+
+/// More time is as much as was signed, whatever the device's clock says.
+#[tokio::test]
+async fn more_time_is_given_by_a_newer_grant_alone_and_told_to_the_technician() {
+    let (plane, mut live, mut tcp) = busy(49, |change| {
+        change.behind = Duration::from_secs(86_400);
+        change.grant.lifetime_s = 3;
+        change.grant.until = change.grant.from + Duration::from_secs(3);
+    })
+    .await;
+    let grant = plane.grant.lock().unwrap().clone().unwrap();
+    let longer =
+        |by: u32| Grant { until: grant.until + Duration::from_secs(by.into()), lifetime_s: 3 + by, ..grant.clone() };
+    let say = async |grant: &Grant| {
+        let signed = SignedGrant::sign(grant, plane.pki.grant_key());
+        live.wish.send(Wish::Extend(signed)).await.unwrap();
+    };
+    say(&Grant { services: Vec::new(), ..longer(3600) }).await;
+    say(&longer(600)).await;
+    say(&longer(600)).await;
+    let mut told = None;
+    while told.is_none() {
+        if let Update::ExpiryWarn(seconds) = live.updates.recv().await.unwrap() {
+            told = Some(seconds);
+        }
+    }
+    assert!((600..=603).contains(&told.unwrap()), "{told:?}");
+    // Past its first end, which the device counts from before the echo above.
+    measure_for(Duration::from_secs(4)).await;
+    tcp.write_all(b"still!").await.unwrap();
+    let mut back = [0; 6];
+    tcp.read_exact(&mut back).await.unwrap();
+    live.wish.send(Wish::End(EndReason::Device)).await.unwrap();
+    let (_, device) = live.ends().await;
+    assert_eq!(device.reason, EndReason::Device);
+    let events = live.events().await;
+    let count = |fits: fn(&Happening) -> bool| events.iter().filter(|event| fits(event)).count();
+    assert_eq!(count(|event| matches!(event, Happening::SessionExtended { .. })), 1, "{events:?}");
+    assert_eq!(count(|event| matches!(event, Happening::ExtensionRefused { .. })), 1, "{events:?}");
+}
+
+/// The cloud is out of reach for good: the device still ends what it must.
+#[tokio::test]
+async fn without_the_cloud_the_devices_own_count_and_its_own_stop_end_a_session() {
+    let (plane, mut live, _tcp) = busy(50, |change| change.grant.lifetime_s = 3).await;
+    plane.tap.cut();
+    let device = tokio::time::timeout(super::PATIENCE, &mut live.device).await.unwrap().unwrap();
+    assert_eq!(device.reason, EndReason::Expired, "the end of its grant");
+    let last = live.events().await.pop();
+    assert!(matches!(last, Some(Happening::SessionEnded { reason: EndReason::Expired, .. })), "{last:?}");
+    live.technician.abort();
+
+    let (plane, mut live, _tcp) = busy(51, |_| {}).await;
+    plane.tap.cut();
+    live.wish.send(Wish::End(EndReason::Device)).await.unwrap();
+    let device = tokio::time::timeout(super::PATIENCE, &mut live.device).await.unwrap().unwrap();
+    assert_eq!(device.reason, EndReason::Device, "Stop on the device");
+    live.technician.abort();
 }

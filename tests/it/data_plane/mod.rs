@@ -6,6 +6,7 @@ mod calls;
 mod endings;
 mod failures;
 mod places;
+mod rates;
 mod refusals;
 mod tap;
 
@@ -24,7 +25,7 @@ use gatelodge_agent::{
 use gatelodge_cloud::{
     clock::Clock,
     pki::{Csr, Names, Pki},
-    sessions::relay::{Admission, Admitted, Carried, Entry, Refusal, Relay, Report, Settings, Unrecorded},
+    sessions::relay::{Admission, Admitted, Carried, Entry, Limit, Refusal, Relay, Report, Settings, Unrecorded},
 };
 use gatelodge_proto::{
     DeviceId, OrganisationId, Random, SessionId, Timestamp, UserId,
@@ -56,6 +57,7 @@ struct Book {
     session: SessionId,
     pledges: Arc<Mutex<Vec<[u8; 32]>>>,
     reports: Arc<Mutex<Vec<Report>>>,
+    limits: Arc<Mutex<Vec<Limit>>>,
 }
 
 impl Admission for Book {
@@ -76,8 +78,10 @@ impl Admission for Book {
                     .any(|pledge| pledge.as_slice() == Sha256::digest(&secret).as_slice())
             }
         };
+        let limits = self.limits.lock().unwrap().clone();
         let (lifetime, carried) = (Duration::from_secs(3600), Carried::default());
-        let admitted = Admitted { session: self.session, lifetime, until: now() + lifetime, begun: false, carried };
+        let admitted =
+            Admitted { session: self.session, lifetime, until: now() + lifetime, begun: false, carried, limits };
         async move { if known { Ok(admitted) } else { Err(RelayError::Ticket.into()) } }.boxed()
     }
 
@@ -97,6 +101,8 @@ struct Plane {
     relay: Relay,
     book: Book,
     tap: Tap,
+    /// What the session was opened with.
+    grant: Mutex<Option<Grant>>,
     device: DeviceId,
     device_key: PrivateKey,
     session_key: SessionKey,
@@ -111,6 +117,8 @@ struct Change {
     backs: Vec<Back>,
     /// How far the device's clock is behind.
     behind: Duration,
+    /// How far it is ahead.
+    ahead: Duration,
     start: Box<dyn FnOnce(&mut Start)>,
     join: Box<dyn FnOnce(&mut Join)>,
 }
@@ -144,7 +152,12 @@ impl Plane {
         let (keys, random) = (tempfile::tempdir().unwrap(), Random::system());
         let names = Names { server: vec!["localhost".into()], node: "a".into() };
         let pki = Pki::open(keys.path(), &Clock::system(), &random, &names).unwrap();
-        let book = Book { pledges: Arc::default(), session: SessionId::make(now(), &random), reports: Arc::default() };
+        let book = Book {
+            pledges: Arc::default(),
+            session: SessionId::make(now(), &random),
+            reports: Arc::default(),
+            limits: Arc::default(),
+        };
         let relay = Relay::new(settings, random.clone(), book.clone());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let tap = Tap::before(listener.local_addr().unwrap()).await;
@@ -156,6 +169,7 @@ impl Plane {
             relay,
             book,
             tap,
+            grant: Mutex::default(),
             device: DeviceId::make(now(), &random),
             device_key: PrivateKey::make().unwrap(),
             session_key: SessionKey::make().unwrap(),
@@ -191,6 +205,7 @@ impl Plane {
             own_services: None,
             backs: Vec::new(),
             behind: Duration::ZERO,
+            ahead: Duration::ZERO,
             start: Box::new(|_| {}),
             join: Box::new(|_| {}),
         }
@@ -204,6 +219,7 @@ impl Plane {
     async fn go(self, change: Change) -> (Arc<Self>, Live) {
         let (pki, grant) = (&self.pki, change.grant);
         let signed = SignedGrant::sign(&grant, pki.grant_key());
+        *self.grant.lock().unwrap() = Some(grant.clone());
         let relay = format!("ws://{}{RELAY_PATH}", self.tap.address);
         let mut start = Start {
             order: SessionOrder { grant: signed.clone(), relay: relay.clone(), ticket: TICKETS[1].into() },
@@ -267,7 +283,8 @@ impl Plane {
         let stop_technician = CancellationToken::new();
         let stop = stop_technician.clone().cancelled_owned();
         let technician = tokio::spawn(forward::run(session, listeners, stop, told));
-        let device = tokio::spawn(run_device(start, now() - change.behind, Random::system(), wishes, happened));
+        let device =
+            tokio::spawn(run_device(start, now() + change.ahead - change.behind, Random::system(), wishes, happened));
         (Arc::new(self), Live { technician, device, updates, events, wish, stop_technician, ports })
     }
 

@@ -12,6 +12,7 @@ use std::{
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
+    sync::watch,
 };
 
 #[derive(Clone)]
@@ -20,16 +21,29 @@ pub(super) struct Tap {
     seen: Arc<Mutex<Vec<u8>>>,
     /// The next long piece on its way to a leg gets a bit turned.
     flips: Arc<AtomicBool>,
+    /// Whether it passes anything on.
+    cut: watch::Sender<bool>,
 }
 
 impl Tap {
     pub(super) async fn before(relay: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let tap = Self { address: listener.local_addr().unwrap(), seen: Arc::default(), flips: Arc::default() };
-        let (seen, flips) = (tap.seen.clone(), tap.flips.clone());
+        let tap = Self {
+            address: listener.local_addr().unwrap(),
+            seen: Arc::default(),
+            flips: Arc::default(),
+            cut: watch::Sender::new(false),
+        };
+        let (seen, flips, cut) = (tap.seen.clone(), tap.flips.clone(), tap.cut.subscribe());
         tokio::spawn(async move {
             while let Ok((leg, _)) = listener.accept().await {
-                tokio::spawn(pass(leg, relay, seen.clone(), flips.clone()));
+                let (seen, flips, mut cut) = (seen.clone(), flips.clone(), cut.clone());
+                tokio::spawn(async move {
+                    tokio::select! {
+                        () = pass(leg, relay, seen, flips) => {}
+                        _ = cut.wait_for(|cut| *cut) => {}
+                    }
+                });
             }
         });
         tap
@@ -38,6 +52,11 @@ impl Tap {
     /// Turns a bit of what is carried next.
     pub(super) fn flip(&self) {
         self.flips.store(true, Ordering::Relaxed);
+    }
+
+    /// From here on nobody reaches the relay.
+    pub(super) fn cut(&self) {
+        self.cut.send_replace(true);
     }
 
     /// How often `word` was seen, and how many bytes in all.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use gatelodge_cloud::{
     activation::rule,
     sessions::{
-        join, prune,
+        end, join, prune,
         request::{self, RequestRefusal},
     },
 };
@@ -65,6 +65,29 @@ async fn tickets_that_let_nobody_in_any_more_are_forgotten() -> anyhow::Result<(
         cast.pass(2 * 3600);
         prune::prune(cast.kits()).await?;
         assert_eq!(cast.count("SELECT count(*) FROM join_ticket").await?, 0);
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_installer_has_so_many_sessions_at_once_and_no_more_on_all_devices_together() -> anyhow::Result<()> {
+    for cast in cast::on_each().await? {
+        let mut kits = cast.kits().clone();
+        let mut config = (*kits.config).clone();
+        config.sessions.live_per_organisation = 2;
+        kits.config = Arc::new(config);
+        let (marc, lena) = (cast.installer("marc@example.com").await?, cast.installer("lena@example.com").await?);
+        let (rosa, _) = cast.active(&marc, "villa-rosa", "rosa@example.com", Consent::Ask).await?;
+        let (blu, _) = cast.active(&marc, "villa-blu", "blu@example.com", Consent::Always).await?;
+        let (other, _) = cast.active(&lena, "villa-lena", "paul@example.com", Consent::Ask).await?;
+        let first = request::request(&kits, &marc, wish(rosa)).await?.view.id;
+        request::request(&kits, &marc, wish(blu)).await?;
+        let refused = request::request(&kits, &marc, wish(blu)).await.map(drop).unwrap_err();
+        assert!(matches!(refused, RequestRefusal::OrganisationBusy(2)), "{refused}");
+        assert!(refused.to_string().contains("2 sessions waiting or open already"), "{refused}");
+        request::request(&kits, &lena, wish(other)).await?;
+        end::stop_by_technician(&kits, &marc, first).await?;
+        request::request(&kits, &marc, wish(blu)).await?;
     }
     Ok(())
 }

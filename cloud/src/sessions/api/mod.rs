@@ -84,7 +84,7 @@ async fn sessions(
 #[utoipa::path(post, path = SESSIONS_PATH, tag = "sessions", request_body = SessionRequest, responses(
     (status = 201, body = SessionView),
     (status = 404, description = "No device of the caller's organisation"),
-    (status = 409, description = "`device_not_active`, `device_busy` or `session_over`"),
+    (status = 409, description = "`device_not_active`, `device_busy`, `organisation_busy` or `session_over`"),
     (status = 422, description = "A field does not fit; the answer names it"),
 ))]
 async fn request_session(

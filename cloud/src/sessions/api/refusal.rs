@@ -67,6 +67,11 @@ impl From<RequestRefusal> for Refusal {
             RequestRefusal::Busy => Problem::new(StatusCode::CONFLICT, "device_busy", "Busy", &detail)
                 .next("Stop a session of this device, then ask again.")
                 .into(),
+            RequestRefusal::OrganisationBusy(_) => {
+                Problem::new(StatusCode::CONFLICT, "organisation_busy", "Busy", &detail)
+                    .next("Stop a session of your organisation, then ask again.")
+                    .into()
+            }
             RequestRefusal::Throttled(throttled) => Fault::throttled(throttled.seconds()).into(),
             RequestRefusal::Open(refusal) => open_problem(refusal),
             RequestRefusal::Database(error) => error.into(),

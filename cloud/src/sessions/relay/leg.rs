@@ -23,6 +23,7 @@ use tokio::{
 
 use super::{
     Entry, Refusal, Relay, Report, Settings,
+    brake::Brake,
     cause::{Cause, believable},
     direction::{BUFFER, Held, Outlet},
     keeper::keep,
@@ -109,7 +110,7 @@ async fn enter(relay: &Relay, source: &mut impl Inward) -> Result<Entered, Optio
     let admitted = relay.0.admission.admit(entry, role).await.map_err(Some)?;
     let session = admitted.session;
     let end = End { at: Instant::now() + admitted.lifetime, until: admitted.until };
-    let guest = Guest { session, role, version, again, carried: admitted.carried, end };
+    let guest = Guest { session, role, version, again, carried: admitted.carried, end, limits: admitted.limits };
     let mut place = relay.0.rooms.join(guest, settings.max_sessions).map_err(|code| Some(code.into()))?;
     // Whoever closes the relay lets go of what is in its rooms, and may have looked just before.
     if relay.0.closing.is_cancelled() {
@@ -224,6 +225,9 @@ async fn read(role: Role, source: &mut impl Inward, mut phase: watch::Receiver<P
         match &pairing {
             Some(pairing) => {
                 vitals.held_up.store(true, Ordering::Relaxed);
+                if let Some(brake) = &pairing.brake {
+                    brake.pass(role, message.len()).await;
+                }
                 // When nobody takes frames any more the pairing is over, and the phase says so.
                 pairing.inlet.put(message, payload).await;
                 vitals.held_up.store(false, Ordering::Relaxed);
@@ -283,17 +287,21 @@ async fn write_all(
     for timer in [&mut pings, &mut signs] {
         timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
     }
-    let mut asked = vitals.ping.subscribe();
+    let (mut asked, mut felt) = (vitals.ping.subscribe(), None);
     let mut stamp = 0;
     loop {
         tokio::select! {
             biased;
             Ok(()) = phase.changed() => {
                 let now = phase.borrow_and_update().clone();
+                if let Phase::Up(pairing) = &now {
+                    felt = pairing.brake.as_deref().map(Brake::felt);
+                }
                 if let Some(frame) = told(&now, outlet, settings) {
                     send(sink, &frame).await?;
                 }
             }
+            bytes_per_s = changed(&mut felt) => send(sink, &RelayFrame::Rate { bytes_per_s }).await?,
             Ok(()) = asked.changed() => {
                 let newest = *asked.borrow_and_update();
                 if let Some(stamp) = newest {
@@ -322,6 +330,16 @@ async fn write_all(
             }
         }
     }
+}
+
+/// The rate that holds the session up, when it has changed.
+async fn changed(felt: &mut Option<watch::Receiver<u64>>) -> u64 {
+    if let Some(felt) = felt
+        && felt.changed().await.is_ok()
+    {
+        return *felt.borrow_and_update();
+    }
+    std::future::pending().await
 }
 
 /// What an end hears of a new phase. What was on its way to it from an earlier pairing is gone.

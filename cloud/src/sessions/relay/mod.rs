@@ -3,6 +3,7 @@
 //! It never dials, never decrypts, and never holds more than 256 KiB a direction: it stops reading instead. Who may
 //! join, and what is written down, is its [`Admission`]'s word.
 
+mod brake;
 mod cause;
 mod direction;
 mod keeper;
@@ -39,6 +40,7 @@ use gatelodge_proto::{
 use tokio::{sync::Semaphore, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+pub use self::brake::{Limit, Whose};
 use self::{
     cause::Cause,
     direction::GATHERED,
@@ -75,7 +77,7 @@ pub enum Entry {
 }
 
 /// A ticket or secret was good.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Admitted {
     /// For this session.
     pub session: SessionId,
@@ -87,6 +89,8 @@ pub struct Admitted {
     pub begun: bool,
     /// What it has carried by all that is written down.
     pub carried: Carried,
+    /// How fast it may carry.
+    pub limits: Vec<Limit>,
 }
 
 /// An end does not get in.

@@ -19,7 +19,8 @@ use gatelodge_proto::{
 use tokio::{sync::watch, time::Instant};
 
 use super::{
-    Carried, Live,
+    Carried, Limit, Live,
+    brake::{Brake, Brakes},
     cause::Cause,
     direction::{Inlet, Outlet, direction},
 };
@@ -59,6 +60,8 @@ pub(super) struct Pairing {
     pub(super) version: u16,
     /// To the other leg.
     pub(super) inlet: Inlet,
+    /// What it has to keep to.
+    pub(super) brake: Option<Arc<Brake>>,
     outlet: Mutex<Option<Outlet>>,
 }
 
@@ -85,7 +88,7 @@ pub(super) struct Presence {
 }
 
 /// Somebody who takes a seat.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Guest {
     pub(super) session: SessionId,
     pub(super) role: Role,
@@ -96,6 +99,8 @@ pub(super) struct Guest {
     pub(super) carried: Carried,
     /// When the session ends, here and for whoever admits.
     pub(super) end: End,
+    /// How fast it may carry.
+    pub(super) limits: Vec<Limit>,
 }
 
 /// When a session ends.
@@ -137,12 +142,13 @@ struct Room {
     device: Option<Seat>,
     presence: watch::Sender<Presence>,
     end: watch::Sender<End>,
+    brake: Option<Arc<Brake>>,
     up: Arc<AtomicU64>,
     down: Arc<AtomicU64>,
 }
 
 impl Room {
-    fn new(id: RoomId, carried: Carried, end: End) -> Self {
+    fn new(id: RoomId, carried: Carried, end: End, brake: Option<Arc<Brake>>) -> Self {
         let (up, down) = (Arc::new(carried.up.into()), Arc::new(carried.down.into()));
         Self {
             id,
@@ -150,6 +156,7 @@ impl Room {
             device: None,
             presence: watch::Sender::default(),
             end: watch::Sender::new(end),
+            brake,
             up,
             down,
         }
@@ -215,8 +222,9 @@ impl Room {
 /// All rooms of a relay.
 #[derive(Default)]
 pub(super) struct Rooms {
-    rooms: Mutex<HashMap<SessionId, Room>>,
+    open: Mutex<HashMap<SessionId, Room>>,
     made: AtomicU64,
+    brakes: Brakes,
 }
 
 impl Rooms {
@@ -228,7 +236,8 @@ impl Rooms {
         }
         let mut opened = None;
         let room = rooms.entry(guest.session).or_insert_with(|| {
-            let room = Room::new(RoomId(self.count()), guest.carried, guest.end);
+            let room =
+                Room::new(RoomId(self.count()), guest.carried, guest.end, self.brakes.of(guest.limits, Instant::now()));
             opened = Some(room.presence.subscribe());
             room
         });
@@ -260,7 +269,8 @@ impl Rooms {
         for (seat, other, inlet, outlet) in
             [(near, far, to_device, from_device), (far, near, to_technician, from_technician)]
         {
-            let pairing = Pairing { epoch, version: other.version, inlet, outlet: Mutex::new(Some(outlet)) };
+            let (brake, outlet) = (room.brake.clone(), Mutex::new(Some(outlet)));
+            let pairing = Pairing { epoch, version: other.version, inlet, brake, outlet };
             seat.phase.send_replace(Phase::Up(Arc::new(pairing)));
         }
     }
@@ -331,7 +341,7 @@ impl Rooms {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<SessionId, Room>> {
-        self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -12,7 +12,15 @@ fn session(seed: u64) -> SessionId {
 
 fn guest(role: Role) -> Guest {
     let end = End { at: Instant::now() + Duration::from_secs(60), until: Timestamp::from_seconds(60) };
-    Guest { session: session(1), role, version: VERSION, again: false, carried: Carried::default(), end }
+    Guest {
+        session: session(1),
+        role,
+        version: VERSION,
+        again: false,
+        carried: Carried::default(),
+        end,
+        limits: Vec::new(),
+    }
 }
 
 fn epoch(place: &Place) -> Option<u64> {

@@ -68,7 +68,7 @@ impl Admission for Book {
             Entry::First { ticket } => tickets.iter().position(|known| *known == ticket).map(|at| {
                 let lifetime = Duration::from_millis(if ticket.ends_with("short") { 50 } else { 3_600_000 });
                 tickets.remove(at);
-                Admitted { session: session(), lifetime, until: UNTIL, begun: false, carried }
+                Admitted { session: session(), lifetime, until: UNTIL, begun: false, carried, limits: Vec::new() }
             }),
             // Each end's secret is its name.
             Entry::Again { secret } => (secret == role.word()).then_some(Admitted {
@@ -77,6 +77,7 @@ impl Admission for Book {
                 until: UNTIL,
                 begun: true,
                 carried,
+                limits: Vec::new(),
             }),
         };
         async move { admitted.ok_or_else(|| RelayError::Ticket.into()) }.boxed()

@@ -105,6 +105,15 @@ pub(in crate::sessions) async fn live_on_device(tx: &mut Tx, device: DeviceId) -
     .fetch_one(c))
 }
 
+/// How many live sessions an installer has.
+pub(in crate::sessions) async fn live_of_installer(tx: &mut Tx, installer: OrganisationId) -> Result<i64, DbError> {
+    run!(tx, c => sqlx::query_scalar::<_, i64>(
+        "SELECT count(*) FROM remote_session WHERE installer_id = $1 AND state IN ('waiting', 'open')",
+    )
+    .bind(installer.uuid())
+    .fetch_one(c))
+}
+
 #[derive(sqlx::FromRow)]
 struct NamedRow {
     id: Uuid,

@@ -1,6 +1,9 @@
 //! What GRANT, ACCEPT, OPEN and the answers carry: their types and their fields on the wire.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    net::{IpAddr, SocketAddr},
+    num::NonZeroU64,
+};
 
 use bytes::{BufMut, Bytes, BytesMut};
 
@@ -52,6 +55,8 @@ pub struct Accept {
     pub networks: Vec<Network>,
     /// Where the device listens for the installation's calls, as long as this session lives.
     pub listens: Vec<ServiceName>,
+    /// How many bytes a second the device carries each way at most, when its own settings say so.
+    pub rate: Option<NonZeroU64>,
 }
 
 /// What to reach, and how.
@@ -248,7 +253,8 @@ pub(super) fn accept(fields: &mut Fields) -> Result<Accept, FrameError> {
     let services = (0..count).map(|_| service(fields)).collect::<Result<_, _>>()?;
     let networks = if version >= WITH_NETWORKS { networks(fields)? } else { Vec::new() };
     let listens = if version < WITH_NETWORKS || fields.is_empty() { Vec::new() } else { listens(fields)? };
-    Ok(Accept { version, max_streams, seconds_left, services, networks, listens })
+    let rate = if fields.is_empty() { None } else { NonZeroU64::new(fields.u64()?) };
+    Ok(Accept { version, max_streams, seconds_left, services, networks, listens, rate })
 }
 
 pub(super) fn put_accept(out: &mut BytesMut, accept: &Accept) {
@@ -268,10 +274,13 @@ pub(super) fn put_accept(out: &mut BytesMut, accept: &Accept) {
             wire::put_bytes(out, network.subnet.to_string().as_bytes());
         }
         let listens = &accept.listens[..accept.listens.len().min(MAX_LISTENS)];
-        if !listens.is_empty() {
+        if !listens.is_empty() || accept.rate.is_some() {
             out.put_u16(u16::try_from(listens.len()).unwrap_or(0));
             for name in listens {
                 wire::put_bytes(out, name.as_str().as_bytes());
+            }
+            if let Some(rate) = accept.rate {
+                out.put_u64(rate.get());
             }
         }
     }

@@ -85,7 +85,15 @@ fn any_frame() -> impl Strategy<Value = InnerFrame> {
                     networks.clear();
                     listens.clear();
                 }
-                InnerFrame::Accept(Accept { version, max_streams, seconds_left, services, networks, listens })
+                InnerFrame::Accept(Accept {
+                    version,
+                    max_streams,
+                    seconds_left,
+                    services,
+                    networks,
+                    listens,
+                    rate: None,
+                })
             }),
         (1u8..=6, "\\PC{0,60}").prop_map(|(code, sentence)| InnerFrame::Deny { code: denial(code).unwrap(), sentence }),
         (id(), any_open()).prop_map(|(stream, open)| InnerFrame::Open { stream, open }),
@@ -155,6 +163,7 @@ fn golden_bytes() {
         services: services.clone(),
         networks,
         listens: Vec::new(),
+        rate: None,
     };
     let calls = || vec!["event-receiver".parse().unwrap()];
     let open = |target| InnerFrame::Open { stream: 1, open: Open { flow, target, class: Class::Bulk, credit: 65536 } };
@@ -164,6 +173,10 @@ fn golden_bytes() {
         ("grant", InnerFrame::Grant(warrant())),
         ("accept", InnerFrame::Accept(accept(1, Vec::new()))),
         ("accept_networks", InnerFrame::Accept(accept(2, networks))),
+        (
+            "accept_rate",
+            InnerFrame::Accept(Accept { rate: std::num::NonZeroU64::new(2_000_000), ..accept(2, Vec::new()) }),
+        ),
         ("accept_listens", InnerFrame::Accept(Accept { listens: calls(), ..accept(2, Vec::new()) })),
         ("deny", InnerFrame::Deny { code: Denial::Time, sentence: "too late".into() }),
         ("open", open(target)),

@@ -3,6 +3,7 @@
 
 use std::{
     io,
+    sync::atomic::Ordering,
     task::{Context, Poll},
 };
 
@@ -191,6 +192,7 @@ impl<S: Messages + 'static> Line<S> {
             RelayFrame::PeerUp { version, epoch } => {
                 let paired = self.machine.paired(version, epoch);
                 self.peer = Some(version);
+                self.rate.store(0, Ordering::Relaxed);
                 self.away_since = None;
                 self.up_since = Some(now);
                 self.state.send_replace(LineState::Up { since: now });
@@ -207,12 +209,14 @@ impl<S: Messages + 'static> Line<S> {
             }
             RelayFrame::Revoke { reason } => return self.over(CarrierEnd::Revoked(reason)),
             RelayFrame::Error { code, .. } => return self.over(CarrierEnd::Refused(code)),
+            RelayFrame::Rate { bytes_per_s } => {
+                self.rate.store(bytes_per_s, Ordering::Relaxed);
+                Ok(())
+            }
             // A relay that goes away closes the connection next, and another is dialled then.
-            RelayFrame::GoAway { .. }
-            | RelayFrame::Hello(_)
-            | RelayFrame::Welcome(_)
-            | RelayFrame::Rate { .. }
-            | RelayFrame::Pong { .. } => Ok(()),
+            RelayFrame::GoAway { .. } | RelayFrame::Hello(_) | RelayFrame::Welcome(_) | RelayFrame::Pong { .. } => {
+                Ok(())
+            }
         };
         if let Err(violation) = taken {
             self.over(CarrierEnd::Violated(violation));

@@ -16,7 +16,7 @@ mod view;
 use std::{
     io::ErrorKind,
     pin::Pin,
-    sync::{Arc, OnceLock},
+    sync::{Arc, OnceLock, atomic::AtomicU64},
     time::Duration,
 };
 
@@ -81,6 +81,8 @@ pub struct Line<S> {
     up_since: Option<Instant>,
     timer: Pin<Box<Sleep>>,
     end: Arc<OnceLock<CarrierEnd>>,
+    /// What the relay said last of its rate; 0 for none.
+    rate: Arc<AtomicU64>,
     state: watch::Sender<LineState>,
     tempo: Arc<Tempo>,
 }
@@ -143,6 +145,7 @@ impl<S: Messages + 'static> Line<S> {
             up_since: None,
             timer: Box::pin(sleep_until(now)),
             end: Arc::default(),
+            rate: Arc::default(),
             state: watch::Sender::new(LineState::Away { since: now }),
             tempo: Arc::default(),
         };
@@ -164,7 +167,7 @@ impl<S: Messages + 'static> Line<S> {
 
     /// Where the line stands and how it ended, also while TLS owns it.
     pub fn view(&self) -> LineView {
-        LineView::new(self.end.clone(), self.state.subscribe(), self.tempo.clone())
+        LineView::new(self.end.clone(), self.state.subscribe(), self.tempo.clone(), self.rate.clone())
     }
 
     /// Sends what was written, tells the relay, and through it the other end, why this end leaves, and closes. Best

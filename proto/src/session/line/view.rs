@@ -1,6 +1,12 @@
 //! What others see of a line while TLS owns it.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    num::NonZeroU64,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use tokio::{sync::watch, time::Instant};
 
@@ -28,6 +34,7 @@ pub struct LineView {
     end: Arc<OnceLock<CarrierEnd>>,
     state: watch::Receiver<LineState>,
     tempo: Arc<Tempo>,
+    rate: Arc<AtomicU64>,
 }
 
 impl LineView {
@@ -35,14 +42,15 @@ impl LineView {
         end: Arc<OnceLock<CarrierEnd>>,
         state: watch::Receiver<LineState>,
         tempo: Arc<Tempo>,
+        rate: Arc<AtomicU64>,
     ) -> Self {
-        Self { end, state, tempo }
+        Self { end, state, tempo, rate }
     }
 
     /// Of a stream that is no line: it is always up and never says how it ended.
     pub fn of_a_stream() -> Self {
         let state = watch::Sender::new(LineState::Up { since: Instant::now() }).subscribe();
-        Self::new(Arc::default(), state, Arc::default())
+        Self::new(Arc::default(), state, Arc::default(), Arc::default())
     }
 
     /// Of a stream that ended like this.
@@ -56,6 +64,11 @@ impl LineView {
     /// How it ended, as far as the relay or the line itself said so.
     pub fn end(&self) -> Option<CarrierEnd> {
         self.end.get().copied()
+    }
+
+    /// The bytes a second to which the relay holds the session now; `None` while it does not.
+    pub fn rate(&self) -> Option<NonZeroU64> {
+        NonZeroU64::new(self.rate.load(Ordering::Relaxed))
     }
 
     /// Where it stands.
