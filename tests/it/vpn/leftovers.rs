@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, ensure};
 use gatelodge_tests::wait::wait_until;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 
 use super::{PATIENCE, Scene, Vpn, greeted};
 
@@ -49,25 +49,6 @@ async fn what_a_killed_session_left_is_taken_back_at_the_next_start() -> anyhow:
     assert_eq!(next.open["interface"], killed.open["interface"], "the place is free again");
     next.process.signal(Signal::TERM)?;
     next.process.wait(PATIENCE).await?;
-    assert_eq!(scene.office.looks()?, before);
-    Ok(())
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn who_presses_ctrl_c_again_while_the_portal_does_not_answer_breaks_off_nothing() -> anyhow::Result<()> {
-    let Some(mut scene) = Scene::set().await? else { return Ok(()) };
-    let before = scene.office.looks()?;
-    let mut vpn = carrying(&mut scene, &before).await?;
-    let cloud = scene.stage.cloud.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)).context("no cloud")?;
-    kill_process(cloud, Signal::STOP)?;
-    vpn.process.signal(Signal::INT)?;
-    vpn.process.wait_for_line("ending the session", PATIENCE).await?;
-    for again in [Signal::INT, Signal::INT, Signal::TERM] {
-        vpn.process.signal(again)?;
-    }
-    let status = vpn.process.wait(PATIENCE).await?;
-    kill_process(cloud, Signal::CONT)?;
-    assert!(status.success(), "{status}\n{}", vpn.process.log());
     assert_eq!(scene.office.looks()?, before);
     Ok(())
 }

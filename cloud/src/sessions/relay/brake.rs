@@ -179,7 +179,7 @@ mod tests {
         assert_eq!(*felt.borrow(), 0);
         passes(&brake, Role::Device, 200).await;
         assert_eq!(*felt.borrow(), 100_000);
-        sleep(Duration::from_secs(6)).await;
+        tokio::time::advance(Duration::from_secs(6)).await;
         brake.pass(Role::Device, 100).await;
         assert_eq!(*felt.borrow(), 0);
     }
