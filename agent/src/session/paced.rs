@@ -122,7 +122,7 @@ mod tests {
                 near.shutdown().await.unwrap();
             };
             let mut received = Vec::new();
-            let (_, read) = tokio::join!(write, far.read_to_end(&mut received));
+            let ((), read) = tokio::join!(write, far.read_to_end(&mut received));
             assert_eq!(read.unwrap(), 4 * MIB);
             assert!(received == expected, "other bytes came");
             // The last piece goes before it is paid, and a burst is free.

@@ -41,13 +41,11 @@ async fn up(
     tweak(&mut change);
     let (plane, mut live) = plane.go(change).await;
     loop {
-        match tokio::time::timeout(PATIENCE, live.updates.recv()).await.unwrap().unwrap() {
-            Update::Joined { rate, line, .. } => {
-                // They live as long as the test's runtime.
-                std::mem::forget((panel, plane));
-                return (live, rate, move || line.rate().map(NonZeroU64::get));
-            }
-            _ => {}
+        let update = tokio::time::timeout(PATIENCE, live.updates.recv()).await.unwrap().unwrap();
+        if let Update::Joined { rate, line, .. } = update {
+            // They live as long as the test's runtime.
+            std::mem::forget((panel, plane));
+            return (live, rate, move || line.rate().map(NonZeroU64::get));
         }
     }
 }
