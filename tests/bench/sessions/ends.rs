@@ -20,6 +20,7 @@ pub(super) async fn stops(ours: &mut Ours, rounds: usize) -> anyhow::Result<Vec<
         let stream = load::sending(open.tunnel.at).await?;
         let reading = tokio::spawn(last_byte(stream));
         load::warm_up().await;
+        ours.watch().await?;
         let pressed = Instant::now();
         ours.stop(&open.id).await?;
         let last = tokio::time::timeout(WITHIN, reading).await.context("the session did not end")??;

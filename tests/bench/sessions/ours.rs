@@ -84,7 +84,12 @@ impl Ours {
         Ok(Self { stage, name, _folder: folder, _wire: wire })
     }
 
-    /// The customer presses Stop.
+    /// The customer looks at who is inside.
+    pub(super) async fn watch(&mut self) -> anyhow::Result<()> {
+        self.stage.customer.open("/sessions").await
+    }
+
+    /// The customer presses Stop there.
     pub(super) async fn stop(&mut self, session: &str) -> anyhow::Result<()> {
         self.stage.customer.submit(&format!("/sessions/{session}/stop"), &[]).await
     }
