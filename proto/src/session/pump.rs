@@ -5,7 +5,7 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use bytes::{Buf as _, BytesMut};
+use bytes::{Buf as _, Bytes, BytesMut};
 use tokio::{
     io::{AsyncWriteExt as _, Interest},
     net::{
@@ -18,6 +18,8 @@ use super::{Stream, inner_frame::ResetCode};
 
 /// Most bytes that are written to the TCP connection at once.
 const GATHER: usize = 64 * 1024;
+/// Fewer bytes than this are copied.
+const SMALL: usize = 8 * 1024;
 
 /// What a flow has carried.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -75,7 +77,7 @@ async fn out(tcp: &OwnedReadHalf, stream: &Stream, sent: &AtomicU64) -> Result<(
     let mut buffer = BytesMut::new();
     loop {
         let room = stream.room().await?;
-        // No buffer is held while there is nothing to read: an idle flow costs no 16 KiB.
+        // No buffer is held while there is nothing to read: an idle flow costs no 64 KiB.
         tcp.ready(Interest::READABLE).await?;
         buffer.reserve(room);
         let read = {
@@ -88,7 +90,10 @@ async fn out(tcp: &OwnedReadHalf, stream: &Stream, sent: &AtomicU64) -> Result<(
                 return Ok(());
             }
             Ok(bytes) => {
-                stream.send(buffer.split().freeze()).await?;
+                // A few bytes that wait for the carrier must not hold the whole buffer.
+                let read = if bytes < SMALL { Bytes::copy_from_slice(&buffer) } else { buffer.split().freeze() };
+                buffer.clear();
+                stream.send(read).await?;
                 sent.fetch_add(bytes as u64, Ordering::Relaxed);
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => buffer = BytesMut::new(),

@@ -23,7 +23,7 @@ use super::{
 /// Most bytes that a stream sends at once,
 const LONGEST: usize = 4 * EVEN_PAYLOAD;
 /// and what it may send at once on the slowest way.
-const SHORTEST: usize = 4 * 1024;
+const SHORTEST: usize = 3 * 1024;
 
 /// What a stream asks of the driver.
 pub(super) enum Asked {

@@ -249,7 +249,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
                 Event::Silent if self.has_had_time_to_answer() => {
                     return Some(Ending::because(EndReason::RelayLost, &"the other end fell silent"));
                 }
-                // No extension is offered yet, and both ends count for themselves.
+                // More time comes by the cloud's order, and both ends count for themselves.
                 Event::Extend(_) | Event::Stats(_) | Event::Silent => {}
             }
         }

@@ -1,8 +1,8 @@
 //! How many bytes may be under way: what the way carries in its shortest round trip, and a little that waits. What
 //! waits on the way cannot be overtaken any more, so an answer that a person waits for would wait behind all of it.
 //!
-//! The way is measured as BBR does (draft-ietf-ccwg-bbr): the largest rate of the last seconds, the shortest round trip
-//! of the last ten, found again by letting the way run empty. Pure: no clock.
+//! The way is measured much as BBR does (draft-ietf-ccwg-bbr): the largest rate of the last seconds in which there was
+//! enough to send, the shortest round trip of the last ten, found again by letting the way run empty. Pure: no clock.
 
 use std::time::{Duration, Instant};
 
@@ -27,8 +27,10 @@ pub(super) struct Stamp {
     /// What was acknowledged by then, and when.
     acknowledged: u64,
     acknowledged_at: Instant,
-    /// The way was let run empty before.
-    after_empty: bool,
+    /// Nothing else was under way.
+    alone: bool,
+    /// There was not enough to send to learn how much the way carries.
+    limited: bool,
 }
 
 #[derive(Debug)]
@@ -67,11 +69,15 @@ impl Flight {
         product(self.rate.max(self.rate_before), within)
     }
 
-    /// A frame leaves while so many bytes before it are not acknowledged.
-    pub(super) fn sent(&self, now: Instant, acknowledged: u64, under_way: usize) -> Stamp {
-        // While nothing is under way nothing can be acknowledged: that time says nothing of the way.
-        let acknowledged_at = self.acknowledged_at.filter(|_| under_way > 0).unwrap_or(now);
-        Stamp { at: now, acknowledged, acknowledged_at, after_empty: self.emptying && under_way < ALONE }
+    /// A frame of so many bytes leaves while so many before it are not acknowledged.
+    pub(super) fn sent(&mut self, now: Instant, acknowledged: u64, under_way: usize, bytes: usize) -> Stamp {
+        if under_way == 0 {
+            // While nothing is under way nothing can be acknowledged: that time says nothing of the way.
+            self.acknowledged_at = Some(now);
+        }
+        let acknowledged_at = self.acknowledged_at.unwrap_or(now);
+        let limited = 2 * (under_way + bytes) < self.bound;
+        Stamp { at: now, acknowledged, acknowledged_at, alone: under_way < ALONE, limited }
     }
 
     /// The frame of this stamp, and everything before `acknowledged`, has arrived.
@@ -85,20 +91,29 @@ impl Flight {
 
     fn measure_way(&mut self, stamp: Stamp, now: Instant) {
         let took = now.saturating_duration_since(stamp.at);
-        match self.shortest {
-            Some((shortest, _)) if took > shortest && !stamp.after_empty => {}
-            _ => {
-                self.shortest = Some((took, now));
-                self.emptying = false;
+        if let Some((shortest, at)) = self.shortest
+            && took > shortest
+        {
+            let age = now.saturating_duration_since(at);
+            // With the least under way it is not our own bytes that wait: the way itself has become longer.
+            let longer = self.bound == LEAST && took > 2 * shortest.max(WAITS) && age > RECENT;
+            let stale = age > STALE || longer;
+            if !(stale && stamp.alone) {
+                self.emptying |= stale;
+                return;
             }
         }
-        self.emptying |= self.shortest.is_some_and(|(_, at)| now.saturating_duration_since(at) > STALE);
+        self.shortest = Some((took, now));
+        self.emptying = false;
     }
 
     fn measure_rate(&mut self, stamp: Stamp, acknowledged: u64, now: Instant) {
         let took = now.saturating_duration_since(stamp.acknowledged_at).max(Duration::from_micros(1));
         let bytes = u128::from(acknowledged.saturating_sub(stamp.acknowledged));
         let rate = u64::try_from(bytes * 1_000_000_000 / took.as_nanos()).unwrap_or(u64::MAX);
+        if stamp.limited && rate <= self.rate.max(self.rate_before) {
+            return;
+        }
         let period = *self.period.get_or_insert(now);
         if now.saturating_duration_since(period) > RECENT {
             self.rate_before = std::mem::take(&mut self.rate);
@@ -123,7 +138,6 @@ mod tests {
     /// A way with one slow place, in whole microseconds, and a sender that always has more to send.
     struct Way {
         now: Instant,
-        begun: Instant,
         /// Bytes a second through the slow place.
         rate: u64,
         /// There and back, when nothing waits.
@@ -144,7 +158,6 @@ mod tests {
             let now = Instant::now();
             Self {
                 now,
-                begun: now,
                 rate,
                 trip,
                 flight: Flight::new(),
@@ -164,13 +177,22 @@ mod tests {
         fn turn(&mut self) {
             while self.under_way() < self.flight.bound() {
                 let frame = (self.flight.bound() / 4).clamp(4096, 65_536) as u64;
-                let stamp = self.flight.sent(self.now, self.acknowledged, self.under_way());
-                let begins = self.free_at.max(self.now);
-                self.waited = self.waited.max(begins - self.now);
-                self.free_at = begins + Duration::from_nanos(frame * 1_000_000_000 / self.rate);
-                self.sent += frame;
-                self.frames.push_back((self.free_at + self.trip, self.sent, stamp));
+                self.send(frame);
             }
+            self.hear();
+        }
+
+        fn send(&mut self, frame: u64) {
+            let stamp =
+                self.flight.sent(self.now, self.acknowledged, self.under_way(), usize::try_from(frame).unwrap());
+            let begins = self.free_at.max(self.now);
+            self.waited = self.waited.max(begins - self.now);
+            self.free_at = begins + Duration::from_nanos(frame * 1_000_000_000 / self.rate);
+            self.sent += frame;
+            self.frames.push_back((self.free_at + self.trip, self.sent, stamp));
+        }
+
+        fn hear(&mut self) {
             let (at, next, stamp) = self.frames.pop_front().unwrap();
             (self.now, self.acknowledged) = (at, next);
             self.flight.arrived(stamp, next, at);
@@ -226,7 +248,33 @@ mod tests {
         way.pass(Duration::from_secs(10));
         let (used, waited) = way.judge(Duration::from_secs(9));
         assert!(used > 0.8 && waited < Duration::from_millis(600), "slower: {used:.3} {waited:?}");
-        assert!(way.now - way.begun > Duration::from_secs(54));
+    }
+
+    #[test]
+    fn a_way_that_others_have_filled_is_used_again_within_seconds() {
+        let mut way = Way::new(5_000_000, Duration::from_millis(20));
+        way.pass(Duration::from_secs(5));
+        way.trip = Duration::from_millis(320);
+        way.pass(Duration::from_secs(5));
+        let (used, _) = way.judge(Duration::from_secs(4));
+        assert!(used > 0.8, "{used:.3}");
+    }
+
+    #[test]
+    fn what_is_known_of_the_way_outlives_a_pause_with_a_few_words_in_it() {
+        let mut way = Way::new(12_500_000, Duration::from_millis(40));
+        way.pass(Duration::from_secs(3));
+        let before = way.flight.bound();
+        while !way.frames.is_empty() {
+            way.hear();
+        }
+        for _ in 0..50 {
+            way.now += Duration::from_millis(500);
+            way.send(100);
+            way.hear();
+        }
+        let after = way.flight.bound();
+        assert!(before > 800_000 && after > before / 2, "{before}, then {after}");
     }
 
     #[test]

@@ -30,7 +30,7 @@ const RECORDS: usize = 4 * 22 + 30;
 /// No frame is cut shorter than this because of what is under way.
 const SHORTEST: usize = ALONE;
 /// What a kept frame costs besides its payload.
-const FRAME_COST: usize = DATA_HEADER + 64;
+const FRAME_COST: usize = DATA_HEADER + size_of::<Kept>() + 64;
 
 /// The other end, or the relay in its name, broke the rules; the session cannot go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -328,7 +328,7 @@ impl Outgoing {
         let kept = self.kept.get_mut(self.sent)?;
         let begins = kept.end - kept.payload() as u64;
         let under_way = usize::try_from(begins.saturating_sub(self.acknowledged)).unwrap_or(usize::MAX);
-        kept.stamp = Some(self.flight.sent(now, self.acknowledged, under_way));
+        kept.stamp = Some(self.flight.sent(now, self.acknowledged, under_way, kept.payload()));
         self.sent += 1;
         self.highest = self.highest.max(kept.end);
         Some(kept.frame.clone())
