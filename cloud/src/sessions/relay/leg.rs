@@ -1,13 +1,14 @@
 //! One connection: its HELLO, its reader and writer, its farewell.
 
 use std::{
+    future::poll_fn,
     io,
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
     time::Duration,
 };
 
 use bytes::Bytes;
-use futures_util::{SinkExt as _, StreamExt as _};
+use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
 use gatelodge_proto::{
     SessionId,
     payload::EndReason,
@@ -316,15 +317,19 @@ async fn write_all(
                 stamp += 1;
                 send(sink, &RelayFrame::Ping { stamp }).await?;
             },
-            held = next(outlet) => {
-                let Some(held) = held else {
+            held = next(sink, outlet) => {
+                let Some(held) = held? else {
                     *outlet = None;
                     continue;
                 };
-                sink.feed(held.frame).await?;
+                // Whatever is taken is in the sink at once: the end of the session may come at any wait.
+                sink.start_send_unpin(held.frame)?;
                 // What else is there goes out in the same write, within reason: PINGs want their turn too.
-                for held in std::iter::from_fn(|| outlet.as_mut()?.take_now()).take(8) {
-                    sink.feed(held.frame).await?;
+                for _ in 0..8 {
+                    let Some(ready) = poll_fn(|cx| sink.poll_ready_unpin(cx)).now_or_never() else { break };
+                    ready?;
+                    let Some(held) = outlet.as_mut().and_then(Outlet::take_now) else { break };
+                    sink.start_send_unpin(held.frame)?;
                 }
                 sink.flush().await?;
             }
@@ -358,9 +363,13 @@ fn told(now: &Phase, outlet: &mut Option<Outlet>, settings: &Settings) -> Option
     }
 }
 
-async fn next(outlet: &mut Option<Outlet>) -> Option<Held> {
+/// The next frame, once the sink takes it.
+async fn next(sink: &mut impl Outward, outlet: &mut Option<Outlet>) -> io::Result<Option<Held>> {
     match outlet {
-        Some(outlet) => outlet.take().await,
+        Some(outlet) => {
+            poll_fn(|cx| sink.poll_ready_unpin(cx)).await?;
+            Ok(outlet.take().await)
+        }
         None => std::future::pending().await,
     }
 }
