@@ -324,7 +324,12 @@ async fn upgrade(State(relay): State<Relay>, mut request: Request) -> Response {
     if relay.0.settings.raw && socket::wants_raw(&request) {
         let upgraded = hyper::upgrade::on(&mut request);
         under_way.spawn(async move {
-            match upgraded.await {
+            let upgraded = tokio::select! {
+                upgraded = timeout(relay.0.settings.hello_within, upgraded) => upgraded,
+                () = relay.0.closing.cancelled() => return,
+            };
+            let Ok(upgraded) = upgraded else { return };
+            match upgraded {
                 Ok(connection) => leg::serve(relay, place, socket::of_raw(connection)).await,
                 Err(error) => tracing::debug!(%error, "an upgrade broke off"),
             }

@@ -6,7 +6,7 @@ use axum::{
     body::Body,
     extract::ws::{Message, WebSocket},
     http::{
-        HeaderMap, StatusCode, Version,
+        Method, StatusCode, Version,
         header::{CONNECTION, UPGRADE},
     },
     response::{IntoResponse as _, Response},
@@ -67,8 +67,15 @@ pub(super) fn of_raw(connection: hyper::upgrade::Upgraded) -> (impl Outward, imp
 
 /// Whether the connection is to become raw.
 pub(super) fn wants_raw(request: &Request<Body>) -> bool {
-    let says = |headers: &HeaderMap| headers.get(UPGRADE).is_some_and(|value| value == PROTOCOL);
-    request.version() == Version::HTTP_11 && says(request.headers())
+    let says = |name, word: &str| {
+        let values = request.headers().get_all(name).iter().filter_map(|value| value.to_str().ok());
+        values.flat_map(|value| value.split(',')).any(|token| token.trim().eq_ignore_ascii_case(word))
+    };
+    // Without `Connection` it may be a proxy that passes on what it does not know (RFC 9110 section 7.8).
+    request.version() == Version::HTTP_11
+        && request.method() == Method::GET
+        && says(CONNECTION, "upgrade")
+        && says(UPGRADE, PROTOCOL)
 }
 
 /// That it does.

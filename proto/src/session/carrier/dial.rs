@@ -120,7 +120,7 @@ impl Dialler {
     pub async fn dial(&self) -> Result<RelaySocket, DialError> {
         if !self.web_only.load(Ordering::Relaxed) {
             match self.by(Way::Raw).await {
-                Err(DialError::Upgrade { at, source }) => {
+                Err(DialError::Upgrade { at, source }) if does_not_get_through(&source) => {
                     tracing::debug!(at, error = %source, "raw frames do not get through, trying a web socket");
                 }
                 reached => return reached,
@@ -134,6 +134,12 @@ impl Dialler {
     async fn by(&self, way: Way) -> Result<RelaySocket, DialError> {
         reach(&self.relay, self.tls.clone(), self.proxy.as_ref().map(|proxy| (proxy, &self.random)), way).await
     }
+}
+
+/// An answer that is no upgrade, or none at all. A relay that is full or broken is no better by another way.
+fn does_not_get_through(error: &tungstenite::Error) -> bool {
+    let tungstenite::Error::Io(error) = error else { return false };
+    matches!(error.kind(), io::ErrorKind::Unsupported | io::ErrorKind::TimedOut)
 }
 
 /// Opens a connection to a relay, this way only. `tls` trusts the cloud's HTTPS certificate.
@@ -201,7 +207,8 @@ async fn upgrade_raw(url: &Url, mut wire: Box<dyn Wire>, at: &str) -> Result<Rel
     if head.switches_to(PROTOCOL) {
         Ok(RelaySocket(Upgraded::Raw(Box::new(Raw::new(wire)))))
     } else {
-        Err(refused(io::Error::other(format!("it answered {}", head.said()))))
+        let kind = if head.is_broken() { io::ErrorKind::Other } else { io::ErrorKind::Unsupported };
+        Err(refused(io::Error::new(kind, format!("it answered {}", head.said()))))
     }
 }
 

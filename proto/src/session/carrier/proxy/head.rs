@@ -50,6 +50,11 @@ impl Head {
         self.status == 101 && self.upgrade.as_deref().is_some_and(|upgrade| upgrade.eq_ignore_ascii_case(protocol))
     }
 
+    /// Whether it is the server that cannot.
+    pub(in super::super) const fn is_broken(&self) -> bool {
+        self.status >= 500
+    }
+
     /// Like `403 Forbidden`.
     pub(in super::super) fn said(&self) -> String {
         format!("{} {}", self.status, self.reason).trim_end().to_owned()

@@ -160,11 +160,6 @@ impl fmt::Debug for Proxy {
 }
 
 impl Proxy {
-    /// Its whole address, for a client that asks it by itself; with the password.
-    pub fn reveal(&self) -> &str {
-        &self.address
-    }
-
     /// The proxy that the environment names for an HTTPS server: `https_proxy`, else `all_proxy`, unless `no_proxy` names
     /// the server; each also in capitals. This machine itself is never reached by a proxy.
     pub fn of_environment(
