@@ -57,7 +57,9 @@ impl Desk {
                 },
                 control = hear(&mut self.agent) => match control {
                     Some(Control::Stop(reason)) => drop(wish.try_send(Wish::End(reason))),
-                    Some(Control::Extend(grant)) => drop(wish.try_send(Wish::Extend(grant))),
+                    // Room is left for the wish that ends it.
+                    Some(Control::Extend(grant)) if wish.capacity() > 1 => drop(wish.try_send(Wish::Extend(grant))),
+                    Some(Control::Extend(_)) => tracing::warn!("more time is not taken while other wishes wait"),
                     Some(Control::Taken(number)) => self.taken(number),
                     None => self.alone(),
                 },

@@ -61,6 +61,8 @@ struct Shared {
     ids: Ids,
     /// How often the installation has called.
     calls: AtomicUsize,
+    /// Who calls now.
+    callers: Arc<calls::Callers>,
     /// Addresses stay what they were at the first look, for the whole session; once one has answered, it alone.
     pinned: Mutex<HashMap<Pin, Vec<IpAddr>>>,
 }
@@ -120,7 +122,17 @@ impl Reached {
 impl Flows {
     pub(super) fn new(terms: Terms, places: Places, handle: Handle, events: Events, limits: Limits, ids: Ids) -> Self {
         let (lookups, calls) = (Lookups::of_system(), AtomicUsize::new(0));
-        let shared = Shared { terms, places, handle, events, lookups, ids, calls, pinned: Mutex::default() };
+        let shared = Shared {
+            terms,
+            places,
+            handle,
+            events,
+            lookups,
+            ids,
+            calls,
+            callers: Arc::default(),
+            pinned: Mutex::default(),
+        };
         let (running, doors) = (TaskTracker::new(), JoinSet::new());
         Self { shared: Arc::new(shared), running, doors, limits, seen: HashSet::new() }
     }

@@ -19,14 +19,16 @@ use gatelodge_proto::{
 use tokio::{net::TcpListener, sync::mpsc};
 
 use super::{
-    Arc, Duration, FlowId, FlowOutcome, FlowTotals, Flows, Happening, HashMap, Instant, MOST, OpenError, Protocol,
-    ServiceName, Shared, Target, TcpStream, UdpSocket, outcome, pump, udp,
+    Arc, Duration, FlowId, FlowOutcome, FlowTotals, Flows, Happening, HashMap, Instant, Mutex, OpenError, PoisonError,
+    Protocol, ServiceName, Shared, Target, TcpStream, UdpSocket, outcome, pump, udp,
 };
 
 /// Longest wait for the technician's answer to a call.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(10);
-/// Who speaks in datagrams to one port at once.
-const CALLERS: usize = 16;
+/// Calls of one address at once: a neighbour that calls without end leaves places for the others.
+const OF_ONE: usize = 4;
+/// Calls of a session, all in all: each is two rows in both histories for ever.
+const MOST: usize = 4096;
 /// Datagrams that wait while their call is answered; later ones are lost.
 const WAITING: usize = 64;
 /// What goes wrong with one call is no reason to take no others; mostly descriptors have run out.
@@ -99,6 +101,41 @@ impl Flows {
     }
 }
 
+/// Who calls now, at all ports of a session.
+#[derive(Default)]
+pub(super) struct Callers(Mutex<HashMap<IpAddr, usize>>);
+
+/// A call that counts until it is dropped.
+struct Place {
+    callers: Arc<Callers>,
+    caller: IpAddr,
+}
+
+impl Callers {
+    fn place(this: &Arc<Self>, caller: IpAddr, most: usize) -> Option<Place> {
+        let mut here = this.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (of_all, of_one) = (here.values().sum::<usize>(), here.get(&caller).copied().unwrap_or_default());
+        if of_all >= most || of_one >= OF_ONE {
+            return None;
+        }
+        *here.entry(caller).or_default() += 1;
+        drop(here);
+        Some(Place { callers: this.clone(), caller })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut here = self.callers.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = here.get_mut(&self.caller) {
+            *count -= 1;
+            if *count == 0 {
+                here.remove(&self.caller);
+            }
+        }
+    }
+}
+
 /// What a port's calls have in common.
 struct Calls {
     shared: Arc<Shared>,
@@ -114,12 +151,18 @@ impl Calls {
     async fn connections(self, listener: TcpListener) {
         loop {
             match listener.accept().await {
-                Ok((tcp, caller)) if self.takes(caller) => {
+                Ok((tcp, caller)) => {
+                    let Some(place) = self.place(caller) else {
+                        drop(tcp.set_zero_linger());
+                        continue;
+                    };
                     let (shared, listen) = (self.shared.clone(), self.listen.clone());
-                    self.running.spawn(async move { shared.connect_call(tcp, &listen, caller).await });
+                    self.running.spawn(async move {
+                        shared.connect_call(tcp, &listen, caller).await;
+                        drop(place);
+                    });
                     tokio::time::sleep(self.between).await;
                 }
-                Ok((tcp, _)) => drop(tcp.set_zero_linger()),
                 Err(error) => {
                     tracing::warn!(%error, "a call could not be taken");
                     tokio::time::sleep(PAUSE).await;
@@ -139,13 +182,15 @@ impl Calls {
                     open.retain(|_, call| !call.is_closed());
                     if let Some(call) = open.get(&caller) {
                         let _ = call.try_send(datagram);
-                    } else if open.len() < CALLERS && self.takes(caller) {
+                    } else if let Some(place) = self.place(caller) {
                         let (call, waiting) = mpsc::channel(WAITING);
                         let _ = call.try_send(datagram);
                         open.insert(caller, call);
                         let (shared, listen, socket) = (self.shared.clone(), self.listen.clone(), socket.clone());
-                        self.running
-                            .spawn(async move { shared.datagram_call(waiting, &socket, &listen, caller).await });
+                        self.running.spawn(async move {
+                            shared.datagram_call(waiting, &socket, &listen, caller).await;
+                            drop(place);
+                        });
                         tokio::time::sleep(self.between).await;
                     }
                 }
@@ -155,14 +200,17 @@ impl Calls {
         }
     }
 
-    /// Whether this caller's call is taken now. Who may not call leaves no row: anybody could fill the history.
-    fn takes(&self, caller: SocketAddr) -> bool {
+    /// A place for this caller's call. Who may not call leaves no row: anybody could fill the history. Calls have a
+    /// quarter of the session's places, so that the technician's own flows always find one.
+    fn place(&self, caller: SocketAddr) -> Option<Place> {
         let may = self.listen.from.contains(caller.ip());
-        let takes = may && self.running.len() < self.most && self.shared.calls.load(Ordering::Relaxed) < MOST;
-        if !takes {
+        let place = (may && self.shared.calls.load(Ordering::Relaxed) < MOST)
+            .then(|| Callers::place(&self.shared.callers, caller.ip(), (self.most / 4).max(OF_ONE)))
+            .flatten();
+        if place.is_none() {
             tracing::info!(%caller, listen = %self.listen.name, may, "a call is not taken");
         }
-        takes
+        place
     }
 }
 
@@ -239,5 +287,23 @@ impl Shared {
         let target = format!("call of {} {caller} to {} (port {})", listen.protocol.word(), listen.name, listen.port);
         let told = self.tell(Happening::FlowOpened { session: self.terms.grant.session, flow, target, outcome }).await;
         answer.ok().filter(|_| told)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_that_calls_without_end_leaves_places_for_others_and_all_of_them_for_the_technician() {
+        let callers = Arc::default();
+        let address = |last| IpAddr::from([192, 168, 1, last]);
+        let place = |last| Callers::place(&callers, address(last), 6);
+        let camera: Vec<Place> = std::iter::from_fn(|| place(7)).collect();
+        assert_eq!(camera.len(), OF_ONE);
+        let panels: Vec<Place> = (20..30).map_while(place).collect();
+        assert_eq!(panels.len(), 2, "six in all");
+        drop(camera);
+        assert!(place(7).is_some() && callers.0.lock().unwrap().len() == 2, "who has gone is forgotten");
     }
 }
