@@ -6,13 +6,15 @@ use std::{io, sync::Arc, time::Duration};
 use gatelodge_proto::{
     Random,
     link::{Dial, Endpoint},
-    session::carrier::{InvalidProxy, Proxy, ProxyError},
+    session::carrier::{InvalidProxy, Proxy},
 };
 use tokio::net::TcpStream;
 
 use crate::config;
 
-/// Longest try without the proxy that has just refused.
+/// Longest try by the proxy.
+const PROXY_WITHIN: Duration = Duration::from_secs(8);
+/// Longest try without the proxy that has just failed.
 const DIRECTLY_WITHIN: Duration = Duration::from_secs(5);
 
 /// The environment names something that is no proxy.
@@ -41,12 +43,13 @@ pub fn endpoint_dial(
 
 /// Many proxies let nobody but port 443 through, on sites that let MQTT out by itself.
 async fn dial(proxy: &Proxy, host: &str, port: u16, random: &Random) -> io::Result<TcpStream> {
-    match proxy.connect(host, port, random).await {
+    let late = |_| Err(io::Error::new(io::ErrorKind::TimedOut, format!("the proxy {proxy} does not answer")));
+    let by_proxy = async { proxy.connect(host, port, random).await.map_err(io::Error::other) };
+    match tokio::time::timeout(PROXY_WITHIN, by_proxy).await.unwrap_or_else(late) {
         Ok(tcp) => Ok(tcp),
-        Err(refusal @ ProxyError::Refused { .. }) => {
+        Err(trouble) => {
             let directly = tokio::time::timeout(DIRECTLY_WITHIN, TcpStream::connect((host, port))).await;
-            directly.ok().and_then(Result::ok).ok_or_else(|| io::Error::other(refusal))
+            directly.ok().and_then(Result::ok).ok_or(trouble)
         }
-        Err(error) => Err(io::Error::other(error)),
     }
 }
