@@ -12,6 +12,7 @@ flash-session-stopped = The session is stopped.
 flash-session-extended = The session is extended. You can stop it at any time.
 flash-extension-refused = The session is not extended. It ends as planned, and the technician is told.
 flash-refused-session-too-long = This session has reached the longest time that is allowed. Once it has ended, the technician can ask for another.
+flash-refused-extension-answered = Somebody has already answered, so nothing was changed. The session is open, and you can stop it at any time.
 flash-refused-session-over = This session was already over, so nothing was changed.
 flash-email-confirmed = Your e-mail address is confirmed and your password is set. Sign in now.
 flash-organisation-added = The company is added to your account. Choose it under “Your organisations”.

@@ -36,9 +36,9 @@ audit-session-refused-by-rule = La règle « jamais » a refusé une session
 audit-session-opened = La session s’est ouverte
 audit-session-joined = L’appareil a rejoint la session
 audit-session-extension-asked = { $minutes ->
-    [one] { $minutes } minute
-   *[other] { $minutes } minutes
-} de plus demandées pour la session
+    [one] { $minutes } minute de plus demandée
+   *[other] { $minutes } minutes de plus demandées
+} pour la session
 audit-session-extended = Session prolongée de { $minutes ->
     [one] { $minutes } minute
    *[other] { $minutes } minutes

@@ -12,6 +12,7 @@ flash-session-stopped = La session est arrêtée.
 flash-session-extended = La session est prolongée. Vous pouvez l’arrêter à tout moment.
 flash-extension-refused = La session n’est pas prolongée. Elle finit comme prévu, et le technicien en est informé.
 flash-refused-session-too-long = Cette session a atteint la durée la plus longue permise. Une fois finie, le technicien peut en demander une autre.
+flash-refused-extension-answered = Quelqu’un a déjà répondu : rien n’a été modifié. La session est ouverte, et vous pouvez l’arrêter à tout moment.
 flash-refused-session-over = Cette session était déjà finie : rien n’a été modifié.
 flash-email-confirmed = Votre adresse e-mail est confirmée et votre mot de passe défini. Connectez-vous maintenant.
 flash-organisation-added = L’entreprise est ajoutée à votre compte. Choisissez-la sous « Vos organisations ».

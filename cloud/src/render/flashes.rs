@@ -25,6 +25,8 @@ pub const SESSION_EXTENDED: &str = "flash-session-extended";
 pub const EXTENSION_REFUSED: &str = "flash-extension-refused";
 /// A session cannot last any longer.
 pub const SESSION_TOO_LONG: &str = "flash-refused-session-too-long";
+/// Somebody else has answered a wish for more time, or given some.
+pub const EXTENSION_ANSWERED: &str = "flash-refused-extension-answered";
 /// A session was no longer waiting or open.
 pub const SESSION_OVER: &str = "flash-refused-session-over";
 /// The e-mail address is confirmed; sign in now.

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use gatelodge_proto::{
-    SessionId,
+    SessionId, Timestamp,
     grant::{Grant, SignedGrant},
     payload::{Consent, Order},
 };
@@ -72,25 +72,36 @@ pub async fn ask(kits: &Kits, by: &InstallerMember, id: SessionId, minutes: u32)
     match open.ask_for_more(minutes, consent, kits.config.sessions.longest_minutes, now)? {
         MoreTime::Asked => return Ok(()),
         MoreTime::Ask(asked) => {
-            throttle_within(&mut tx, now, "session_extension", &id.to_string(), WISHES_PER_HOUR, HOUR).await??;
+            wished(&mut tx, kits, &asked, minutes, actor(member)).await?;
             keep(&mut tx, &asked).await?;
-            let details = json!({ "minutes": minutes });
-            record(&mut tx, kits, &asked.ask, actor(member), "session_extension_asked", details).await?;
             jobs::enqueue_extension_mails(&mut tx, kits, id, asked.ask.customer).await?;
         }
-        MoreTime::Give(given) => give_in(&mut tx, kits, given, minutes, Actor::Cloud).await?,
+        MoreTime::Give(given) => {
+            wished(&mut tx, kits, &given, minutes, actor(member)).await?;
+            give_in(&mut tx, kits, given, minutes, Actor::Cloud).await?;
+        }
     }
     tx.commit().await?;
     kits.jobs.ring();
     Ok(())
 }
 
-/// The customer lets a session last longer, asked or not.
-pub async fn give(kits: &Kits, by: &CustomerMember, id: SessionId, minutes: u32) -> Result<(), ExtendRefusal> {
+/// The customer lets a session last longer, asked or not. With the end that they `saw`: not when it has moved since, so
+/// that two who press at once, or one who presses twice, give the time once.
+pub async fn give(
+    kits: &Kits,
+    by: &CustomerMember,
+    id: SessionId,
+    minutes: u32,
+    saw: Option<Timestamp>,
+) -> Result<(), ExtendRefusal> {
     let member = by.member();
     sound(kits, minutes)?;
     let mut tx = kits.db.write().await?;
     let open = held(&mut tx, id, |found| found.ask().customer == member.organisation_id).await?;
+    if saw.is_some_and(|saw| saw != open.state.until) {
+        return Err(NoMoreTime::Moved.into());
+    }
     let given = open.give_more(minutes, kits.config.sessions.longest_minutes, kits.now())?;
     give_in(&mut tx, kits, given, minutes, actor(member)).await?;
     tx.commit().await?;
@@ -107,6 +118,20 @@ pub async fn decline(kits: &Kits, by: &CustomerMember, id: SessionId) -> Result<
     keep(&mut tx, &declined).await?;
     record(&mut tx, kits, &declined.ask, actor(member), "session_extension_declined", json!({})).await?;
     tx.commit().await?;
+    Ok(())
+}
+
+/// Writes down who asked; not too often.
+async fn wished(
+    tx: &mut Tx,
+    kits: &Kits,
+    session: &Session<Open>,
+    minutes: u32,
+    by: Actor,
+) -> Result<(), ExtendRefusal> {
+    let ask = &session.ask;
+    throttle_within(tx, kits.now(), "session_extension", &ask.id.to_string(), WISHES_PER_HOUR, HOUR).await??;
+    record(tx, kits, ask, by, "session_extension_asked", json!({ "minutes": minutes })).await?;
     Ok(())
 }
 

@@ -92,6 +92,9 @@ pub enum NoMoreTime {
     /// Nothing is asked for.
     #[error("nobody waits for more time in this session")]
     NotAsked,
+    /// Its end is not the one that the reader saw.
+    #[error("somebody has already extended this session; look at its new end first")]
+    Moved,
     /// Not open any more.
     #[error("this session has ended; ask for another")]
     Over,

@@ -6,7 +6,7 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
     routing::{get, post},
 };
-use gatelodge_proto::SessionId;
+use gatelodge_proto::{SessionId, Timestamp};
 use http::{HeaderMap, header::REFERER};
 use serde::Deserialize;
 
@@ -132,6 +132,8 @@ fn answered(outcome: Result<(), DecideRefusal>, done: &'static str, headers: &He
 #[derive(Debug, Deserialize)]
 struct ExtensionForm {
     minutes: u32,
+    /// The end that the reader saw.
+    until: Option<Timestamp>,
 }
 
 async fn extend_session(
@@ -139,9 +141,9 @@ async fn extend_session(
     by: CustomerMember,
     Named(id): Named<SessionId>,
     headers: HeaderMap,
-    Form(ExtensionForm { minutes }): Form<ExtensionForm>,
+    Form(ExtensionForm { minutes, until }): Form<ExtensionForm>,
 ) -> Result<Response, Fault> {
-    extended(extend::give(&kits, &by, id, minutes).await, flashes::SESSION_EXTENDED, &headers)
+    extended(extend::give(&kits, &by, id, minutes, until).await, flashes::SESSION_EXTENDED, &headers)
 }
 
 async fn refuse_extension(
@@ -157,7 +159,8 @@ fn extended(outcome: Result<(), ExtendRefusal>, done: &'static str, headers: &He
     let said = match outcome {
         Ok(()) => done,
         Err(ExtendRefusal::State(NoMoreTime::TooLong(_))) => flashes::SESSION_TOO_LONG,
-        Err(ExtendRefusal::State(NoMoreTime::Over | NoMoreTime::NotAsked)) => flashes::SESSION_OVER,
+        Err(ExtendRefusal::State(NoMoreTime::Over)) => flashes::SESSION_OVER,
+        Err(ExtendRefusal::State(NoMoreTime::NotAsked | NoMoreTime::Moved)) => flashes::EXTENSION_ANSWERED,
         Err(ExtendRefusal::Unknown) => return Err(Fault::not_found()),
         Err(ExtendRefusal::Minutes(_)) => return Err(Fault::bad_form()),
         Err(ExtendRefusal::Throttled(throttled)) => return Err(Fault::throttled(throttled.seconds())),

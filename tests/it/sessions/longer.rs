@@ -67,14 +67,16 @@ async fn the_technician_asks_and_the_customer_gives_more_time() -> anyhow::Resul
 
         for foreign in [
             extend::ask(kits, &lena, session, 30).await,
-            extend::give(kits, &paul, session, 30).await,
+            extend::give(kits, &paul, session, 30, None).await,
             extend::decline(kits, &paul, session).await,
         ] {
             assert!(matches!(foreign, Err(ExtendRefusal::Unknown)), "{foreign:?}");
         }
         assert_eq!(shown(&cast, session).await?.0, Some(first));
 
-        extend::give(kits, &rosa, session, 30).await?;
+        extend::give(kits, &rosa, session, 30, Some(first)).await?;
+        let again = extend::give(kits, &rosa, session, 30, Some(first)).await;
+        assert!(matches!(again, Err(ExtendRefusal::State(NoMoreTime::Moved))), "pressed twice: {again:?}");
         let later = first + Duration::from_secs(1800);
         assert_eq!(shown(&cast, session).await?, (Some(later), Some((30, ExtensionState::Given))));
         assert_eq!(service::waiting(kits, rosa.member()).await?, 0);
@@ -122,7 +124,7 @@ async fn a_session_without_more_time_ends_as_planned_and_one_with_it_ends_later(
         assert_eq!(shown(&cast, declined).await?.1, Some((45, ExtensionState::Declined)));
         let twice = extend::decline(kits, &rosa, declined).await;
         assert!(matches!(twice, Err(ExtendRefusal::State(NoMoreTime::NotAsked))), "{twice:?}");
-        extend::give(kits, &rosa, given, 45).await?;
+        extend::give(kits, &rosa, given, 45, None).await?;
         for _ in 0..40 {
             cast.pass(90);
             carry::supervise(kits, &[(declined, Traffic::default()), (given, Traffic::default())]).await?;
@@ -130,7 +132,7 @@ async fn a_session_without_more_time_ends_as_planned_and_one_with_it_ends_later(
         end::sweep(kits).await?;
         assert_eq!(super::state(&cast, &rosa, declined).await?, (SessionState::Ended, Some(EndReason::Expired)));
         assert_eq!(super::state(&cast, &rosa, given).await?, (SessionState::Open, None));
-        let over = extend::give(kits, &rosa, declined, 45).await;
+        let over = extend::give(kits, &rosa, declined, 45, None).await;
         assert!(matches!(over, Err(ExtendRefusal::State(NoMoreTime::Over))), "{over:?}");
         for _ in 0..30 {
             cast.pass(90);
@@ -151,24 +153,25 @@ async fn a_customer_gives_time_unasked_the_rule_always_gives_it_at_once_and_nobo
         let (prop, rosa) = cast.active(&marc, "villa-rosa", "rosa@example.com", Consent::Always).await?;
         let session = asked(&cast, &marc, prop).await?.id;
         let first = shown(&cast, session).await?.0.unwrap();
-        extend::give(kits, &rosa, session, extend::UNASKED).await?;
+        extend::give(kits, &rosa, session, extend::UNASKED, None).await?;
         assert_eq!(shown(&cast, session).await?.0, Some(first + Duration::from_secs(1800)));
         extend::ask(kits, &marc, session, 60).await?;
         let by_rule = (Some(first + Duration::from_secs(5400)), Some((60, ExtensionState::Given)));
         assert_eq!(shown(&cast, session).await?, by_rule);
         assert!(!cast.jobs().await?.contains(&"sessions.mail_extension".to_owned()), "nobody has to be asked");
         for unfit in [0, 241] {
-            let refused = extend::give(kits, &rosa, session, unfit).await;
+            let refused = extend::give(kits, &rosa, session, unfit, None).await;
             assert!(matches!(refused, Err(ExtendRefusal::Minutes(240))), "{refused:?}");
         }
         // 60 minutes at first, 90 more by now, and 720 is the longest.
         for _ in 0..2 {
-            extend::give(kits, &rosa, session, 240).await?;
+            extend::give(kits, &rosa, session, 240, None).await?;
         }
-        for refused in [extend::give(kits, &rosa, session, 91).await, extend::ask(kits, &marc, session, 91).await] {
+        for refused in [extend::give(kits, &rosa, session, 91, None).await, extend::ask(kits, &marc, session, 91).await]
+        {
             assert!(matches!(refused, Err(ExtendRefusal::State(NoMoreTime::TooLong(720)))), "{refused:?}");
         }
-        extend::give(kits, &rosa, session, 90).await?;
+        extend::give(kits, &rosa, session, 90, None).await?;
 
         let other = asked(&cast, &marc, prop).await?.id;
         rule::set_consent(kits, &rosa, prop.id, Consent::Never).await?;

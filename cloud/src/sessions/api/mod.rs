@@ -224,7 +224,7 @@ async fn extend_session(
             extend::ask(&kits, &by.clone().try_into().map_err(not_allowed)?, id, minutes).await?;
         }
         OrganisationKind::Customer => {
-            extend::give(&kits, &by.clone().try_into().map_err(not_allowed)?, id, minutes).await?;
+            extend::give(&kits, &by.clone().try_into().map_err(not_allowed)?, id, minutes, None).await?;
         }
         OrganisationKind::Vendor | OrganisationKind::Reseller => return Err(Fault::not_found().into()),
     }

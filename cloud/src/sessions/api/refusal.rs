@@ -115,6 +115,9 @@ impl From<ExtendRefusal> for Refusal {
             ExtendRefusal::State(NoMoreTime::NotAsked) => {
                 conflict("not_asked", "Not asked for", "Read the session again: somebody may have answered.")
             }
+            ExtendRefusal::State(NoMoreTime::Moved) => {
+                conflict("already_extended", "Already extended", "Look at the session's new end first.")
+            }
             ExtendRefusal::State(NoMoreTime::Over) => conflict("session_over", "Over", "Ask for another session."),
             ExtendRefusal::Throttled(throttled) => Fault::throttled(throttled.seconds()).into(),
             ExtendRefusal::Database(error) => error.into(),
