@@ -195,7 +195,8 @@ pub(crate) fn goes_on(seconds: u64) -> String {
 }
 
 pub(crate) fn asked_for_more(minutes: u32) -> String {
-    format!("asked the customer for {minutes} more minutes; wait here, or have them open the portal > Requests")
+    let more = if minutes == 1 { "1 more minute".to_owned() } else { format!("{minutes} more minutes") };
+    format!("asked the customer for {more}; wait here, or have them open the portal > Requests")
 }
 
 pub(crate) fn several_open(device: &str) -> String {

@@ -19,6 +19,8 @@ use self::{
     ours::{Carriers, Ours},
     tunnel::{Bulk, Tunnel},
 };
+use gatelodge_tests::wait::measure_for;
+
 use crate::{
     arguments::Sessions,
     measure::{median, resident_kib},
@@ -44,6 +46,8 @@ pub(crate) async fn measure(agent: &Path, wanted: &Sessions) -> anyhow::Result<(
     answers(wanted, &session, &direct, &peers).await?;
     drop(peers);
     new_streams(wanted, &session, &direct).await?;
+    // Streams that have just been closed still count until both ends have said so.
+    measure_for(Duration::from_secs(3)).await;
     let held = stalled(session.at, 64).await?;
     output::row(&Row::alone("session_rss_64_stalled_mib", resident_kib(process)? / 1024.0, "MiB"));
     drop((held, session));
