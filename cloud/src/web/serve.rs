@@ -74,7 +74,7 @@ pub enum ServeError {
 }
 
 /// Accepts until `stop`, then lets what is under way finish. Handlers find the peer's address as
-/// `ConnectInfo<SocketAddr>`. Web sockets leave the connection's limits when they are upgraded; whoever serves them
+/// `ConnectInfo<SocketAddr>`. Connections leave these limits when they are upgraded; whoever serves them
 /// watches over them.
 pub async fn serve(
     listener: TcpListener,

@@ -1,6 +1,6 @@
 //! The session data plane that agent, technician and cloud share (DESIGN section 9): frames, mux, inner TLS, carrier, driver.
 //!
-//! From the outside in: relay frames in web socket messages ([`carrier`]), TLS 1.3 between technician and device
+//! From the outside in: relay frames, raw or in web socket messages ([`carrier`]), TLS 1.3 between technician and device
 //! ([`handshake`]), inner frames ([`inner_frame`]), streams ([`mux`], pure) and their tokio loop ([`driver`]).
 //! Nothing here decides what a session may reach; that is the grant's and the agent's word.
 

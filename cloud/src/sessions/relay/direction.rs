@@ -10,9 +10,9 @@ use gatelodge_proto::session::relay_frame::MAX_BYTES;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 /// Most bytes that a direction holds: the frame its reader waits with, the queue, the frame being written, and what
-/// the web socket gathers for one write.
+/// the connection gathers for one write.
 pub(super) const BUFFER: usize = 256 * 1024;
-/// What the web socket gathers for one write.
+/// What the connection gathers for one write.
 pub(super) const GATHERED: usize = 32 * 1024;
 const QUEUE: usize = BUFFER - 2 * MAX_BYTES - GATHERED;
 /// A frame counts for at least this much, for what it costs besides its bytes.

@@ -1,7 +1,7 @@
 //! The relay: pairs the two legs of a session in memory and passes their ciphertext on.
 //!
-//! It never dials, never decrypts, and never holds more than 256 KiB a direction: it stops reading instead. Who may
-//! join, and what is written down, is its [`Admission`]'s word.
+//! It never dials, never decrypts, and never holds more than 256 KiB a direction, beside what TLS has read ahead: it
+//! stops reading instead. Who may join, and what is written down, is its [`Admission`]'s word.
 
 mod brake;
 mod cause;
@@ -247,7 +247,7 @@ impl Relay {
         }))
     }
 
-    /// The web socket at [`RELAY_PATH`].
+    /// The connections that are upgraded at [`RELAY_PATH`].
     pub fn routes(&self) -> Router {
         Router::new().route(RELAY_PATH, any(upgrade)).with_state(self.clone())
     }

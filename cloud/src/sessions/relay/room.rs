@@ -355,7 +355,7 @@ pub(super) enum Parting {
 }
 
 impl Parting {
-    /// The web socket was closed in order: whoever does so means it.
+    /// The connection was closed in order: whoever does so means it.
     pub(super) const fn closed(role: Role) -> Self {
         Self::Ends(Cause::Gone(role, PeerLoss::Left))
     }

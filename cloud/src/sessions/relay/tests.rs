@@ -1,4 +1,4 @@
-//! The relay over real web sockets on loopback. Who may join is the caller's word, here a list of tickets.
+//! The relay over real connections on loopback, web sockets and raw ones. Who may join is the caller's word, here a list of tickets.
 
 mod again;
 

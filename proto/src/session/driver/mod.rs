@@ -1,6 +1,7 @@
 //! The tokio loop of one session: one task owns the TLS stream and the mux; everybody else talks to it by channels.
 //!
-//! Memory is bounded by the windows of the streams, one chunk a stream in waiting, and [`QUEUE`] bytes of output.
+//! Memory is bounded by the windows of the streams, one chunk of 64 KiB a stream in waiting, and a
+//! few such chunks beyond [`QUEUE`] bytes of output.
 
 mod attached;
 mod channel;

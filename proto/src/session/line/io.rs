@@ -81,7 +81,7 @@ impl<S: Messages + 'static> AsyncWrite for Line<S> {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // The web socket closes in `leave`, after the reason is said.
+        // The carrier closes in `leave`, after the reason is said.
         self.poll_flush(cx)
     }
 }

@@ -28,6 +28,7 @@ struct Space;
 impl Space {
     fn make() -> anyhow::Result<Self> {
         let _ = run("ip", &["netns", "delete", SPACE]);
+        let _ = run("ip", &["link", "delete", "gl-bench0"]);
         run("ip", &["netns", "add", SPACE])?;
         let space = Self;
         run("ip", &["link", "add", "gl-bench0", "type", "veth", "peer", "name", "gl-bench1", "netns", SPACE])?;
