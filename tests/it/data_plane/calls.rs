@@ -1,7 +1,7 @@
 //! The installation calls: through a port of the device, which is open while the session lives, to the technician's
 //! program, and to nobody else from nobody else.
 
-use std::{io::ErrorKind, net::SocketAddr};
+use std::{io::ErrorKind, net::SocketAddr, sync::Arc};
 
 use gatelodge_proto::{
     payload::{EndReason, FlowOutcome, Happening, Listen, Protocol},
@@ -26,16 +26,16 @@ fn listen(name: &str, protocol: Protocol) -> Listen {
 }
 
 /// A session that is asked for with these, each with the program that takes its calls.
-async fn session(wanted: Vec<(Listen, SocketAddr)>) -> Live {
+async fn session(wanted: Vec<(Listen, SocketAddr)>) -> (Arc<Plane>, Live) {
     let plane = Plane::start().await;
     let mut change = plane.change(&[]);
     for (listen, local) in wanted {
         change.backs.push(Back { name: listen.name.clone(), protocol: listen.protocol, local });
         change.grant.listens.push(listen);
     }
-    let (_plane, mut live) = plane.go(change).await;
+    let (plane, mut live) = plane.go(change).await;
     live.joined().await;
-    live
+    (plane, live)
 }
 
 /// Connects to a port of the device.
@@ -72,7 +72,7 @@ impl Live {
 async fn a_panel_that_calls_reaches_the_technicians_program_and_both_histories_have_it() {
     let program = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let events = listen("event-receiver", Protocol::Tcp);
-    let mut live = session(vec![(events.clone(), program.local_addr().unwrap())]).await;
+    let (_plane, mut live) = session(vec![(events.clone(), program.local_addr().unwrap())]).await;
 
     let mut panel = call(PANEL, events.port).await.unwrap();
     let caller = panel.local_addr().unwrap();
@@ -131,7 +131,7 @@ async fn a_panel_that_calls_reaches_the_technicians_program_and_both_histories_h
 async fn datagrams_of_several_callers_are_answered_each_to_its_own() {
     let program = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let log = listen("panel-log", Protocol::Udp);
-    let live = session(vec![(log.clone(), program.local_addr().unwrap())]).await;
+    let (_plane, live) = session(vec![(log.clone(), program.local_addr().unwrap())]).await;
     let caller = async |from: [u8; 4]| {
         let socket = UdpSocket::bind(SocketAddr::from((from, 0))).await.unwrap();
         socket.connect(("127.0.0.1", log.port)).await.unwrap();
@@ -162,7 +162,7 @@ async fn a_port_that_is_in_use_on_the_device_is_told_and_the_rest_works() {
     let at = program.local_addr().unwrap();
     let (free, taken) = (listen("free", Protocol::Tcp), listen("taken", Protocol::Tcp));
     let _holder = TcpListener::bind(("127.0.0.1", taken.port)).await.unwrap();
-    let mut live = session(vec![(taken, at), (free.clone(), at)]).await;
+    let (_plane, mut live) = session(vec![(taken, at), (free.clone(), at)]).await;
     let deaf = live.told(|update| if let Update::Deaf(name) = update { Some(name) } else { None }).await;
     assert_eq!(deaf.as_str(), "taken");
     let _panel = call(PANEL, free.port).await.unwrap();

@@ -36,7 +36,8 @@ async fn a_relay_that_changes_a_byte_ends_the_session_and_gets_no_wrong_byte_thr
         assert!(reader.read_to_end(&mut rest).await.is_err(), "the program sees that it broke");
         back.extend_from_slice(&rest);
         assert!(back.len() < sent.len() && sent.starts_with(&back), "{} bytes came back", back.len());
-        assert!(writing.await.unwrap().is_err());
+        // All of it may have been on its way when the line broke.
+        let _ = writing.await.unwrap();
         let (technician, device) = live.ends().await;
         let reasons = [technician.unwrap().reason, device.reason];
         let known = [EndReason::RelayLost, EndReason::Refused, EndReason::Device, EndReason::Technician];
