@@ -13,6 +13,7 @@ use gatelodge_tests::{
     ports::free_port,
     process::Process,
     story::{self, Mails, Stage},
+    wait::wait_until,
 };
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -24,6 +25,8 @@ use crate::sessions::unbroken::{MIB, Transfer};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 const HOST: &str = "cloud.gatelodge.test";
+/// Says at this place in the log why a carrier is given up.
+const LINE: &str = "gatelodge_proto::session::line";
 const PANELS: [&str; 2] = ["192.168.1.50", "fd77:1::50"];
 
 struct Scene {
@@ -31,7 +34,7 @@ struct Scene {
     office: Arc<Place>,
     device: Arc<Place>,
     /// Where the cloud is, between the two.
-    _middle: Place,
+    middle: Place,
     _panel: Place,
     _tasks: JoinSet<()>,
     _folder: tempfile::TempDir,
@@ -77,6 +80,7 @@ impl Scene {
             factory: "mac = \"02:42:AC:11:00:0C\"\nserial = \"SN-MOVES-1\"\n".to_owned(),
             networks: vec![("lan-6".into(), "fd77:1::/64".into())],
             place: Some(device.clone()),
+            environment: vec![("GATELODGE_AGENT_LOG".into(), format!("info,{LINE}=debug"))],
             ..AgentSetup::default()
         };
         let mails = Mails::BuiltIn(Box::new(Hands::plain(&cloud.portal(), "en")?));
@@ -87,8 +91,9 @@ impl Scene {
         device.shows(page.context("the device's page has no port")?).await?;
         story::play_until(&mut stage, 4, |_| {}).await?;
         stage.technician.sits_in(office.clone());
+        stage.technician.hears("GATELODGE_LOG", &format!("error,{LINE}=debug"));
         story::sign_in_technician(&mut stage).await?;
-        Ok(Some(Self { stage, office, device, _middle: middle, _panel: panel, _tasks: tasks, _folder: folder }))
+        Ok(Some(Self { stage, office, device, middle, _panel: panel, _tasks: tasks, _folder: folder }))
     }
 
     /// A session with a local port for each way to the panel, which the tests see too.
@@ -138,6 +143,54 @@ async fn transfers_go_on_when_both_ends_change_their_networks() -> anyhow::Resul
         whole.with_context(|| format!("{}\nthe agent:\n{}", process.log(), scene.stage.agent.log()))?;
     }
     ensure!(process.log().contains("\"event\":\"back\""), "no connection was lost:\n{}", process.log());
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_network_that_goes_and_one_that_comes_are_seen_and_not_found_out_by_pings() -> anyhow::Result<()> {
+    const CHANGED: &str = "the network under a carrier has changed";
+    let Some(mut scene) = Scene::set("sessions whose ends go from one network to another").await? else {
+        return Ok(());
+    };
+    scene.middle.join(("eth3", "10.3.0.1/24"), &scene.office, ("wlan0", "10.3.0.2/24"))?;
+    scene.middle.join(("eth4", "10.4.0.1/24"), &scene.device, ("wwan0", "10.4.0.2/24"))?;
+    scene.office.ip(&["link", "set", "wlan0", "down"])?;
+    // The cloud's address there is not the wire's, which goes as a whole.
+    scene.middle.ip(&["address", "add", "10.1.0.1/32", "dev", "lo"])?;
+    let (mut process, _, ports) = scene.forward().await?;
+    let transfers = ports.map(|port| Transfer::start(port, 12 * MIB));
+    for transfer in &transfers {
+        transfer.reaches(2 * MIB).await?;
+    }
+
+    // The technician's cable is pulled, and a while later there is another network.
+    scene.office.ip(&["link", "delete", "eth0"])?;
+    process.wait_for_line(CHANGED, PATIENCE).await?;
+    let failed = || process.log().matches("the relay is not reached").count() >= 5;
+    wait_until("attempts fail, and pauses grow", PATIENCE, async || Ok(failed().then_some(()))).await?;
+    scene.office.ip(&["link", "set", "wlan0", "up"])?;
+    scene.office.ip(&["route", "add", "default", "via", "10.3.0.1"])?;
+    process.wait_for_line("there is another way to the relay", PATIENCE).await?;
+    for transfer in &transfers {
+        transfer.reaches(6 * MIB).await.with_context(|| process.log())?;
+    }
+
+    // The device prefers another network from now on. The one before stays, with its address, and carries nothing.
+    let table = "add table ip old; add chain ip old in { type filter hook input priority 0; }; \
+                 add rule ip old in ip saddr 10.2.0.2 drop";
+    scene.middle.run("nft", &[table])?;
+    scene.device.ip(&["route", "add", "10.2.0.1", "via", "10.4.0.1"])?;
+    let agent = &scene.stage.agent;
+    let seen = wait_until("the device sees it", PATIENCE, async || Ok(agent.log().contains(CHANGED).then_some(())));
+    seen.await.with_context(|| agent.log())?;
+    for transfer in transfers {
+        let whole = transfer.ends_whole().await;
+        whole.with_context(|| format!("{}\nthe agent:\n{}", process.log(), agent.log()))?;
+    }
+    for log in [process.log(), agent.log()] {
+        ensure!(log.matches(CHANGED).count() == 1, "one change, one carrier given up:\n{log}");
+        ensure!(!log.contains("does not answer"), "a PING was missed:\n{log}");
+    }
     Ok(())
 }
 

@@ -40,7 +40,7 @@ use gatelodge_proto::{
         driver::{Channel, Counters, Driver},
         handshake,
         inner_frame::{Accept, InnerFrame},
-        line::{Joining, KEEPS, Line, Redial},
+        line::{Joining, KEEPS, Line},
     },
 };
 use tokio::{sync::mpsc, time::Instant};
@@ -161,15 +161,11 @@ async fn join(start: &Start, terms: &Terms, random: Random) -> Result<Line<Relay
     let tls = crate::cloud::https_tls(start.ca_file.as_deref(), &Clock::corrected_by(start.clock_lacks_us))
         .map_err(|error| Ending::because(EndReason::RelayLost, &error))?;
     let dialler = Dialler::new(start.order.relay.clone(), Arc::new(tls), start.proxy.clone(), random.clone());
-    let mut redial: Redial<RelaySocket> = Box::new(move || {
-        let dialler = dialler.clone();
-        Box::pin(async move { dialler.dial().await })
-    });
     let lost = |error: DialError| Ending::because(EndReason::RelayLost, &error);
-    let socket = redial().await.map_err(lost)?;
+    let socket = dialler.dial().await.map_err(lost)?;
     tracing::debug!(session = %terms.grant.session, "joining the relay");
     let ticket = start.order.ticket.clone();
-    let joining = Joining { role: Role::Device, ticket, keeps: KEEPS, redial, random };
+    let joining = Joining { role: Role::Device, ticket, keeps: KEEPS, redial: Box::new(dialler), random };
     Line::join(socket, joining).await.map_err(|error| error.ending())
 }
 

@@ -22,7 +22,7 @@ use gatelodge_proto::{
         driver::{Channel, Counters, Driver, Handle, Notice, OpenFailure, Unaccepted},
         handshake::{self, Identity},
         inner_frame::{Accept, Target, Warrant},
-        line::{Joining, KEEPS, Line, LineState, LineView, Redial},
+        line::{Joining, KEEPS, Line, LineState, LineView},
         mux::Settings,
     },
 };
@@ -165,13 +165,13 @@ pub async fn run_with(
     updates: mpsc::UnboundedSender<Update>,
 ) -> Result<Ending, ForwardError> {
     let mut stop = std::pin::pin!(stop);
-    let mut redial = redial(&session);
+    let dialler = dialler(&session);
     let socket = tokio::select! {
-        dialled = redial() => dialled?,
+        dialled = dialler.dial() => dialled?,
         () = &mut stop => return Ok(Ending::plain(EndReason::Technician)),
     };
     let mut line = tokio::select! {
-        joined = Line::join(socket, joining(&session, redial)) => joined?,
+        joined = Line::join(socket, joining(&session, dialler)) => joined?,
         () = &mut stop => return Ok(Ending::plain(EndReason::Technician)),
     };
     let _ = updates.send(Update::Meeting);
@@ -232,18 +232,14 @@ pub async fn run_with(
     Ok(ending)
 }
 
-fn redial(session: &Session) -> Redial<RelaySocket> {
+fn dialler(session: &Session) -> Dialler {
     let (relay, tls) = (session.join.relay.clone(), session.tls.clone());
-    let dialler = Dialler::new(relay, tls, session.proxy.clone(), session.random.clone());
-    Box::new(move || {
-        let dialler = dialler.clone();
-        Box::pin(async move { dialler.dial().await })
-    })
+    Dialler::new(relay, tls, session.proxy.clone(), session.random.clone())
 }
 
-fn joining(session: &Session, redial: Redial<RelaySocket>) -> Joining<RelaySocket> {
+fn joining(session: &Session, dialler: Dialler) -> Joining<RelaySocket> {
     let (ticket, random) = (session.join.ticket.clone(), session.random.clone());
-    Joining { role: Role::Technician, ticket, keeps: KEEPS, redial, random }
+    Joining { role: Role::Technician, ticket, keeps: KEEPS, redial: Box::new(dialler), random }
 }
 
 type Met<'a> = (Channel<tokio_rustls::TlsStream<&'a mut Line<RelaySocket>>>, Accept);

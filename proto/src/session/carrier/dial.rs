@@ -5,7 +5,7 @@ use std::{
     io,
     pin::Pin,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll, ready},
@@ -13,7 +13,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures_util::{Sink, SinkExt as _, Stream, StreamExt as _};
+use futures_util::{Sink, SinkExt as _, Stream, StreamExt as _, future::BoxFuture};
 use rustls::pki_types::ServerName;
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt as _},
@@ -26,8 +26,11 @@ use tokio_tungstenite::{
 };
 use url::Url;
 
-use super::{PROTOCOL, Piece, Proxy, ProxyError, Raw, ReadAhead, proxy::hear};
-use crate::{Random, session::relay_frame::MAX_BYTES};
+use super::{PROTOCOL, Piece, Proxy, ProxyError, Raw, ReadAhead, Sight, proxy::hear, route::Route};
+use crate::{
+    Random,
+    session::{line::Redial, relay_frame::MAX_BYTES},
+};
 
 /// Longest time for connection, TLS and upgrade together.
 const WITHIN: Duration = Duration::from_secs(20);
@@ -105,20 +108,28 @@ pub struct Dialler {
     tls: Arc<rustls::ClientConfig>,
     proxy: Option<Proxy>,
     random: Random,
+    known: Arc<Known>,
+}
+
+/// What earlier connections taught.
+#[derive(Debug, Default)]
+struct Known {
     /// Raw frames did not get through, and a web socket did.
-    web_only: Arc<AtomicBool>,
+    web_only: AtomicBool,
+    /// Of the newest connection.
+    route: Mutex<Option<Route>>,
 }
 
 impl Dialler {
     /// To `relay`, whose certificate `tls` trusts, through a proxy when there is one. A relay without TLS is on this
     /// machine, where no proxy leads.
     pub fn new(relay: String, tls: Arc<rustls::ClientConfig>, proxy: Option<Proxy>, random: Random) -> Self {
-        Self { relay, tls, proxy, random, web_only: Arc::default() }
+        Self { relay, tls, proxy, random, known: Arc::default() }
     }
 
     /// Opens a connection.
     pub async fn dial(&self) -> Result<RelaySocket, DialError> {
-        if !self.web_only.load(Ordering::Relaxed) {
+        if !self.known.web_only.load(Ordering::Relaxed) {
             match self.by(Way::Raw).await {
                 Err(DialError::Upgrade { at, source }) if does_not_get_through(&source) => {
                     tracing::debug!(at, error = %source, "raw frames do not get through, trying a web socket");
@@ -127,12 +138,28 @@ impl Dialler {
             }
         }
         let socket = self.by(Way::WebSocket).await?;
-        self.web_only.store(true, Ordering::Relaxed);
+        self.known.web_only.store(true, Ordering::Relaxed);
         Ok(socket)
     }
 
     async fn by(&self, way: Way) -> Result<RelaySocket, DialError> {
-        reach(&self.relay, self.tls.clone(), self.proxy.as_ref().map(|proxy| (proxy, &self.random)), way).await
+        let proxy = self.proxy.as_ref().map(|proxy| (proxy, &self.random));
+        let connected = |tcp: &TcpStream| {
+            *self.known.route.lock().unwrap_or_else(PoisonError::into_inner) = Route::of(tcp).ok();
+        };
+        reach(&self.relay, self.tls.clone(), proxy, way, connected).await
+    }
+}
+
+impl Redial<RelaySocket> for Dialler {
+    fn dial(&mut self) -> BoxFuture<'static, Result<RelaySocket, DialError>> {
+        let dialler = self.clone();
+        Box::pin(async move { Self::dial(&dialler).await })
+    }
+
+    fn sight(&self) -> Option<Sight> {
+        let route = *self.known.route.lock().unwrap_or_else(PoisonError::into_inner);
+        route.and_then(Route::look)
     }
 }
 
@@ -144,7 +171,7 @@ fn does_not_get_through(error: &tungstenite::Error) -> bool {
 
 /// Opens a connection to a relay, this way only. `tls` trusts the cloud's HTTPS certificate.
 pub async fn dial(relay: &str, tls: Arc<rustls::ClientConfig>, way: Way) -> Result<RelaySocket, DialError> {
-    reach(relay, tls, None, way).await
+    reach(relay, tls, None, way, |_| ()).await
 }
 
 async fn reach(
@@ -152,6 +179,7 @@ async fn reach(
     tls: Arc<rustls::ClientConfig>,
     proxy: Option<(&Proxy, &Random)>,
     way: Way,
+    connected: impl FnOnce(&TcpStream),
 ) -> Result<RelaySocket, DialError> {
     let url = Url::parse(relay).map_err(|_| DialError::Address(relay.to_owned()))?;
     let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else {
@@ -171,6 +199,7 @@ async fn reach(
             Some((proxy, random)) => proxy.connect(host, port, random).await?,
             None => TcpStream::connect((host, port)).await.map_err(connect)?,
         };
+        connected(&tcp);
         tune(&tcp).map_err(connect)?;
         let wire = secured(host, tcp, secure.then_some(tls), &at).await?;
         match way {

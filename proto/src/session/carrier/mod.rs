@@ -7,6 +7,7 @@ mod join;
 mod proxy;
 mod raw;
 mod read_ahead;
+mod route;
 
 use std::io;
 
@@ -19,6 +20,7 @@ pub use self::{
     proxy::{InvalidProxy, Proxy, ProxyError},
     raw::{PROTOCOL, Piece, Raw},
     read_ahead::ReadAhead,
+    route::Sight,
 };
 use super::{
     Ending, Role,

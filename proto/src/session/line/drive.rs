@@ -45,9 +45,12 @@ impl<S: Messages + 'static> Line<S> {
     pub(super) fn drive(&mut self, cx: &mut Context<'_>) {
         while !self.is_over() {
             let now = Instant::now();
+            if self.lookout.is_due(now.into_std()) {
+                self.look_out(now);
+            }
             let went_on = match &mut self.way {
                 Way::Resting(until) if *until <= now => {
-                    self.dial_again();
+                    self.dial_again(now);
                     true
                 }
                 Way::Resting(_) => false,
@@ -100,12 +103,33 @@ impl<S: Messages + 'static> Line<S> {
                 Some(ack.map_or(leg.look_at(), |ack| ack.min(leg.look_at())))
             }
         };
-        let later = Instant::now() + AWAY;
+        let later = Instant::from_std(self.lookout.look_at());
         [give_up, way].into_iter().flatten().fold(later, Instant::min)
     }
 
-    fn dial_again(&mut self) {
-        let (dialled, hello) = ((self.redial)(), self.hello_again());
+    /// Goes by another way as soon as the network is another one.
+    fn look_out(&mut self, now: Instant) {
+        let (sight, at) = (self.redial.sight(), now.into_std());
+        match self.way {
+            // Another carrier would be the end of a session with an end of version 1.
+            Way::Joined(_) if self.peer.is_some_and(|version| version < RESUMES) => self.lookout.begin(sight, at),
+            Way::Joined(_) if self.lookout.has_moved(sight, at) => {
+                tracing::debug!(?sight, "the network under a carrier has changed");
+                self.retry.succeeded();
+                self.lost(now);
+            }
+            Way::Resting(_) | Way::Dialling(_) if self.lookout.has_opened(sight, at) => {
+                tracing::debug!(?sight, "there is another way to the relay");
+                self.retry.succeeded();
+                self.way = Way::Resting(now);
+            }
+            Way::Joined(_) | Way::Resting(_) | Way::Dialling(_) => {}
+        }
+    }
+
+    fn dial_again(&mut self, now: Instant) {
+        self.lookout.begin(self.redial.sight(), now.into_std());
+        let (dialled, hello) = (self.redial.dial(), self.hello_again());
         self.way = Way::Dialling(Box::pin(async move {
             let mut socket = dialled.await?;
             join(&mut socket, hello).await?;
@@ -115,7 +139,10 @@ impl<S: Messages + 'static> Line<S> {
 
     fn dialled(&mut self, dialled: Result<S, NotAgain>, now: Instant) {
         match dialled {
-            Ok(socket) => self.way = Way::Joined(Leg::new(socket, now)),
+            Ok(socket) => {
+                self.lookout.joined(self.redial.sight());
+                self.way = Way::Joined(Leg::new(socket, now));
+            }
             Err(NotAgain::Join(JoinError::Ended(reason))) => self.over(CarrierEnd::Revoked(reason)),
             Err(NotAgain::Join(JoinError::Refused(
                 code @ (RelayError::Ticket | RelayError::Over | RelayError::Version | RelayError::Protocol),

@@ -8,6 +8,7 @@ mod drive;
 mod flight;
 mod io;
 mod leg;
+mod lookout;
 mod machine;
 mod retry;
 mod tempo;
@@ -27,7 +28,7 @@ use tokio::{
     time::{Instant, Sleep, sleep_until, timeout},
 };
 
-use self::{leg::Leg, retry::Retry};
+use self::{leg::Leg, lookout::Lookout, retry::Retry};
 pub use self::{
     machine::{Machine, Violation},
     tempo::Tempo,
@@ -35,7 +36,7 @@ pub use self::{
 };
 use super::{
     Role, VERSION,
-    carrier::{CarrierEnd, DialError, JoinError, Messages, join},
+    carrier::{CarrierEnd, DialError, JoinError, Messages, Sight, join},
     relay_frame::{Hello, PeerLoss, RelayFrame},
 };
 use crate::{Random, payload::EndReason};
@@ -49,8 +50,15 @@ const FAREWELL: Duration = Duration::from_secs(2);
 /// carries in little more than a round trip.
 pub const KEEPS: usize = 8 * 1024 * 1024;
 
-/// Opens another connection to the relay.
-pub type Redial<S> = Box<dyn FnMut() -> BoxFuture<'static, Result<S, DialError>> + Send>;
+/// How an end comes to the relay again.
+pub trait Redial<S>: Send {
+    /// Opens another connection.
+    fn dial(&mut self) -> BoxFuture<'static, Result<S, DialError>>;
+
+    /// What there is to see of the way that connections take; none where it cannot be seen. It costs little and sends
+    /// nothing.
+    fn sight(&self) -> Option<Sight>;
+}
 
 /// What an end joins with.
 pub struct Joining<S> {
@@ -61,7 +69,7 @@ pub struct Joining<S> {
     /// Most unacknowledged ciphertext, in bytes.
     pub keeps: usize,
     /// For the carriers after the first.
-    pub redial: Redial<S>,
+    pub redial: Box<dyn Redial<S>>,
     /// For the secret by which this end joins again, and for the pauses between attempts.
     pub random: Random,
 }
@@ -72,8 +80,9 @@ pub struct Line<S> {
     secret: Secret,
     machine: Machine,
     way: Way<S>,
-    redial: Redial<S>,
+    redial: Box<dyn Redial<S>>,
     retry: Retry,
+    lookout: Lookout,
     /// The other end's frame version, once known.
     peer: Option<u16>,
     /// Since when there is no way to the other end.
@@ -133,6 +142,9 @@ impl<S: Messages + 'static> Line<S> {
         let hello = Hello { version: VERSION, role, carrier: 0, ticket, resume: None, pledge };
         let welcome = join(&mut socket, hello).await?;
         let now = Instant::now();
+        let mut lookout = Lookout::new(now.into_std());
+        lookout.begin(redial.sight(), now.into_std());
+        lookout.joined(redial.sight());
         let mut line = Self {
             role,
             secret,
@@ -140,6 +152,7 @@ impl<S: Messages + 'static> Line<S> {
             way: Way::Joined(Leg::new(socket, now)),
             redial,
             retry: Retry::new(random),
+            lookout,
             peer: None,
             away_since: Some(now),
             up_since: None,

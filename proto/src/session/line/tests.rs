@@ -3,7 +3,10 @@
 use std::{
     collections::VecDeque,
     io,
-    sync::Mutex,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll},
 };
 
@@ -76,16 +79,39 @@ const AGAIN: RelayFrame = RelayFrame::PeerUp { version: VERSION, epoch: 2 };
 
 /// Connections for the attempts to join again; those for which there is none fail.
 #[derive(Clone, Default)]
-struct Sockets(Arc<Mutex<VecDeque<Memory>>>);
+struct Sockets(Arc<Mutex<VecDeque<Memory>>>, Arc<Network>);
+
+/// The network of an end, which the test changes.
+#[derive(Default)]
+struct Network {
+    sight: Mutex<Option<Sight>>,
+    /// Nobody answers there.
+    silent: AtomicBool,
+}
+
+impl Redial<Memory> for Sockets {
+    fn dial(&mut self) -> BoxFuture<'static, Result<Memory, DialError>> {
+        if self.1.silent.load(Ordering::Relaxed) {
+            return std::future::pending().boxed();
+        }
+        let next = self.0.lock().unwrap().pop_front();
+        async move { next.ok_or_else(|| DialError::Late("relay".into())) }.boxed()
+    }
+
+    fn sight(&self) -> Option<Sight> {
+        *self.1.sight.lock().unwrap()
+    }
+}
 
 impl Sockets {
     fn joining(&self, role: Role) -> Joining<Memory> {
-        let sockets = self.0.clone();
-        let redial: Redial<Memory> = Box::new(move || {
-            let next = sockets.lock().unwrap().pop_front();
-            async move { next.ok_or_else(|| DialError::Late("relay".into())) }.boxed()
-        });
+        let redial = Box::new(self.clone());
         Joining { role, ticket: "ticket".into(), keeps: 1 << 20, redial, random: Random::seeded(1) }
+    }
+
+    /// From now on connections would begin at this address; the one that is there keeps its own.
+    fn are_at(&self, source: &str) {
+        *self.1.sight.lock().unwrap() = Some(Sight { source: source.parse().ok(), stands: true });
     }
 
     /// Another connection; the relay's end of it, already welcoming.
@@ -106,6 +132,7 @@ struct Joined {
 
 async fn joined() -> Joined {
     let (sockets, (end, mut relay)) = (Sockets::default(), memory());
+    sockets.are_at("10.0.0.2");
     say(&mut relay, welcome()).await;
     say(&mut relay, RelayFrame::Ping { stamp: 5 }).await;
     say(&mut relay, UP).await;
@@ -275,6 +302,53 @@ async fn a_relay_that_does_not_answer_is_left_for_another_connection() {
     assert!(matches!(while_driving(&mut line, hear(&mut next)).await, RelayFrame::Hello(_)));
     assert!((10..=40).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
     drop(relay);
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_network_is_gone_by_long_before_a_ping_is_missed() {
+    let Joined { mut line, mut relay, sockets, .. } = joined().await;
+    let begun = Instant::now();
+    let mut next = sockets.add().await;
+    sockets.are_at("10.9.0.2");
+    let hello = while_driving(&mut line, hear(&mut next)).await;
+    assert!(matches!(hello, RelayFrame::Hello(Hello { resume: Some(0), .. })), "{hello:?}");
+    assert_eq!(begun.elapsed().as_secs(), 2);
+    assert!(relay.next().await.is_none(), "the carrier of the network before is closed, and no PING was said on it");
+    let mut unused = sockets.add().await;
+    tokio::select! {
+        () = tokio::time::sleep(Duration::from_secs(60)) => {}
+        hello = while_driving(&mut line, hear(&mut unused)) => panic!("{hello:?}"),
+        _ = async { loop { let _ = next.next().await; say(&mut next, RelayFrame::Pong { stamp: 1 }).await } } => {}
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_seeks_the_relay_goes_by_another_network_at_once() {
+    for silent in [false, true] {
+        let Joined { mut line, relay, sockets, .. } = joined().await;
+        sockets.1.silent.store(silent, Ordering::Relaxed);
+        drop(relay);
+        while_driving(&mut line, tokio::time::sleep(Duration::from_millis(30_500))).await;
+        let mut next = sockets.add().await;
+        sockets.1.silent.store(false, Ordering::Relaxed);
+        sockets.are_at("10.9.0.2");
+        let begun = Instant::now();
+        assert!(matches!(while_driving(&mut line, hear(&mut next)).await, RelayFrame::Hello(_)));
+        assert!(begun.elapsed() <= Duration::from_secs(1), "{:?}, silent: {silent}", begun.elapsed());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_of_version_1_is_not_left_for_another_network() {
+    let (sockets, (end, mut relay)) = (Sockets::default(), memory());
+    sockets.are_at("10.0.0.2");
+    for frame in [welcome(), RelayFrame::PeerUp { version: 1, epoch: 1 }] {
+        say(&mut relay, frame).await;
+    }
+    let mut line = Line::join(end, sockets.joining(Role::Device)).await.unwrap();
+    sockets.are_at("10.9.0.2");
+    while_driving(&mut line, tokio::time::sleep(Duration::from_secs(10))).await;
+    assert_eq!(line.view().end(), None);
 }
 
 #[tokio::test(start_paused = true)]
