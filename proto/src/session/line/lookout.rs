@@ -23,19 +23,20 @@ pub(super) struct Lookout {
     begun: Option<IpAddr>,
     /// Whether the carrier's own address could be seen when it was joined.
     stood: bool,
-    /// Another source, seen at the last look.
-    other: Option<Option<IpAddr>>,
+    /// What it was at the last look.
+    last: Option<IpAddr>,
     next: Instant,
 }
 
 impl Lookout {
     pub(super) fn new(now: Instant) -> Self {
-        Self { begun: None, stood: false, other: None, next: now + EVERY }
+        Self { begun: None, stood: false, last: None, next: now + EVERY }
     }
 
     /// An attempt begins.
     pub(super) fn begin(&mut self, sight: Option<Sight>, now: Instant) {
-        *self = Self { begun: sight.and_then(|sight| sight.source), ..Self::new(now) };
+        let source = sight.and_then(|sight| sight.source);
+        *self = Self { begun: source, last: source, ..Self::new(now) };
     }
 
     /// It led to a carrier.
@@ -58,10 +59,8 @@ impl Lookout {
         if self.stood && !stands {
             return true;
         }
-        let other = (!same_network(source, self.begun)).then_some(source);
-        let again = other.is_some() && other == self.other;
-        self.other = other;
-        again
+        let last = std::mem::replace(&mut self.last, source);
+        source == last && !same_network(source, self.begun)
     }
 
     /// A look while a carrier is sought: whether there is another way than when the last attempt began.
@@ -83,8 +82,9 @@ fn same_network(one: Option<IpAddr>, other: Option<IpAddr>) -> bool {
 mod tests {
     use super::*;
 
+    /// `?` where there is no telling, nothing where there is no way.
     fn sight(source: &str, stands: bool) -> Option<Sight> {
-        Some(Sight { source: source.parse().ok(), stands })
+        (source != "?").then(|| Sight { source: source.parse().ok(), stands })
     }
 
     /// After which look at these the carrier is given up, the first being the one at which it was begun.
@@ -112,11 +112,12 @@ mod tests {
     #[test]
     fn a_way_from_elsewhere_is_believed_when_it_stays() {
         let (home, cable, none) = (sight("10.0.0.2", true), sight("10.9.0.2", true), sight("", true));
+        let unseen = sight("?", true);
         assert_eq!(moved(&[home, cable, cable]), Some(2));
         assert_eq!(moved(&[home, cable, home, none, cable, home, home]), None, "passing states");
         assert_eq!(moved(&[home, none, none]), Some(2), "no way at all");
-        assert_eq!(moved(&[home, None, None, None]), None, "there is no telling");
-        assert_eq!(moved(&[home, cable, None, cable]), Some(3), "no look between these two");
+        assert_eq!(moved(&[home, unseen, unseen, unseen]), None, "there is no telling");
+        assert_eq!(moved(&[home, cable, unseen, cable]), Some(3), "no look between these two");
     }
 
     #[test]
@@ -133,9 +134,8 @@ mod tests {
         let now = Instant::now();
         let mut lookout = Lookout::new(now);
         lookout.begin(sight("10.0.0.2", false), now);
-        for (seen, opened) in [("10.0.0.2", false), ("", false), ("10.9.0.2", true)] {
+        for (seen, opened) in [("10.0.0.2", false), ("", false), ("?", false), ("10.9.0.2", true)] {
             assert_eq!(lookout.has_opened(sight(seen, false), now), opened, "{seen:?}");
         }
-        assert!(!lookout.has_opened(None, now));
     }
 }
