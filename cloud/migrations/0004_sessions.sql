@@ -30,10 +30,13 @@ CREATE TABLE remote_session (
     -- when both ends first were there, and how often an end has come again since
     paired_at {ts},
     rejoins BIGINT NOT NULL DEFAULT 0,
-    -- the latest wish that the session may last longer: asked, given or declined
+    -- whether the device's own settings end it at `until`, whatever was granted
+    longest BOOLEAN NOT NULL DEFAULT FALSE,
+    -- the latest wish that the session may last longer: asked, given, taken, declined or refused, and why by the device
     extension_minutes INTEGER,
     extension_at {ts},
-    extension_state TEXT
+    extension_state TEXT,
+    extension_refusal TEXT
 );
 CREATE INDEX remote_session_device ON remote_session (device_id, id);
 CREATE INDEX remote_session_customer ON remote_session (customer_id, id);

@@ -6,7 +6,7 @@ use crate::{
     DeviceId, SessionId, Timestamp,
     grant::SignedGrant,
     identity::{EmailAddress, IdCode, WebAddress},
-    payload::{Consent, EndReason, Life, Listen, Network, Service, ServiceName},
+    payload::{Consent, EndReason, Life, Listen, Network, NotLonger, Service, ServiceName},
 };
 
 /// `POST` without a body: begins a sign-in by browser approval (RFC 8628); answers [`SignInStarted`].
@@ -228,22 +228,28 @@ pub struct ExtensionRequest {
 pub enum ExtensionState {
     /// The customer has been asked.
     Asked,
-    /// The session's end has moved.
+    /// The customer gave it; the device has not said yet what it makes of it.
     Given,
+    /// The device keeps to it, as far as its own settings let it.
+    Taken,
     /// The customer said no.
     Declined,
+    /// The device does not let the session last longer.
+    Refused,
 }
 
 impl ExtensionState {
     /// All states.
-    pub const ALL: [Self; 3] = [Self::Asked, Self::Given, Self::Declined];
+    pub const ALL: [Self; 5] = [Self::Asked, Self::Given, Self::Taken, Self::Declined, Self::Refused];
 
     /// The stable word for databases, APIs and locale keys.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Asked => "asked",
             Self::Given => "given",
+            Self::Taken => "taken",
             Self::Declined => "declined",
+            Self::Refused => "refused",
         }
     }
 
@@ -263,6 +269,9 @@ pub struct ExtensionView {
     pub at: Timestamp,
     /// Where it stands.
     pub state: ExtensionState,
+    /// Why the device refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<NotLonger>,
 }
 
 /// A session as its people see it.
@@ -297,6 +306,9 @@ pub struct SessionView {
     pub opened_at: Option<Timestamp>,
     /// Until when it may last.
     pub until: Option<Timestamp>,
+    /// Whether the device's own settings end it then, whatever was allowed, and let nobody extend it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub longest: bool,
     /// The latest wish that it may last longer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub extension: Option<ExtensionView>,

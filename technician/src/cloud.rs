@@ -3,7 +3,7 @@
 use std::{net::IpAddr, time::Duration};
 
 use gatelodge_proto::{
-    Random, SessionId,
+    DeviceId, Random, SessionId,
     api::{
         DEVICES_PATH, DeviceView, ExtensionRequest, ExtensionState, Join, Page, Problem, SESSIONS_PATH, SIGN_IN_PATH,
         SIGN_IN_TOKEN_PATH, SessionRequest, SessionState, SessionView, SignInPoll, SignInStarted, SignedIn,
@@ -135,6 +135,12 @@ impl Cloud {
         self.all(SESSIONS_PATH, if live { &[("live", "true")] } else { &[] }).await
     }
 
+    /// The live sessions on one device that this sign-in's own user has asked for, newest first.
+    pub async fn own_sessions(&self, device: DeviceId) -> Result<Vec<SessionView>, CloudError> {
+        let device = device.to_string();
+        self.all(SESSIONS_PATH, &[("live", "true"), ("own", "true"), ("device", &device)]).await
+    }
+
     /// Asks for a session.
     pub async fn ask_session(&self, request: &SessionRequest) -> Result<SessionView, CloudError> {
         self.post(SESSIONS_PATH, request).await
@@ -152,14 +158,10 @@ impl Cloud {
         self.post(&format!("{SESSIONS_PATH}/{id}/extend"), &ExtensionRequest { minutes }).await
     }
 
-    /// The session, once it does not wait for more time any more, or after a while.
-    pub async fn session_after_answer(&self, id: SessionId) -> Result<SessionView, CloudError> {
+    /// The open session, once its wish for more time is no longer in the state `known`, or after a while.
+    pub async fn session_after_answer(&self, id: SessionId, known: ExtensionState) -> Result<SessionView, CloudError> {
         let wait = STATE_WAIT.as_secs().to_string();
-        let query = [
-            ("wait", wait.as_str()),
-            ("state", SessionState::Open.word()),
-            ("extension", ExtensionState::Asked.word()),
-        ];
+        let query = [("wait", wait.as_str()), ("state", SessionState::Open.word()), ("extension", known.word())];
         self.ask(Method::GET, &format!("{SESSIONS_PATH}/{id}"), &query, None).await
     }
 

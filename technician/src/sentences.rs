@@ -6,8 +6,9 @@ use std::{
 };
 
 use gatelodge_proto::{
-    api::{DeviceView, Presence, SessionState},
-    payload::{Consent, EndReason, Host, Life, Listen, Network, Service, ServiceName, Subnet},
+    SessionId,
+    api::{DeviceView, Presence, SessionState, SessionView},
+    payload::{Consent, EndReason, Host, Life, Listen, Network, NotLonger, Service, ServiceName, Subnet},
     session::inner_frame::Target,
 };
 
@@ -48,8 +49,11 @@ pub(crate) const SESSION_REFUSED: &str = "the customer does not allow this sessi
 pub(crate) const NEXT_AGREE: &str = "agree with them on the phone, then ask again";
 pub(crate) const NO_MORE_TIME: &str = "the customer gives no more time: the session ends as planned";
 pub(crate) const NEXT_NO_MORE_TIME: &str = "finish what is open, or agree with them on the phone and ask again";
-pub(crate) const NEXT_WHICH_SESSION: &str = "name one of the sessions above with --session";
-pub(crate) const NEXT_OPEN_SESSION: &str = "gatelodge forward opens one; --minutes sets how long it may last";
+pub(crate) const NEXT_OPEN_SESSION: &str =
+    "gatelodge forward and gatelodge vpn open one; for a colleague's, name it with --session";
+pub(crate) const NEXT_OTHER_SESSION: &str = "leave --session out for your own session with the device";
+pub(crate) const NOT_ANSWERED_YET: &str =
+    "the customer gives more time; the device has not answered yet, and the session lasts longer once it has";
 pub(crate) const WHY: &str = "Why do you need the session? The customer reads it (Enter for no reason): ";
 pub(crate) const AWAY: &str = "connection lost, trying again; what is open goes on when it is back";
 pub(crate) const ENDING: &str = "ending the session";
@@ -200,11 +204,58 @@ pub(crate) fn asked_for_more(minutes: u32) -> String {
 }
 
 pub(crate) fn several_open(device: &str) -> String {
-    format!("several sessions are open with {device}")
+    format!("you have several sessions open with {device}")
+}
+
+/// One of several sessions, to be told from the others.
+pub(crate) fn one_open(session: &SessionView) -> String {
+    let until = session.until.map(|until| format!(", until {until}")).unwrap_or_default();
+    let reason = session.reason.as_ref().map(|reason| format!(", \"{reason}\"")).unwrap_or_default();
+    format!("{} (asked {}{until}{reason})", session.id, session.requested_at)
+}
+
+/// How to say which of several sessions is meant.
+pub(crate) fn which_session(device: &str, one: SessionId) -> String {
+    format!("choose one of them: gatelodge extend {device} --session {one}")
 }
 
 pub(crate) fn none_open(device: &str) -> String {
-    format!("no session is open with {device}")
+    format!("you have no session open with {device}")
+}
+
+pub(crate) fn not_open(session: SessionId, device: &str) -> String {
+    format!("the session {session} is not open with {device}")
+}
+
+/// How a session goes on that has been given more time; `longest` where its device has cut that.
+pub(crate) fn goes_on_until(seconds: u64, longest: bool) -> String {
+    let cut = if longest { "; the device's own settings let it last no longer than that" } else { "" };
+    format!("{}{cut}", goes_on(seconds))
+}
+
+pub(crate) const fn after_not_longer(why: NotLonger) -> &'static str {
+    match why {
+        NotLonger::Longest => "finish what is open; when this session has ended, ask for another",
+        NotLonger::Off | NotLonger::Consent | NotLonger::Grant => {
+            "talk to the customer, or have somebody look at the device, then ask again"
+        }
+        NotLonger::Owner | NotLonger::NotOpen => NEXT_LIST_DEVICES,
+    }
+}
+
+pub(crate) const fn not_longer(why: NotLonger) -> &'static str {
+    match why {
+        NotLonger::Longest => {
+            "the customer gives more time, but the device's own settings let the session last no longer"
+        }
+        NotLonger::Off => "the device gives no more time: remote access is switched off on the device itself",
+        NotLonger::Consent => "the device gives no more time: as it knows the customer's rule, nobody may enter",
+        NotLonger::Owner => "the device gives no more time: it has changed hands meanwhile",
+        NotLonger::NotOpen => "the device gives no more time: the session is not open there any more",
+        NotLonger::Grant => {
+            "the device gives no more time: it does not accept what the cloud has signed; its log says more"
+        }
+    }
 }
 
 pub(crate) const fn ended(reason: EndReason) -> &'static str {

@@ -4,7 +4,7 @@ use std::{collections::VecDeque, time::Duration};
 
 use gatelodge_proto::{
     CommandId, Timestamp,
-    payload::{Command, Consent, EndReason, Order, Outcome},
+    payload::{Command, Consent, EndReason, NotLonger, Order, Outcome},
 };
 
 /// Outcomes remembered, so that a command sent twice is carried out once.
@@ -58,11 +58,22 @@ pub enum Verdict {
     Refuse {
         /// In a sentence.
         reason: String,
-        /// How the session ends that it was told to open.
-        end: Option<EndReason>,
+        /// What that is to a session.
+        of: Refused,
     },
     /// Carry it out.
     Carry,
+}
+
+/// What was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refused {
+    /// To open a session, which ends for this reason.
+    Opening(EndReason),
+    /// To let one last longer.
+    MoreTime(NotLonger),
+    /// Nothing that a session waits for.
+    Other,
 }
 
 /// Judges one command.
@@ -70,32 +81,35 @@ pub fn judge(command: &Command, ledger: &Ledger, stand: Stand, now: Timestamp) -
     if let Some(outcome) = ledger.outcome(command.id) {
         return Verdict::Repeat(outcome.clone());
     }
-    let refuse = |end: EndReason, reason: String| {
-        let opens = matches!(command.order, Order::OpenSession(_));
-        Verdict::Refuse { reason, end: opens.then_some(end) }
+    let refuse = |end: EndReason, not_longer: NotLonger, reason: String| {
+        let of = match command.order {
+            Order::OpenSession(_) => Refused::Opening(end),
+            Order::ExtendSession { .. } => Refused::MoreTime(not_longer),
+            Order::State(_) | Order::StopSession { .. } | Order::RenewOnSiteCode => Refused::Other,
+        };
+        Verdict::Refuse { reason, of }
     };
     match &command.order {
         Order::OpenSession(_) | Order::RenewOnSiteCode if now > command.deadline + CLOCK_AHEAD => {
             let reason = format!("late: it was good until {}, the device's clock says {now}", command.deadline);
-            refuse(EndReason::DeviceClock, reason)
+            refuse(EndReason::DeviceClock, NotLonger::Grant, reason)
         }
         Order::OpenSession(_) | Order::ExtendSession { .. } | Order::RenewOnSiteCode
             if command.epoch != stand.epoch =>
         {
             let reason = format!("wrong epoch: made in {}, the device is in {}", command.epoch, stand.epoch);
-            refuse(EndReason::DeviceOwner, reason)
+            refuse(EndReason::DeviceOwner, NotLonger::Owner, reason)
         }
-        Order::OpenSession(_) if !stand.remote_access => {
-            refuse(EndReason::DeviceOff, "the device's own switch for remote access is off".into())
+        Order::OpenSession(_) | Order::ExtendSession { .. } if !stand.remote_access => {
+            let reason = "the device's own switch for remote access is off";
+            refuse(EndReason::DeviceOff, NotLonger::Off, reason.into())
         }
-        Order::OpenSession(_) if stand.consent == Consent::Never => {
-            refuse(EndReason::DeviceConsent, "the customer allows no remote access".into())
+        Order::OpenSession(_) | Order::ExtendSession { .. } if stand.consent == Consent::Never => {
+            refuse(EndReason::DeviceConsent, NotLonger::Consent, "the customer allows no remote access".into())
         }
         Order::OpenSession(_) if stand.sessions >= SESSIONS => {
-            refuse(EndReason::DeviceBusy, format!("the device has {SESSIONS} sessions already"))
-        }
-        Order::ExtendSession { .. } if !stand.remote_access || stand.consent == Consent::Never => {
-            refuse(EndReason::DeviceConsent, "the device lets nobody enter any more".into())
+            let reason = format!("the device has {SESSIONS} sessions already");
+            refuse(EndReason::DeviceBusy, NotLonger::NotOpen, reason)
         }
         // A state carries its own order, (epoch, version), ending a session is safe at any time, and a session that is to
         // last longer is live, or there is none.
@@ -138,7 +152,8 @@ mod tests {
     }
 
     fn refused(verdict: &Verdict, words: &str, ends: Option<EndReason>) -> bool {
-        matches!(verdict, Verdict::Refuse { reason, end } if reason.contains(words) && *end == ends)
+        let expected = ends.map_or(Refused::Other, Refused::Opening);
+        matches!(verdict, Verdict::Refuse { reason, of } if reason.contains(words) && *of == expected)
     }
 
     #[test]
@@ -214,13 +229,13 @@ mod tests {
         let extend = || command(Order::ExtendSession { grant: "a.b".parse().unwrap() });
         let judged = |stand, now| judge(&extend(), &Ledger::default(), stand, now);
         assert_eq!(judged(Stand { sessions: SESSIONS, ..stand() }, NOW + Duration::from_secs(9999)), Verdict::Carry);
-        for other in [
-            Stand { epoch: 4, ..stand() },
-            Stand { remote_access: false, ..stand() },
-            Stand { consent: Consent::Never, ..stand() },
+        for (other, why) in [
+            (Stand { epoch: 4, ..stand() }, NotLonger::Owner),
+            (Stand { remote_access: false, ..stand() }, NotLonger::Off),
+            (Stand { consent: Consent::Never, ..stand() }, NotLonger::Consent),
         ] {
             let judged = judged(other, NOW);
-            assert!(matches!(judged, Verdict::Refuse { end: None, .. }), "{judged:?}");
+            assert!(matches!(judged, Verdict::Refuse { of: Refused::MoreTime(of), .. } if of == why), "{judged:?}");
         }
     }
 }

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::{
     Left, RunError,
-    commands::{Stand, Verdict, judge},
+    commands::{Refused, Stand, Verdict, judge},
     connected::Connected,
     sessions::SessionNews,
 };
@@ -68,7 +68,13 @@ impl Connected<'_> {
         let mut left = None;
         let outcome = match judge(&command, &self.ledger, stand, self.agent.clock.now()) {
             Verdict::Repeat(outcome) => outcome,
-            Verdict::Refuse { reason, end } => Outcome::Refused { reason, end },
+            Verdict::Refuse { reason, of } => {
+                let end = if let Refused::Opening(end) = of { Some(end) } else { None };
+                if let (Refused::MoreTime(why), Order::ExtendSession { grant }) = (of, &command.order) {
+                    self.not_longer(grant, why)?;
+                }
+                Outcome::Refused { reason, end }
+            }
             Verdict::Carry => match command.order {
                 Order::State(state) => {
                     left = self.take_state(state)?;
@@ -79,7 +85,7 @@ impl Connected<'_> {
                     self.sessions.stop(session, reason);
                     Outcome::Done
                 }
-                Order::ExtendSession { grant } => self.extend_session(grant),
+                Order::ExtendSession { grant } => self.extend_session(&grant)?,
                 Order::RenewOnSiteCode => {
                     self.renew_code()?;
                     Outcome::Done

@@ -15,9 +15,9 @@ use std::{
 };
 
 use gatelodge_proto::{
-    SessionId,
+    SessionId, Timestamp,
     grant::{Grant, SignedGrant},
-    payload::{self, Consent, EndReason, Happening, Outcome, SessionOrder},
+    payload::{self, Consent, EndReason, Happening, KeptEnd, NotLonger, Outcome, SessionOrder},
 };
 use tokio::{process::Command, sync::mpsc};
 
@@ -25,7 +25,7 @@ use self::{
     gather::gather,
     watch::{Said, begin, found, watch},
 };
-use super::connected::Connected;
+use super::{RunError, connected::Connected};
 use crate::{
     cloud::proxy_to,
     session::{Card, Control, Limits, Places, Start, signed},
@@ -68,6 +68,8 @@ struct Live {
     controls: mpsc::UnboundedSender<Control>,
     /// The rule under which it was opened.
     consent: Consent,
+    /// When it ends, as far as its process has said.
+    until: Timestamp,
 }
 
 impl Connected<'_> {
@@ -114,12 +116,25 @@ impl Connected<'_> {
 
 impl Connected<'_> {
     /// Hands a newer grant to its session, which judges it. What becomes of it is told as an event.
-    pub(super) fn extend_session(&self, grant: SignedGrant) -> Outcome {
-        match signed(&grant, &self.credentials.grant_key) {
-            Ok(read) if self.sessions.extend(read.session, grant) => Outcome::Done,
-            Ok(_) => Outcome::Refused { reason: "the session is not open here".into(), end: None },
-            Err(denied) => Outcome::Refused { reason: denied.to_string(), end: None },
+    pub(super) fn extend_session(&mut self, grant: &SignedGrant) -> Result<Outcome, RunError> {
+        match signed(grant, &self.credentials.grant_key) {
+            Ok(read) if self.sessions.extend(read.session, grant.clone()) => Ok(Outcome::Done),
+            Ok(_) => {
+                self.not_longer(grant, NotLonger::NotOpen)?;
+                Ok(Outcome::Refused { reason: "the session is not open here".into(), end: None })
+            }
+            Err(denied) => Ok(Outcome::Refused { reason: denied.to_string(), end: None }),
         }
+    }
+
+    /// Tells that a session lasts no longer, in its own name: its process has not been asked. Nothing is told of a grant
+    /// that the vendor's cloud has not signed.
+    pub(super) fn not_longer(&mut self, grant: &SignedGrant, reason: NotLonger) -> Result<(), RunError> {
+        let Ok(Grant { session, until: granted, .. }) = signed(grant, &self.credentials.grant_key) else {
+            return Ok(());
+        };
+        let end = self.sessions.live.get(&session).map(|live| KeptEnd { granted, until: live.until });
+        self.happened(Happening::ExtensionRefused { session, end, reason })
     }
 }
 
@@ -170,7 +185,8 @@ impl Sessions {
 
     fn list(&mut self, card: Card) -> mpsc::UnboundedReceiver<Control> {
         let (controls, orders) = mpsc::unbounded_channel();
-        self.live.insert(card.shown.session, Live { controls, consent: card.consent });
+        let Card { shown, consent } = &card;
+        self.live.insert(shown.session, Live { controls, consent: *consent, until: shown.until });
         self.board.update(|status| status.sessions.push(card.shown));
         orders
     }
@@ -233,10 +249,13 @@ impl Sessions {
     fn note(&mut self, said: Said, told: &mut Vec<Happening>, receipts: &mut BTreeMap<SessionId, u64>) {
         match said {
             Said::Happened { session, number, what } => {
-                if let Happening::SessionExtended { until, .. } = what {
+                if let Some((_, end)) = what.kept_end() {
+                    if let Some(live) = self.live.get_mut(&session) {
+                        live.until = end.until;
+                    }
                     self.board.update(|status| {
                         for live in status.sessions.iter_mut().filter(|live| live.session == session) {
-                            live.until = until;
+                            live.until = end.until;
                         }
                     });
                 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use gatelodge_proto::{
     DeviceId, Timestamp,
     grant::{Grant, InvalidGrant, SignedGrant},
-    payload::{EndReason, Listen, Network, Service},
+    payload::{EndReason, KeptEnd, Listen, Network, NotLonger, Service},
     session::inner_frame::Denial,
 };
 
@@ -48,6 +48,9 @@ pub(super) struct Terms {
     pub(super) listens: Vec<Listen>,
     /// From receipt to the end.
     pub(super) lifetime: Duration,
+    /// The end that the device keeps, by the clock that signed the grant: the grant's, or earlier by what its own limit
+    /// cuts off.
+    pub(super) until: Timestamp,
     pub(super) idle: Duration,
 }
 
@@ -64,6 +67,12 @@ impl Denied {
     /// The same as an end of the session.
     pub(crate) const fn end(&self) -> EndReason {
         self.end
+    }
+}
+
+impl From<Denied> for NotLonger {
+    fn from(denied: Denied) -> Self {
+        if denied.end == EndReason::DeviceOwner { Self::Owner } else { Self::Grant }
     }
 }
 
@@ -101,7 +110,8 @@ pub(super) fn admit(grant: &SignedGrant, here: &Here<'_>, now: Timestamp) -> Res
         ));
     }
     let idle = Duration::from_secs(u64::from(grant.idle_s.max(1)));
-    Ok(Terms { grant, services, networks, listens, lifetime, idle })
+    let until = grant.until;
+    Ok(Terms { grant, services, networks, listens, lifetime, until, idle })
 }
 
 /// A device whose clock is behind counts the signed seconds; one whose clock is right ends on time, whatever came late.
@@ -120,7 +130,18 @@ fn lifetime(grant: &Grant, now: Timestamp) -> Result<Duration, Denied> {
 impl Terms {
     /// The same, and no longer than that.
     pub(super) fn within(self, longest: Duration) -> Self {
-        Self { lifetime: self.lifetime.min(longest), ..self }
+        let cut = self.lifetime.saturating_sub(longest);
+        Self { lifetime: self.lifetime.min(longest), until: self.until - cut, ..self }
+    }
+
+    /// The same, with an end that has moved.
+    pub(super) fn moved_by(self, longer: Duration) -> Self {
+        Self { until: self.until + longer, ..self }
+    }
+
+    /// The end that the device keeps, beside the one that was granted.
+    pub(super) const fn kept(&self) -> KeptEnd {
+        KeptEnd { granted: self.grant.until, until: self.until }
     }
 
     /// The terms under a newer grant, and by how much the session lasts longer; `None` for the grant that holds already.
@@ -136,12 +157,12 @@ impl Terms {
         if newer == *now {
             return Ok(None);
         }
-        if newer.until <= now.until || Duration::from_secs(u64::from(newer.lifetime_s)) > newer.until.since(newer.from)
+        if newer.until <= self.until || Duration::from_secs(u64::from(newer.lifetime_s)) > newer.until.since(newer.from)
         {
             let sentence = "the grant's end is not later than the one that holds";
             return Err(denied(Denial::Time, EndReason::Refused, sentence));
         }
-        let longer = newer.until.since(now.until);
+        let longer = newer.until.since(self.until);
         Ok(Some((Self { grant: newer, ..self.clone() }, longer)))
     }
 
@@ -149,7 +170,10 @@ impl Terms {
     pub(super) fn bound_to(self, ordered: &Self) -> Result<Self, Denied> {
         let (shown, order) = (&self.grant, &ordered.grant);
         if shown.session == order.session && shown.key_thumbprint == order.key_thumbprint {
-            Ok(Self { lifetime: self.lifetime.min(ordered.lifetime), ..self })
+            // Of two ends that the cloud has signed, the earlier; the later one comes with an order of its own.
+            let grant = if shown.until > order.until { order.clone() } else { self.grant };
+            let (lifetime, until) = (self.lifetime.min(ordered.lifetime), self.until.min(ordered.until));
+            Ok(Self { grant, lifetime, until, ..self })
         } else {
             Err(denied(Denial::Binding, EndReason::Refused, "the grant is for another session or another key"))
         }
@@ -306,6 +330,38 @@ mod tests {
         let other = SessionId::make(FROM, &Random::seeded(1));
         assert_eq!(shown(Grant { session: other, ..grant() }).unwrap_err().code, Denial::Binding);
         assert_eq!(shown(Grant { key_thumbprint: "11".repeat(32), ..grant() }).unwrap_err().code, Denial::Binding);
+    }
+
+    #[test]
+    fn what_the_device_cuts_off_is_cut_off_the_end_that_was_signed_whatever_its_clock_says() {
+        let own = grant().services;
+        let hours = |count: u32| Duration::from_secs(u64::from(count) * 3600);
+        for clock in [FROM, FROM - hours(48)] {
+            let terms = judge(&grant(), &own, clock).unwrap();
+            assert_eq!(terms.kept(), KeptEnd { granted: grant().until, until: grant().until });
+            assert_eq!(terms.clone().within(hours(24)).kept(), terms.kept());
+            let cut = terms.clone().within(Duration::from_secs(1000));
+            assert_eq!(cut.kept(), KeptEnd { granted: grant().until, until: FROM + Duration::from_secs(1000) });
+            assert_eq!(terms.bound_to(&cut).unwrap().kept(), cut.kept(), "whatever the technician shows");
+            let text = GrantKey::of(&key()).to_string();
+            let newer = Grant { until: grant().until + hours(1), lifetime_s: 7200, ..grant() };
+            let (newer, longer) = cut.extended(&SignedGrant::sign(&newer, &key()), &text).unwrap().unwrap();
+            assert_eq!(longer, Duration::from_secs(7200 - 1000), "from the end that it keeps");
+            let moved = newer.moved_by(Duration::from_secs(60)).kept();
+            let until = FROM + Duration::from_secs(1060);
+            assert_eq!(moved, KeptEnd { granted: grant().until + hours(1), until });
+        }
+    }
+
+    #[test]
+    fn of_two_ends_that_were_signed_the_earlier_holds_until_an_order_moves_it() {
+        let own = grant().services;
+        let later = Grant { until: grant().until + Duration::from_secs(600), lifetime_s: 4200, ..grant() };
+        let (first, later) = (judge(&grant(), &own, FROM).unwrap(), judge(&later, &own, FROM).unwrap());
+        for (shown, ordered) in [(&first, &later), (&later, &first)] {
+            let bound = shown.clone().bound_to(ordered).unwrap();
+            assert_eq!((bound.kept(), bound.lifetime), (first.kept(), first.lifetime));
+        }
     }
 
     #[test]

@@ -8,6 +8,9 @@ use tokio::time::Instant;
 /// The technician is warned this long before the end.
 const WARNINGS: [Duration; 2] = [Duration::from_secs(300), Duration::from_secs(60)];
 
+/// Less more time than this is none: orders and words take as long on their way.
+const LEAST: Duration = Duration::from_secs(10);
+
 /// What is due now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Due {
@@ -52,20 +55,25 @@ impl Countdown {
         })
     }
 
-    /// Moves the end, as far as the device's own limit goes, and gives the time that is left; `None` when it stays where
-    /// it is. Warnings that are ahead again come again.
+    /// Moves the end, as far as the device's own limit goes, and says by how much; `None` when it stays where it is.
+    /// Warnings that are ahead again come again.
     pub(super) fn lengthen(&mut self, by: Duration, now: Instant) -> Option<Duration> {
-        let moved = (self.ends_at + by).min(self.latest);
-        if moved <= self.ends_at {
+        let moved = (self.ends_at + by).min(self.latest).saturating_duration_since(self.ends_at);
+        if moved < LEAST {
             return None;
         }
-        *self = Self { ends_at: moved, ..*self }.passing(now);
-        Some(moved.saturating_duration_since(now))
+        *self = Self { ends_at: self.ends_at + moved, ..*self }.passing(now);
+        Some(moved)
+    }
+
+    /// The time that is left.
+    pub(super) fn left(&self, now: Instant) -> Duration {
+        self.ends_at.saturating_duration_since(now)
     }
 
     /// Passes over the warnings whose moment is gone.
     fn passing(self, now: Instant) -> Self {
-        let left = self.ends_at.saturating_duration_since(now);
+        let left = self.left(now);
         Self { said: WARNINGS.iter().filter(|before| **before > left).count(), ..self }
     }
 }
@@ -113,7 +121,8 @@ mod tests {
         let begun = Instant::now();
         let mut countdown = Countdown::new(begun + seconds(600), begun + seconds(86_400), begun);
         assert_eq!(told(&mut countdown, begun, 545), [(300, Some(300)), (540, Some(60))]);
-        assert_eq!(countdown.lengthen(seconds(1800), begun + seconds(550)), Some(seconds(1850)));
+        assert_eq!(countdown.lengthen(seconds(1800), begun + seconds(550)), Some(seconds(1800)));
+        assert_eq!(countdown.left(begun + seconds(550)), seconds(1850));
         assert_eq!(told(&mut countdown, begun, 9999), [(2100, Some(300)), (2340, Some(60)), (2400, None)]);
     }
 
@@ -122,7 +131,7 @@ mod tests {
         let begun = Instant::now();
         let mut countdown = Countdown::new(begun + seconds(600), begun + seconds(86_400), begun);
         assert_eq!(told(&mut countdown, begun, 545).len(), 2);
-        assert_eq!(countdown.lengthen(seconds(100), begun + seconds(550)), Some(seconds(150)));
+        assert_eq!(countdown.lengthen(seconds(100), begun + seconds(550)), Some(seconds(100)));
         assert_eq!(told(&mut countdown, begun, 9999), [(640, Some(60)), (700, None)]);
     }
 
@@ -130,8 +139,10 @@ mod tests {
     fn nothing_moves_the_end_beyond_the_devices_own_limit() {
         let begun = Instant::now();
         let mut countdown = Countdown::new(begun + seconds(600), begun + seconds(1000), begun);
-        assert_eq!(countdown.lengthen(seconds(1800), begun + seconds(100)), Some(seconds(900)));
+        assert_eq!(countdown.lengthen(seconds(1800), begun + seconds(100)), Some(seconds(400)), "as far as it goes");
         assert_eq!(countdown.lengthen(seconds(1800), begun + seconds(200)), None);
+        let mut nearly = Countdown::new(begun + seconds(995), begun + seconds(1000), begun);
+        assert_eq!(nearly.lengthen(seconds(1800), begun), None, "nobody is told of five seconds");
         assert_eq!(told(&mut countdown, begun, 9999).last(), Some(&(1000, None)));
         let mut longer = Countdown::new(begun + seconds(5000), begun + seconds(1000), begun);
         assert_eq!(told(&mut longer, begun, 9999).last(), Some(&(1000, None)), "nor is it there from the beginning");

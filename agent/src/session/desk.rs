@@ -65,9 +65,9 @@ impl Desk {
                 },
                 what = happened.recv(), if !over && (self.kept.len() < KEPT || given_up) => match what {
                     Some(what) => {
-                        if let Happening::SessionExtended { until, .. } = &what {
+                        if let Some((_, end)) = what.kept_end() {
                             // For the agent that comes next.
-                            self.card.shown.until = *until;
+                            self.card.shown.until = end.until;
                         }
                         self.number += 1;
                         self.kept.push_back((self.number, what));
@@ -137,7 +137,10 @@ async fn hear(agent: &mut Option<Agent>) -> Option<Control> {
 
 #[cfg(test)]
 mod tests {
-    use gatelodge_proto::{FlowId, Random, SessionId, Timestamp, payload::Consent};
+    use gatelodge_proto::{
+        FlowId, Random, SessionId, Timestamp,
+        payload::{Consent, KeptEnd},
+    };
     use tokio::task::JoinHandle;
 
     use super::*;
@@ -271,7 +274,8 @@ mod tests {
         first.say(Control::Extend(newer.clone())).await;
         assert_eq!(scene.wishes.recv().await, Some(Wish::Extend(newer)));
         let until = NOW + Duration::from_secs(1800);
-        let what = Happening::SessionExtended { session: card().shown.session, until };
+        let end = KeptEnd { granted: until + Duration::from_secs(60), until };
+        let what = Happening::SessionExtended { session: card().shown.session, end };
         scene.tell.send(what.clone()).await.unwrap();
         assert_eq!(first.hear().await, Word::Happened { number: 1, what });
         let stream = UnixStream::connect(scene.folder.path().join("socket")).await.unwrap();

@@ -212,7 +212,7 @@ async fn accept(
     limits: Limits,
     events: &Events,
 ) -> Result<(), Ending> {
-    let joined = Happening::SessionJoined { session: terms.grant.session };
+    let joined = Happening::SessionJoined { session: terms.grant.session, end: terms.kept() };
     if events.send(joined).await.is_err() {
         return Err(Ending::because(EndReason::Device, &"nobody writes down what the session does"));
     }

@@ -5,7 +5,7 @@ use std::{sync::atomic::Ordering, time::Duration};
 
 use gatelodge_proto::{
     grant::SignedGrant,
-    payload::{EndReason, Happening},
+    payload::{EndReason, Happening, KeptEnd, NotLonger},
     session::{
         Ending,
         driver::{Counters, Handle, Incoming},
@@ -16,7 +16,7 @@ use tokio::{sync::mpsc, time::Instant};
 
 use super::{
     Events,
-    admit::Terms,
+    admit::{Terms, signed},
     countdown::{Countdown, Due},
     flows::Flows,
     order::{Ears, Wish},
@@ -62,21 +62,27 @@ impl Supervisor<'_> {
     }
 
     async fn extend(&mut self, grant: &SignedGrant) {
-        let session = self.terms.grant.session;
+        let (session, now) = (self.terms.grant.session, Instant::now());
         let what = match self.terms.extended(grant, self.grant_key) {
             // Said twice, as by an agent that has started anew.
             Ok(None) => return,
             Ok(Some((terms, longer))) => {
-                if let Some(left) = self.countdown.lengthen(longer, Instant::now()) {
-                    self.terms = terms;
-                    self.say_left(left).await;
-                    Happening::SessionExtended { session, until: self.terms.grant.until }
+                let moved = self.countdown.lengthen(longer, now);
+                self.terms = terms.moved_by(moved.unwrap_or_default());
+                let end = self.terms.kept();
+                if moved.is_some() {
+                    self.say_left(self.countdown.left(now)).await;
+                    Happening::SessionExtended { session, end }
                 } else {
-                    let reason = "by remote_access.max_minutes of the device's own settings it lasts no longer";
-                    Happening::ExtensionRefused { session, reason: reason.into() }
+                    Happening::ExtensionRefused { session, end: Some(end), reason: NotLonger::Longest }
                 }
             }
-            Err(denied) => Happening::ExtensionRefused { session, reason: denied.to_string() },
+            Err(denied) => {
+                tracing::warn!(%session, %denied, "a newer grant is refused");
+                let granted = signed(grant, self.grant_key).map_or(self.terms.grant.until, |grant| grant.until);
+                let end = KeptEnd { granted, ..self.terms.kept() };
+                Happening::ExtensionRefused { session, end: Some(end), reason: denied.into() }
+            }
         };
         tracing::info!(%session, ?what, "the session was to last longer");
         // Nobody may be there to take it, and the session's end does not wait for that.

@@ -34,7 +34,11 @@ audit-session-allowed = Allowed the session
 audit-session-refused = Refused the session
 audit-session-refused-by-rule = The rule “never” refused a session
 audit-session-opened = The session opened
-audit-session-joined = The device joined the session
+audit-session-joined = The device joined the session, and lets it last { $minutes ->
+    [one] { $minutes } minute
+   *[other] { $minutes } minutes
+} in all: its own settings allow no more
+audit-session-joined-bare = The device joined the session
 audit-session-extension-asked = Asked for { $minutes ->
     [one] { $minutes } more minute
    *[other] { $minutes } more minutes
@@ -43,9 +47,20 @@ audit-session-extended = Extended the session by { $minutes ->
     [one] { $minutes } minute
    *[other] { $minutes } minutes
 }
-audit-session-extended-on-device = The device lets the session last longer
+audit-session-extended-on-device = The device lets the session last longer, but only { $minutes ->
+    [one] { $minutes } minute
+   *[other] { $minutes } minutes
+} in all: its own settings allow no more
+audit-session-extended-on-device-bare = The device lets the session last longer
 audit-session-extension-declined = Gave no more time in the session
-audit-session-extension-refused = The device does not let the session last longer
+audit-session-extension-refused = The device does not let the session last longer: { $reason ->
+    [longest] its own settings allow no more
+    [off] remote access is switched off on the device
+    [consent] as the device knows the rule, nobody may enter
+    [owner] the device has changed hands
+    [not_open] the session is not open there any more
+   *[grant] it does not accept what the cloud has signed
+}
 audit-session-ended = The session ended: { $reason ->
     [technician] by the technician
     [customer] by the customer

@@ -202,7 +202,7 @@ release-keep = Keep it
 refused-not-the-name = Type exactly { $name } to confirm.
 web-address-hint-customer = The name under which you reach the device’s own pages.
 
-requests-lead = A technician wants to enter one of your devices. Nothing opens until you allow it.
+requests-lead = A technician wants to enter one of your devices, or to stay longer. Nothing happens until you allow it.
 requests-none-title = Nobody waits
 requests-none-what = When a technician asks to enter, the request appears here and comes to you by mail.
 to-the-sessions = To the sessions
@@ -227,6 +227,13 @@ session-more-asked = { $technician } asks for { $minutes ->
     [one] { $minutes } more minute
    *[other] { $minutes } more minutes
 }.
+session-reason = “{ $reason }”
+not-longer-longest = The device’s own settings let this session last no longer.
+not-longer-off = The device does not let it last longer: remote access is switched off on the device itself.
+not-longer-consent = The device does not let it last longer: as it knows your rule, nobody may enter.
+not-longer-owner = The device does not let it last longer: it has changed hands.
+not-longer-not-open = The device does not let it last longer: the session is not open there any more.
+not-longer-grant = The device does not let it last longer: it does not accept what the cloud has signed.
 session-more-declined = More time was asked for and not given.
 session-extend = Extend by { $minutes ->
     [one] { $minutes } minute

@@ -55,7 +55,7 @@ mail-session-what = { $technician } of { $organisation } asks to enter { $name }
 mail-session-reason = Reason given
 mail-session-button = Allow or refuse
 mail-session-nothing = If you do nothing, nobody enters.
-mail-extension-subject = { $organisation } asks for more time in { $name }
+mail-extension-subject = { $organisation } asks for more time in the session with { $name }
 mail-extension-what = { $technician } of { $organisation } has a session open with { $name } and asks for { $minutes ->
     [one] { $minutes } more minute
    *[other] { $minutes } more minutes

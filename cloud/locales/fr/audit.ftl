@@ -32,9 +32,13 @@ audit-session-requested = Session demandée vers { $services } : { $reason }
 audit-session-requested-bare = Session demandée vers { $services }, sans motif
 audit-session-allowed = Session autorisée
 audit-session-refused = Session refusée
-audit-session-refused-by-rule = La règle « jamais » a refusé une session
+audit-session-refused-by-rule = La règle « jamais » a refusé une session
 audit-session-opened = La session s’est ouverte
-audit-session-joined = L’appareil a rejoint la session
+audit-session-joined = L’appareil a rejoint la session et la laisse durer { $minutes ->
+    [one] { $minutes } minute
+   *[other] { $minutes } minutes
+} en tout : ses réglages ne permettent pas plus
+audit-session-joined-bare = L’appareil a rejoint la session
 audit-session-extension-asked = { $minutes ->
     [one] { $minutes } minute de plus demandée
    *[other] { $minutes } minutes de plus demandées
@@ -43,9 +47,20 @@ audit-session-extended = Session prolongée de { $minutes ->
     [one] { $minutes } minute
    *[other] { $minutes } minutes
 }
-audit-session-extended-on-device = L’appareil laisse durer la session plus longtemps
+audit-session-extended-on-device = L’appareil laisse durer la session plus longtemps, mais { $minutes ->
+    [one] { $minutes } minute
+   *[other] { $minutes } minutes
+} en tout seulement : ses réglages ne permettent pas plus
+audit-session-extended-on-device-bare = L’appareil laisse durer la session plus longtemps
 audit-session-extension-declined = Prolongation de la session non accordée
-audit-session-extension-refused = L’appareil ne laisse pas durer la session plus longtemps
+audit-session-extension-refused = L’appareil ne laisse pas durer la session plus longtemps : { $reason ->
+    [longest] ses réglages ne permettent pas plus
+    [off] l’accès à distance est coupé sur l’appareil
+    [consent] selon la règle que l’appareil connaît, personne ne peut entrer
+    [owner] l’appareil a changé de mains
+    [not_open] la session n’y est plus ouverte
+   *[grant] il n’accepte pas ce que le serveur a signé
+}
 audit-session-ended = La session est finie : { $reason ->
     [technician] par le technicien
     [customer] par le client

@@ -202,7 +202,7 @@ release-keep = Le garder
 refused-not-the-name = Saisissez exactement { $name } pour confirmer.
 web-address-hint-customer = Le nom sous lequel vous atteignez les pages de l’appareil.
 
-requests-lead = Un technicien veut entrer dans un de vos appareils. Rien ne s’ouvre sans votre autorisation.
+requests-lead = Un technicien veut entrer dans un de vos appareils, ou y rester plus longtemps. Rien ne se passe sans votre autorisation.
 requests-none-title = Personne n’attend
 requests-none-what = Quand un technicien demande à entrer, la demande paraît ici et vous arrive par e-mail.
 to-the-sessions = Vers les sessions
@@ -227,6 +227,13 @@ session-more-asked = { $technician } demande { $minutes ->
     [one] { $minutes } minute
    *[other] { $minutes } minutes
 } de plus.
+session-reason = « { $reason } »
+not-longer-longest = Les réglages de l’appareil ne laissent pas durer cette session plus longtemps.
+not-longer-off = L’appareil ne la laisse pas durer plus longtemps : l’accès à distance y est coupé.
+not-longer-consent = L’appareil ne la laisse pas durer plus longtemps : selon la règle qu’il connaît, personne ne peut entrer.
+not-longer-owner = L’appareil ne la laisse pas durer plus longtemps : il a changé de mains.
+not-longer-not-open = L’appareil ne la laisse pas durer plus longtemps : la session n’y est plus ouverte.
+not-longer-grant = L’appareil ne la laisse pas durer plus longtemps : il n’accepte pas ce que le serveur a signé.
 session-more-declined = Une prolongation a été demandée et n’a pas été accordée.
 session-extend = Prolonger de { $minutes ->
     [one] { $minutes } minute

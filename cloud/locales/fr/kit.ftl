@@ -55,7 +55,7 @@ span-days = { $count ->
 
 refused-empty = À remplir.
 refused-too-long = { $most } caractères au plus.
-refused-code-character = « { $character } » n’apparaît pas dans un tel code : il a des chiffres et des lettres, sans I, L, O ni U.
+refused-code-character = « { $character } » n’apparaît pas dans un tel code : il a des chiffres et des lettres, sans I, L, O ni U.
 refused-id-code-length = Un code ID a 12 caractères ; celui-ci en a { $length }. Recopiez l’étiquette, par exemple 7K3M-9QWX-22FP.
 refused-id-code-check = Un caractère est faux ou deux sont inversés. Comparez encore le code ID avec l’étiquette.
 refused-on-site-code-length = Un code sur site a 8 caractères ; celui-ci en a { $length }. L’appareil l’affiche sur sa page locale, par exemple 4F7K-92XQ.
@@ -64,13 +64,13 @@ refused-label-secret-check = Un caractère est faux ou deux sont inversés. Comp
 refused-mac-shape = Une adresse MAC a 12 chiffres de 0 à 9 et de A à F, par exemple 02:42:AC:11:00:02.
 refused-mac-group = { $mac } n’est pas l’adresse d’un seul appareil. Relevez l’adresse MAC sur l’étiquette.
 refused-serial-length = Un numéro de série a de 1 à 64 caractères ; celui-ci en a { $length }.
-refused-serial-character = « { $character } » n’apparaît pas dans un numéro de série : il a des lettres, des chiffres et . _ - /
+refused-serial-character = « { $character } » n’apparaît pas dans un numéro de série : il a des lettres, des chiffres et . _ - /
 refused-email = Ce n’est pas une adresse e-mail. Écrivez-la comme nom@exemple.fr.
 refused-label = Ce n’est pas l’étiquette d’un appareil. Scannez le code carré à côté de l’ID et du MAC, ou saisissez-les.
 refused-web-address-length = Une adresse web a de 3 à 40 caractères ; celle-ci en a { $length }.
-refused-web-address-character = « { $character } » n’est pas permis dans une adresse web : lettres sans accent, chiffres et tirets, comme villa-rosa.
+refused-web-address-character = « { $character } » n’est pas permis dans une adresse web : lettres sans accent, chiffres et tirets, comme villa-rosa.
 refused-web-address-dash = Une adresse web commence et finit par une lettre ou un chiffre, comme villa-rosa.
-refused-web-address-reserved = « { $name } » est réservé au portail. Choisissez un autre nom, comme villa-rosa.
+refused-web-address-reserved = « { $name } » est réservé au portail. Choisissez un autre nom, comme villa-rosa.
 
 fault-not-found-title = Cette page n’existe pas
 fault-not-found-what = L’adresse est fausse, ou ce qu’elle montrait a disparu ou appartient à quelqu’un d’autre.

@@ -55,7 +55,7 @@ mail-session-what = { $technician }, de { $organisation }, demande à entrer dan
 mail-session-reason = Motif indiqué
 mail-session-button = Autoriser ou refuser
 mail-session-nothing = Sans action de votre part, personne n’entre.
-mail-extension-subject = { $organisation } demande plus de temps dans { $name }
+mail-extension-subject = { $organisation } demande à prolonger la session avec { $name }
 mail-extension-what = { $technician }, de { $organisation }, a une session ouverte avec { $name } et demande { $minutes ->
     [one] { $minutes } minute
    *[other] { $minutes } minutes

@@ -60,7 +60,7 @@ async fn rows(
     live: bool,
     limit: i64,
 ) -> Result<Vec<SessionRow>, DbError> {
-    let wanted = sessions::service::Wanted { device, live, before: None, limit };
+    let wanted = sessions::service::Wanted { device, live, limit, ..Default::default() };
     let found = sessions::service::list(kits, by.member(), wanted).await?;
     Ok(found.into_iter().map(|session| sessions::show::row(session, by.member())).collect())
 }

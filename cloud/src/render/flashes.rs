@@ -25,6 +25,8 @@ pub const SESSION_EXTENDED: &str = "flash-session-extended";
 pub const EXTENSION_REFUSED: &str = "flash-extension-refused";
 /// A session cannot last any longer.
 pub const SESSION_TOO_LONG: &str = "flash-refused-session-too-long";
+/// The device lets a session last no longer.
+pub const SESSION_LONGEST: &str = "flash-refused-session-longest";
 /// Somebody else has answered a wish for more time, or given some.
 pub const EXTENSION_ANSWERED: &str = "flash-refused-extension-answered";
 /// A session was no longer waiting or open.

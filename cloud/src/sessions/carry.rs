@@ -318,7 +318,7 @@ pub async fn keep(kits: Kits, relay: Relay, stop: CancellationToken) {
                     relay.revoke(id, reason);
                 }
                 for (id, until) in until {
-                    relay.extend(id, until);
+                    relay.move_end(id, until);
                 }
             }
             Err(error) if now.duration_since(answered_at) < DOUBT => {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use gatelodge_proto::{
     SessionId, Timestamp,
     grant::{Grant, SignedGrant},
-    payload::{Consent, Order},
+    payload::{Consent, KeptEnd, NotLonger, Order},
 };
 use serde_json::json;
 
@@ -153,8 +153,8 @@ async fn give_in(
     minutes: u32,
     by: Actor,
 ) -> Result<(), ExtendRefusal> {
-    let was = given.state.grant.verify(&kits.pki.grant_public_key()).map_err(DbError::corrupt)?;
-    let (until, was_until) = (given.state.until, was.until);
+    let was = granted(kits, &given)?;
+    let until = given.state.until;
     let lifetime_s = u32::try_from(until.since(was.from).as_secs()).unwrap_or(u32::MAX);
     let grant = SignedGrant::sign(&Grant { until, lifetime_s, ..was }, kits.pki.grant_key());
     given.state.grant = grant.clone();
@@ -162,9 +162,33 @@ async fn give_in(
     let details = json!({ "minutes": minutes, "until": until.to_string() });
     record(tx, kits, &given.ask, by, "session_extended", details).await?;
     // Of no use to a device that hears of it when the session has ended there.
-    let order = Order::ExtendSession { grant };
-    devices::send(tx, kits.now(), &kits.random, given.ask.device, order, was_until).await?;
+    let (order, deadline) = (Order::ExtendSession { grant }, until - of_minutes(minutes));
+    devices::send(tx, kits.now(), &kits.random, given.ask.device, order, deadline).await?;
     Ok(())
+}
+
+/// The device has said which end it keeps: within the transaction of its message, that becomes the end here.
+pub(super) async fn heard(
+    tx: &mut Tx,
+    kits: &Kits,
+    found: Found,
+    end: KeptEnd,
+    refused: Option<NotLonger>,
+) -> Result<(), DbError> {
+    let Found::Open(open) = found else { return Ok(()) };
+    let granted = granted(kits, &open)?.until;
+    if let Some(kept) = open.kept(end, refused, granted) {
+        store::extend(tx, &kept).await?;
+    }
+    Ok(())
+}
+
+fn granted(kits: &Kits, session: &Session<Open>) -> Result<Grant, DbError> {
+    session.state.grant.verify(&kits.pki.grant_public_key()).map_err(DbError::corrupt)
+}
+
+fn of_minutes(minutes: u32) -> Duration {
+    Duration::from_secs(u64::from(minutes) * 60)
 }
 
 async fn keep(tx: &mut Tx, session: &Session<Open>) -> Result<(), ExtendRefusal> {

@@ -4,12 +4,13 @@
 use futures_util::future::BoxFuture;
 use gatelodge_proto::{
     DeviceId, SessionId, Timestamp,
-    payload::{EndReason, Event, FlowOutcome, FlowRow, Happening, SessionOrder},
+    payload::{EndReason, Event, FlowOutcome, FlowRow, Happening, KeptEnd, SessionOrder},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     end::finish,
+    extend::heard,
     machine::Found,
     model::Traffic,
     record::{self, record},
@@ -68,9 +69,11 @@ async fn unopened(
 pub async fn take_in(tx: &mut Tx, kits: &Kits, device: DeviceId, event: &Event) -> Result<(), DbError> {
     match &event.what {
         Happening::OnSiteCodeShown { .. } => Ok(()),
-        Happening::SessionJoined { session } => {
+        Happening::SessionJoined { session, end } => {
             let Some(found) = own(tx, device, *session).await? else { return Ok(()) };
-            record(tx, kits, found.ask(), record::device(device), "session_joined", json!({})).await
+            let details = kept(*end, found.opened_at());
+            record(tx, kits, found.ask(), record::device(device), "session_joined", details).await?;
+            heard(tx, kits, found, *end, None).await
         }
         Happening::FlowOpened { .. } | Happening::FlowClosed { .. } => {
             let Ok((session, row)) = FlowRow::of(event.what.clone()) else { return Ok(()) };
@@ -88,15 +91,24 @@ pub async fn take_in(tx: &mut Tx, kits: &Kits, device: DeviceId, event: &Event) 
             let Some(found) = own(tx, device, *session).await? else { return Ok(()) };
             record(tx, kits, found.ask(), record::device(device), "session_record_cut_short", json!({})).await
         }
-        Happening::SessionExtended { session, until } => {
+        Happening::SessionExtended { session, end } => {
             let Some(found) = own(tx, device, *session).await? else { return Ok(()) };
-            let details = json!({ "until": until.to_string() });
-            record(tx, kits, found.ask(), record::device(device), "session_extended_on_device", details).await
+            let details = kept(*end, found.opened_at());
+            record(tx, kits, found.ask(), record::device(device), "session_extended_on_device", details).await?;
+            heard(tx, kits, found, *end, None).await
         }
-        Happening::ExtensionRefused { session, reason } => {
+        Happening::ExtensionRefused { session, end, reason } => {
             let Some(found) = own(tx, device, *session).await? else { return Ok(()) };
-            let details = json!({ "reason": plain(reason) });
-            record(tx, kits, found.ask(), record::device(device), "session_extension_refused", details).await
+            if end.is_none() && !found.is_joined() {
+                // Whoever joins brings the newest grant.
+                return Ok(());
+            }
+            let details = json!({ "reason": reason.word() });
+            record(tx, kits, found.ask(), record::device(device), "session_extension_refused", details).await?;
+            match end {
+                Some(end) => heard(tx, kits, found, *end, Some(*reason)).await,
+                None => Ok(()),
+            }
         }
         Happening::SessionEnded { session, reason, bytes_up, bytes_down } => {
             let Some(found) = own(tx, device, *session).await? else { return Ok(()) };
@@ -104,6 +116,17 @@ pub async fn take_in(tx: &mut Tx, kits: &Kits, device: DeviceId, event: &Event) 
             finish(tx, kits, found, *reason, record::device(device)).await.map(drop)
         }
     }
+}
+
+/// The end that a device keeps, as details; where it has cut what was granted, the minutes that the session lasts in all.
+fn kept(end: KeptEnd, opened_at: Option<Timestamp>) -> Value {
+    let mut details = json!({ "until": end.until.to_string() });
+    if end.until < end.granted {
+        let minutes = opened_at.map(|opened| (end.until.since(opened).as_secs() + 30) / 60);
+        details["granted"] = json!(end.granted.to_string());
+        details["minutes"] = json!(minutes);
+    }
+    details
 }
 
 /// One row of a session; what comes twice changes nothing.

@@ -7,7 +7,7 @@ use gatelodge_proto::{
     Timestamp, UserId,
     api::{ExtensionState, ExtensionView, SessionState},
     grant::SignedGrant,
-    payload::{Consent, EndReason},
+    payload::{Consent, EndReason, KeptEnd, NotLonger},
 };
 
 use super::model::{Ask, JOIN_PATIENCE};
@@ -45,6 +45,8 @@ pub struct Open {
     pub since: Timestamp,
     /// Until when.
     pub until: Timestamp,
+    /// Whether the device's own settings end it then, whatever was granted.
+    pub longest: bool,
     /// When an end first joined.
     pub joined_at: Option<Timestamp>,
     /// When both ends were first there.
@@ -64,11 +66,13 @@ pub struct Extension {
     pub at: Timestamp,
     /// Where it stands.
     pub state: ExtensionState,
+    /// Why the device refused.
+    pub refusal: Option<NotLonger>,
 }
 
 impl From<Extension> for ExtensionView {
-    fn from(Extension { minutes, at, state }: Extension) -> Self {
-        Self { minutes, at, state }
+    fn from(Extension { minutes, at, state, refusal }: Extension) -> Self {
+        Self { minutes, at, state, refusal }
     }
 }
 
@@ -95,6 +99,9 @@ pub enum NoMoreTime {
     /// Its end is not the one that the reader saw.
     #[error("somebody has already extended this session; look at its new end first")]
     Moved,
+    /// Beyond what the device has said that it allows.
+    #[error("the device's own settings let this session last no longer")]
+    Device,
     /// Not open any more.
     #[error("this session has ended; ask for another")]
     Over,
@@ -199,7 +206,16 @@ impl Session<Allowed> {
         let lease_until = (at + JOIN_PATIENCE).min(until);
         Session {
             ask: self.ask,
-            state: Open { grant, since: at, until, joined_at: None, paired_at: None, lease_until, extension: None },
+            state: Open {
+                grant,
+                since: at,
+                until,
+                longest: false,
+                joined_at: None,
+                paired_at: None,
+                lease_until,
+                extension: None,
+            },
         }
     }
 }
@@ -237,6 +253,9 @@ impl Session<Open> {
         if self.lapsed(now).is_some() {
             return Err(NoMoreTime::Over);
         }
+        if self.state.longest {
+            return Err(NoMoreTime::Device);
+        }
         let until = self.state.until + Duration::from_secs(u64::from(minutes) * 60);
         if until.since(self.state.since) > Duration::from_secs(u64::from(longest) * 60) {
             return Err(NoMoreTime::TooLong(longest));
@@ -253,14 +272,34 @@ impl Session<Open> {
             Some(Extension { minutes, state: ExtensionState::Asked, .. }) => {
                 Ok(self.with_extension(minutes, now, ExtensionState::Declined))
             }
-            Some(Extension { state: ExtensionState::Given | ExtensionState::Declined, .. }) | None => {
-                Err(NoMoreTime::NotAsked)
-            }
+            Some(Extension {
+                state:
+                    ExtensionState::Given | ExtensionState::Taken | ExtensionState::Declined | ExtensionState::Refused,
+                ..
+            })
+            | None => Err(NoMoreTime::NotAsked),
         }
     }
 
+    /// The device has said which end it keeps, and why none later where it `refused` one. From now on that is the end, and
+    /// never a later one than was `granted` last. `None` when it speaks of an earlier grant: what it makes of the newest
+    /// it has yet to say.
+    pub fn kept(mut self, end: KeptEnd, refused: Option<NotLonger>, granted: Timestamp) -> Option<Self> {
+        if end.granted != granted {
+            return None;
+        }
+        let state = &mut self.state;
+        state.until = end.until.min(granted);
+        state.longest |= state.until < granted && refused.is_none_or(|why| why == NotLonger::Longest);
+        if let Some(wish) = state.extension.as_mut().filter(|wish| wish.state == ExtensionState::Given) {
+            wish.state = if refused.is_some() { ExtensionState::Refused } else { ExtensionState::Taken };
+            wish.refusal = refused;
+        }
+        Some(self)
+    }
+
     fn with_extension(mut self, minutes: u32, at: Timestamp, state: ExtensionState) -> Self {
-        self.state.extension = Some(Extension { minutes, at, state });
+        self.state.extension = Some(Extension { minutes, at, state, refusal: None });
         self
     }
 
@@ -304,6 +343,23 @@ impl Found {
             Self::Open(open) => Ok(open.end(reason, now)),
             Self::Refused(_) => Err(Refusal::Refused),
             Self::Ended(_) => Err(Refusal::Ended),
+        }
+    }
+
+    /// Since when it is open.
+    pub const fn opened_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Open(open) => Some(open.state.since),
+            Self::Waiting(_) | Self::Refused(_) | Self::Ended(_) => None,
+        }
+    }
+
+    /// Whether an end of it has been there.
+    pub const fn is_joined(&self) -> bool {
+        match self {
+            Self::Open(open) => open.state.joined_at.is_some(),
+            Self::Waiting(_) | Self::Refused(_) => false,
+            Self::Ended(_) => true,
         }
     }
 
@@ -425,6 +481,30 @@ mod tests {
                 prop_assert_eq!(found.ask(), &ask());
             }
         }
+    }
+
+    #[test]
+    fn the_end_that_a_device_keeps_holds_and_is_never_later_than_what_was_granted() {
+        let Found::Open(open) = begin(Consent::Always) else { panic!("not open") };
+        let (granted, minute) = (open.state.until, Duration::from_secs(60));
+        let keeps = |until, refused| open.clone().kept(KeptEnd { granted, until }, refused, granted).unwrap().state;
+        for (until, refused, expected) in [
+            (granted, None, (granted, false)),
+            (granted - minute, None, (granted - minute, true)),
+            (granted + minute, None, (granted, false)),
+            (granted - minute, Some(NotLonger::Longest), (granted - minute, true)),
+            (granted - minute, Some(NotLonger::Off), (granted - minute, false)),
+        ] {
+            let state = keeps(until, refused);
+            assert_eq!((state.until, state.longest), expected, "{until} {refused:?}");
+        }
+        assert_eq!(
+            open.clone().kept(KeptEnd { granted, until: START }, None, granted + minute),
+            None,
+            "an older grant"
+        );
+        let cut = Session { ask: ask(), state: keeps(granted - minute, None) };
+        assert_eq!(cut.give_more(1, 9999, START), Err(NoMoreTime::Device));
     }
 
     #[test]

@@ -159,6 +159,7 @@ fn extended(outcome: Result<(), ExtendRefusal>, done: &'static str, headers: &He
     let said = match outcome {
         Ok(()) => done,
         Err(ExtendRefusal::State(NoMoreTime::TooLong(_))) => flashes::SESSION_TOO_LONG,
+        Err(ExtendRefusal::State(NoMoreTime::Device)) => flashes::SESSION_LONGEST,
         Err(ExtendRefusal::State(NoMoreTime::Over)) => flashes::SESSION_OVER,
         Err(ExtendRefusal::State(NoMoreTime::NotAsked | NoMoreTime::Moved)) => flashes::EXTENSION_ANSWERED,
         Err(ExtendRefusal::Unknown) => return Err(Fault::not_found()),

@@ -29,6 +29,8 @@ pub struct Wanted {
     pub device: Option<DeviceId>,
     /// Waiting and open ones alone.
     pub live: bool,
+    /// Those that the member has asked for alone.
+    pub own: bool,
     /// Before this one in the list.
     pub before: Option<SessionId>,
     /// How many at most.
@@ -47,7 +49,7 @@ fn reader(member: &Member) -> Option<Reader> {
 pub async fn list(kits: &Kits, member: &Member, wanted: Wanted) -> Result<Vec<NamedSession>, DbError> {
     let Some(reader) = reader(member) else { return Ok(Vec::new()) };
     let mut tx = kits.db.read().await?;
-    store::list(&mut tx, reader, wanted.device, wanted.live, wanted.before, wanted.limit).await
+    store::list(&mut tx, reader, &wanted, member.user_id).await
 }
 
 /// One session; `None` when there is none or it is somebody else's.

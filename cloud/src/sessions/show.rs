@@ -40,13 +40,14 @@ pub fn row(session: NamedSession, reader: &Member) -> SessionRow {
         requested_at: view.requested_at,
         opened_at: view.opened_at,
         until: view.until,
+        longest: view.longest && view.state == SessionState::Open,
         ended_at: view.ended_at,
         end_reason: view.end_reason,
         bytes: view.bytes_up.saturating_add(view.bytes_down),
         proven_by: view.opened_at.map(|_| if session.asked { ProvenBy::Asked } else { ProvenBy::Rule }),
         extension: view.extension.filter(|_| view.state == SessionState::Open),
         may_stop,
-        may_extend: (decides && view.state == SessionState::Open).then_some(UNASKED),
+        may_extend: (decides && view.state == SessionState::Open && !view.longest).then_some(UNASKED),
         may_decide: decides && view.state == SessionState::Waiting,
     }
 }

@@ -27,6 +27,8 @@ pub enum Happening {
     SessionJoined {
         /// Which.
         session: SessionId,
+        /// Until when it lasts there.
+        end: KeptEnd,
     },
     /// A target was opened, or refused.
     FlowOpened {
@@ -69,15 +71,18 @@ pub enum Happening {
     SessionExtended {
         /// Which.
         session: SessionId,
-        /// Until when, by the grant.
-        until: Timestamp,
+        /// Until when it lasts there.
+        end: KeptEnd,
     },
     /// The device does not let a session last longer.
     ExtensionRefused {
         /// Which.
         session: SessionId,
-        /// In a sentence.
-        reason: String,
+        /// Until when it lasts there; nothing where no such session is open.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        end: Option<KeptEnd>,
+        /// Why.
+        reason: NotLonger,
     },
     /// A session ended on the device.
     SessionEnded {
@@ -90,6 +95,75 @@ pub enum Happening {
         /// Bytes towards the installation.
         bytes_down: u64,
     },
+}
+
+impl Happening {
+    /// Which end of which session the device keeps, where this says it.
+    pub const fn kept_end(&self) -> Option<(SessionId, KeptEnd)> {
+        match self {
+            Self::SessionJoined { session, end }
+            | Self::SessionExtended { session, end }
+            | Self::ExtensionRefused { session, end: Some(end), .. } => Some((*session, *end)),
+            Self::ExtensionRefused { end: None, .. }
+            | Self::OnSiteCodeShown { .. }
+            | Self::FlowOpened { .. }
+            | Self::FlowClosed { .. }
+            | Self::Flows { .. }
+            | Self::RecordCutShort { .. }
+            | Self::SessionEnded { .. } => None,
+        }
+    }
+}
+
+/// When a session ends on the device. No clock of the device has a say in it: where it keeps to the grant, it is the
+/// grant's end, else so much earlier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptEnd {
+    /// The end of the grant that the device speaks of.
+    pub granted: Timestamp,
+    /// The end that it keeps.
+    pub until: Timestamp,
+}
+
+/// Why a device does not let a session last longer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub enum NotLonger {
+    /// Its own settings let no session last longer.
+    Longest,
+    /// Its own switch for remote access is off.
+    Off,
+    /// As it knows the customer's rule, nobody may enter.
+    Consent,
+    /// It has changed hands since.
+    Owner,
+    /// No such session is open there.
+    NotOpen,
+    /// The newer grant is not good there.
+    Grant,
+}
+
+impl NotLonger {
+    /// All reasons.
+    pub const ALL: [Self; 6] = [Self::Longest, Self::Off, Self::Consent, Self::Owner, Self::NotOpen, Self::Grant];
+
+    /// The stable word for databases, APIs and locale keys.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Longest => "longest",
+            Self::Off => "off",
+            Self::Consent => "consent",
+            Self::Owner => "owner",
+            Self::NotOpen => "not_open",
+            Self::Grant => "grant",
+        }
+    }
+
+    /// The reason with this [`word`](Self::word).
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.word() == word)
+    }
 }
 
 /// One of several rows of a session.

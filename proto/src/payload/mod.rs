@@ -10,7 +10,7 @@ mod report;
 
 pub use command::{Command, CommandResult, Order, Outcome, SessionOrder};
 pub use device_state::{Consent, DeviceState, Life};
-pub use event::{EndReason, Event, FlowOutcome, FlowRow, Happening};
+pub use event::{EndReason, Event, FlowOutcome, FlowRow, Happening, KeptEnd, NotLonger};
 pub use network::{Host, HostName, InvalidHost, InvalidSubnet, Listen, Network, Subnet};
 pub use report::{Interface, Protocol, Report, Service, ServiceName};
 

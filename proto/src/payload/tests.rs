@@ -106,9 +106,12 @@ fn event_bytes() {
     }
     golden("event_flows", &event(Happening::Flows { session, rows: vec![opened, closed] }));
     golden("event_record_cut_short", &event(Happening::RecordCutShort { session }));
-    golden("event_session_extended", &event(Happening::SessionExtended { session, until: at }));
-    let refused = Happening::ExtensionRefused { session, reason: "the grant is for another session".into() };
-    golden("event_extension_refused", &event(refused));
+    let end = KeptEnd { granted: at + std::time::Duration::from_secs(60), until: at };
+    golden("event_session_joined", &event(Happening::SessionJoined { session, end }));
+    golden("event_session_extended", &event(Happening::SessionExtended { session, end }));
+    let refused = |end| Happening::ExtensionRefused { session, end, reason: NotLonger::Longest };
+    golden("event_extension_refused", &event(refused(Some(end))));
+    golden("event_extension_refused_unopened", &event(refused(None)));
 }
 
 #[test]
@@ -124,6 +127,14 @@ fn words_have_one_spelling_on_the_wire_and_in_the_database() {
     for reason in EndReason::ALL {
         assert_eq!(serde_json::to_value(reason).unwrap(), reason.word());
         assert_eq!(EndReason::from_word(reason.word()), Some(reason));
+    }
+    for reason in NotLonger::ALL {
+        assert_eq!(serde_json::to_value(reason).unwrap(), reason.word());
+        assert_eq!(NotLonger::from_word(reason.word()), Some(reason));
+    }
+    for state in crate::api::ExtensionState::ALL {
+        assert_eq!(serde_json::to_value(state).unwrap(), state.word());
+        assert_eq!(crate::api::ExtensionState::from_word(state.word()), Some(state));
     }
     for state in crate::api::SessionState::ALL {
         assert_eq!(serde_json::to_value(state).unwrap(), state.word());

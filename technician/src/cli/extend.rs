@@ -1,13 +1,16 @@
-//! `extend`: asks the customer for more time in a session that is open, and waits for their word. The session itself runs
-//! elsewhere, in `forward` or `vpn`, and goes on meanwhile.
+//! `extend`: asks the customer for more time in a session that is open, waits for their word and then for the device's.
+//! The session itself runs elsewhere, in `forward` or `vpn`, and goes on meanwhile.
+
+use std::time::Duration;
 
 use clap::Args;
 use gatelodge_proto::{
     SessionId,
     api::{DeviceView, ExtensionState, SessionState, SessionView},
-    payload::EndReason,
+    payload::{EndReason, NotLonger},
 };
 use serde_json::json;
+use tokio::time::Instant;
 
 use super::{SignedIn, session::exit};
 use crate::{
@@ -15,14 +18,17 @@ use crate::{
     pick, sentences,
 };
 
+/// How long the device's word is waited for. What was given holds without it, and reaches the device when it is there.
+const DEVICE_WITHIN: Duration = Duration::from_secs(20);
+
 #[derive(Debug, Args)]
 pub(super) struct ExtendArguments {
     /// The device: its name, web address or ID code
     device: String,
     /// By how much
-    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=240))]
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..))]
     minutes: u32,
-    /// Which session, when several are open with the device
+    /// Which session, when you have several open with the device, or a colleague's
     #[arg(long, value_name = "ID")]
     session: Option<SessionId>,
 }
@@ -30,29 +36,44 @@ pub(super) struct ExtendArguments {
 pub(super) async fn extend(arguments: ExtendArguments, by: &SignedIn, output: Output) -> Result<(), Failure> {
     let devices = by.cloud.devices().await?;
     let device = pick::device(&devices, &arguments.device)?;
-    let open = open(by.cloud.sessions(true).await?, device, arguments.session)?;
+    let open = match arguments.session {
+        Some(id) => named(by.cloud.sessions(true).await?, device, id)?,
+        None => own(by.cloud.own_sessions(device.id).await?, device)?,
+    };
     let mut session = by.cloud.extend(open.id, arguments.minutes).await?;
-    let mut told = false;
+    let (mut told, mut given_at) = (false, None);
     loop {
-        let asked = session.extension.map(|extension| extension.state);
-        match (session.state, asked) {
+        let wish = session.extension;
+        match (session.state, wish.map(|wish| wish.state)) {
             (SessionState::Open, Some(ExtensionState::Asked)) => {
                 if !told {
                     output.value(&json!({ "event": "asked", "session": session.id, "minutes": arguments.minutes }));
                     output.note(&sentences::asked_for_more(arguments.minutes));
                 }
                 told = true;
-                session = by.cloud.session_after_answer(session.id).await?;
+                session = by.cloud.session_after_answer(session.id, ExtensionState::Asked).await?;
+            }
+            (SessionState::Open, Some(ExtensionState::Given)) => {
+                if given_at.get_or_insert_with(Instant::now).elapsed() >= DEVICE_WITHIN {
+                    output.value(&json!({ "event": "given", "session": session.id, "until": session.until }));
+                    output.note(sentences::NOT_ANSWERED_YET);
+                    return Ok(());
+                }
+                session = by.cloud.session_after_answer(session.id, ExtensionState::Given).await?;
+            }
+            (SessionState::Open, Some(ExtensionState::Taken) | None) => {
+                let left = session.until.map_or(0, |until| until.since(by.clock.now()).as_secs());
+                let SessionView { id, until, longest, .. } = session;
+                output.value(&json!({ "event": "extended", "session": id, "until": until, "longest": longest }));
+                output.note(&sentences::goes_on_until(left, longest));
+                return Ok(());
             }
             (SessionState::Open, Some(ExtensionState::Declined)) => {
-                return Err(Failure::new(Exit::Refused, sentences::NO_MORE_TIME, sentences::NEXT_NO_MORE_TIME)
-                    .about("device", format!("{} ({})", device.name, device.id_code)));
+                return Err(no(device, sentences::NO_MORE_TIME, sentences::NEXT_NO_MORE_TIME));
             }
-            (SessionState::Open, Some(ExtensionState::Given) | None) => {
-                let left = session.until.map_or(0, |until| until.since(by.clock.now()).as_secs());
-                output.value(&json!({ "event": "extended", "session": session.id, "until": session.until }));
-                output.note(&sentences::goes_on(left));
-                return Ok(());
+            (SessionState::Open, Some(ExtensionState::Refused)) => {
+                let why = wish.and_then(|wish| wish.refusal).unwrap_or(NotLonger::Grant);
+                return Err(no(device, sentences::not_longer(why), sentences::after_not_longer(why)));
             }
             (SessionState::Ended | SessionState::Waiting | SessionState::Refused, _) => {
                 let reason = session.end_reason.unwrap_or(EndReason::Revoked);
@@ -62,22 +83,29 @@ pub(super) async fn extend(arguments: ExtendArguments, by: &SignedIn, output: Ou
     }
 }
 
-/// The one open session with the device, or the one that was named.
-fn open(live: Vec<SessionView>, device: &DeviceView, named: Option<SessionId>) -> Result<SessionView, Failure> {
-    let fits = |session: &SessionView| {
-        session.device == device.id
-            && session.state == SessionState::Open
-            && named.is_none_or(|named| session.id == named)
-    };
-    let mut open: Vec<_> = live.into_iter().filter(fits).collect();
-    match (open.pop(), open.is_empty()) {
-        (Some(one), true) => Ok(one),
-        (Some(one), false) => {
-            let of = |session: &SessionView| format!("{} ({})", session.id, session.technician);
-            let known: Vec<_> = open.iter().chain([&one]).map(of).collect();
-            Err(Failure::new(Exit::Usage, sentences::several_open(&device.name), sentences::NEXT_WHICH_SESSION)
-                .about("sessions", known.join(", ")))
-        }
-        (None, _) => Err(Failure::new(Exit::Usage, sentences::none_open(&device.name), sentences::NEXT_OPEN_SESSION)),
+fn no(device: &DeviceView, what: &str, next: &str) -> Failure {
+    Failure::new(Exit::Refused, what, next).about("device", format!("{} ({})", device.name, device.id_code))
+}
+
+/// The one that was named, whoever of the organisation asked for it.
+fn named(live: Vec<SessionView>, device: &DeviceView, id: SessionId) -> Result<SessionView, Failure> {
+    let fits =
+        |session: &SessionView| session.id == id && session.device == device.id && session.state == SessionState::Open;
+    live.into_iter()
+        .find(fits)
+        .ok_or_else(|| Failure::new(Exit::Usage, sentences::not_open(id, &device.name), sentences::NEXT_OTHER_SESSION))
+}
+
+/// The one that the caller has open with the device.
+fn own(live: Vec<SessionView>, device: &DeviceView) -> Result<SessionView, Failure> {
+    let mut open: Vec<_> = live.into_iter().filter(|session| session.state == SessionState::Open).collect();
+    let none = || Failure::new(Exit::Usage, sentences::none_open(&device.name), sentences::NEXT_OPEN_SESSION);
+    let newest = if open.is_empty() { return Err(none()) } else { open.remove(0) };
+    if open.is_empty() {
+        return Ok(newest);
     }
+    let known: Vec<_> = std::iter::once(&newest).chain(&open).map(sentences::one_open).collect();
+    let next = sentences::which_session(pick::named(device).as_str(), newest.id);
+    Err(Failure::new(Exit::Usage, sentences::several_open(&device.name), next)
+        .about("yours", known.join("\n          ")))
 }

@@ -34,7 +34,7 @@ pub(super) struct Asking {
     #[arg(long)]
     reason: Option<String>,
     /// For how long at most
-    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=240))]
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]
     minutes: u32,
 }
 

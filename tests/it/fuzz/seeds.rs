@@ -90,6 +90,7 @@ fn messages(random: &Random) -> Vec<Seed> {
         requested_at: NOW,
         opened_at: Some(NOW),
         until: None,
+        longest: false,
         extension: None,
         ended_at: Some(NOW),
         end_reason: Some(EndReason::Customer),

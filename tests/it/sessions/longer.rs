@@ -18,7 +18,7 @@ use gatelodge_cloud::{
 use gatelodge_proto::{
     SessionId, Timestamp,
     api::{ExtensionState, SessionState},
-    payload::{Consent, EndReason, Happening, Order},
+    payload::{Consent, EndReason, Happening, KeptEnd, Order},
 };
 use gatelodge_tests::{
     agent::AgentSetup,
@@ -93,7 +93,9 @@ async fn the_technician_asks_and_the_customer_gives_more_time() -> anyhow::Resul
         let looked = carry::supervise(kits, &[(session, Traffic::default())]).await?;
         assert_eq!((looked.over, looked.until), (vec![], vec![(session, later)]), "and so has the relay");
 
-        cast.happens(prop.id, Happening::SessionExtended { session, until: later }).await?;
+        let end = KeptEnd { granted: later, until: later };
+        cast.happens(prop.id, Happening::SessionExtended { session, end }).await?;
+        assert_eq!(shown(&cast, session).await?, (Some(later), Some((30, ExtensionState::Taken))));
         for organisation in [marc.member().organisation_id, rosa.member().organisation_id] {
             let history = cast.history(organisation, prop.id).await?;
             for what in ["session_extension_asked", "session_extended", "session_extended_on_device"] {
@@ -271,6 +273,6 @@ async fn more_time_reaches_cloud_device_and_technician_by_the_real_programs() ->
     stage.customer.submit(&format!("/sessions/{session}/stop"), &[]).await?;
     forward.wait(SOON).await?;
     let line = stage.technician.run(["extend", "villa-rosa"]).await?.refused(2)?;
-    ensure!(line.contains("no session is open with villa-rosa"), "{line}");
+    ensure!(line.contains("you have no session open with villa-rosa"), "{line}");
     Ok(())
 }

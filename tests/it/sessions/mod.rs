@@ -2,6 +2,7 @@
 
 mod carried;
 mod device;
+mod kept_end;
 mod limits;
 mod longer;
 mod networks;

@@ -5,12 +5,13 @@ mod site;
 use std::{net::TcpListener, path::Path, process::Child, time::Duration};
 
 use gatelodge_proto::{
-    CommandId, DeviceId, Random, Timestamp,
+    CommandId, DeviceId, OrganisationId, Random, SessionId, Timestamp, UserId,
     enrol::Credentials,
+    grant::{Grant, SignedGrant, Technician},
     link::{Event as LinkEvent, Events, Link, Message, Outgoing, Settings},
     payload::{
-        self, Certificate, Command, CommandResult, Consent, DeviceState, Life, Order, Outcome, Placed, Receipt, Renew,
-        Report, SessionOrder, Status as Presence,
+        self, Certificate, Command, CommandResult, Consent, DeviceState, Event, Happening, Life, NotLonger, Order,
+        Outcome, Placed, Receipt, Renew, Report, SessionOrder, Status as Presence,
     },
     topics::{Down, Topic, Up},
 };
@@ -21,7 +22,7 @@ use rcgen::{
 use rustls_pki_types::PrivateKeyDer;
 use tokio::task::JoinHandle;
 
-use self::site::{Site, command, state};
+use self::site::{Site, command, grant_key, state};
 use super::*;
 use crate::{
     cloud::{SwappableCertificate, endpoint_tls},
@@ -114,6 +115,61 @@ async fn an_order_does_not_send_the_device_to_a_relay_of_its_own_choice() {
         let Outcome::Refused { reason, end } = outcome else { panic!("nobody signed this: {outcome:?}") };
         assert_eq!(!reason.contains("relay"), dialled, "{relay}: {reason}");
         assert_eq!(end, Some(payload::EndReason::Refused));
+    }
+    agent.stop().await;
+}
+
+#[tokio::test]
+async fn more_time_that_no_session_is_asked_for_is_refused_to_the_cloud_with_its_reason() {
+    let Some(site) = Site::new() else { return };
+    site.enrol(1);
+    let mut registrar = site.registrar().await;
+    let agent = site.run();
+    let report: Placed<Report> = registrar.next_body(Up::Report).await;
+    registrar.receipt(report.position).await;
+    let now = site.clock.now();
+    let grant = Grant {
+        session: SessionId::make(now, &Random::seeded(1)),
+        device: site.device,
+        epoch: 1,
+        technician: Technician {
+            user: UserId::make(now, &Random::seeded(1)),
+            name: "Marc Petit".into(),
+            organisation: OrganisationId::make(now, &Random::seeded(1)),
+            organisation_name: "Petit Alarmes".into(),
+        },
+        key_thumbprint: String::new(),
+        services: Vec::new(),
+        networks: Vec::new(),
+        listens: Vec::new(),
+        from: now,
+        until: now + Duration::from_secs(600),
+        lifetime_s: 600,
+        idle_s: 60,
+        consent: Consent::Ask,
+        reason: None,
+    };
+    let signed = SignedGrant::sign(&grant, &grant_key());
+    for (version, consent, epoch, expected) in [
+        (1, Consent::Ask, 1, NotLonger::NotOpen),
+        (2, Consent::Ask, 7, NotLonger::Owner),
+        (3, Consent::Never, 1, NotLonger::Consent),
+    ] {
+        let active = DeviceState { consent, ..state(version, Life::Active) };
+        assert_eq!(registrar.order(&command(now, 1, Order::State(active))).await, Outcome::Done);
+        let order = command(now, epoch, Order::ExtendSession { grant: signed.clone() });
+        registrar.say(Down::Command, &order).await;
+        let told = loop {
+            let told: Placed<Event> = registrar.next_body(Up::Event).await;
+            registrar.receipt(told.position).await;
+            if !matches!(told.body.what, Happening::OnSiteCodeShown { .. }) {
+                break told.body.what;
+            }
+        };
+        let refused = Happening::ExtensionRefused { session: grant.session, end: None, reason: expected };
+        assert_eq!(told, refused);
+        let outcome = registrar.order(&order).await;
+        assert!(matches!(outcome, Outcome::Refused { end: None, .. }), "{outcome:?}");
     }
     agent.stop().await;
 }

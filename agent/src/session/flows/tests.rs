@@ -53,7 +53,7 @@ fn terms(services: Vec<Service>) -> Terms {
         consent: Consent::Ask,
         reason: None,
     };
-    Terms { grant, services, networks: Vec::new(), listens: Vec::new(), lifetime: hour, idle: hour }
+    Terms { grant, services, networks: Vec::new(), listens: Vec::new(), lifetime: hour, until: NOW + hour, idle: hour }
 }
 
 /// The technician's end of a session whose device is real.

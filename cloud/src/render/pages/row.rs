@@ -6,7 +6,7 @@ use gatelodge_proto::{
     DeviceId, SessionId, Timestamp,
     api::{ExtensionState, ExtensionView, Presence, SessionState},
     identity::{IdCode, MacAddress, SerialNumber, WebAddress},
-    payload::{Consent, EndReason, Life},
+    payload::{Consent, EndReason, Life, NotLonger},
 };
 
 use crate::{
@@ -202,6 +202,8 @@ pub struct SessionRow {
     pub opened_at: Option<Timestamp>,
     /// Until when it may last.
     pub until: Option<Timestamp>,
+    /// Whether the device's own settings end it then.
+    pub longest: bool,
     /// When it ended.
     pub ended_at: Option<Timestamp>,
     /// Why it ended.
@@ -234,6 +236,11 @@ impl SessionRow {
     /// Whether more time was asked for and not given.
     pub fn was_declined(&self) -> bool {
         self.extension.is_some_and(|wish| wish.state == ExtensionState::Declined)
+    }
+
+    /// Why the device lets it last no longer, once it has said so.
+    pub fn not_longer(&self) -> Option<NotLonger> {
+        self.extension.and_then(|wish| wish.refusal).or_else(|| self.longest.then_some(NotLonger::Longest))
     }
 
     /// By how many minutes a press lets it last longer: what was wished, else what the reader may give.

@@ -55,6 +55,9 @@ struct SessionsQuery {
     /// Waiting and open ones alone.
     #[serde(default)]
     live: bool,
+    /// Those that the caller has asked for alone.
+    #[serde(default)]
+    own: bool,
     /// `next_cursor` of the page before.
     cursor: Option<SessionId>,
 }
@@ -69,7 +72,8 @@ async fn sessions(
     by: SignedIn,
     Narrowed(query): Narrowed<SessionsQuery>,
 ) -> Result<Json<Page<SessionView>>, Refusal> {
-    let wanted = Wanted { device: query.device, live: query.live, before: query.cursor, limit: PAGE + 1 };
+    let SessionsQuery { device, live, own, cursor: before } = query;
+    let wanted = Wanted { device, live, own, before, limit: PAGE + 1 };
     let mut items: Vec<SessionView> =
         service::list(&kits, by.member(), wanted).await?.into_iter().map(|session| session.view).collect();
     let more = items.len() > usize::try_from(PAGE).unwrap_or(usize::MAX);
@@ -209,7 +213,7 @@ async fn refuse_session(
     request_body = ExtensionRequest, responses(
     (status = 200, body = SessionView, description = "`extension` says whether it is asked for or given"),
     (status = 404, description = "No session of the caller's organisation"),
-    (status = 409, description = "`session_over` or `session_too_long`"),
+    (status = 409, description = "`session_over`, `session_too_long` or `device_limit`"),
     (status = 422, description = "`minutes_out_of_range`"),
 ))]
 async fn extend_session(

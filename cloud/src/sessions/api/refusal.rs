@@ -112,6 +112,11 @@ impl From<ExtendRefusal> for Refusal {
             ExtendRefusal::State(NoMoreTime::TooLong(_)) => {
                 conflict("session_too_long", "Too long", "Let it end, then ask for another session.")
             }
+            ExtendRefusal::State(NoMoreTime::Device) => conflict(
+                "device_limit",
+                "Too long for the device",
+                "Let it end, then ask for another session; the device's remote_access.max_minutes is its longest.",
+            ),
             ExtendRefusal::State(NoMoreTime::NotAsked) => {
                 conflict("not_asked", "Not asked for", "Read the session again: somebody may have answered.")
             }

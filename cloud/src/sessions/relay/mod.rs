@@ -258,9 +258,9 @@ impl Relay {
     }
 
     /// Moves the end of a session to that moment, by the difference to the one that it had: whichever way a wall clock is
-    /// set meanwhile, it lasts as much longer as was allowed.
-    pub fn extend(&self, session: SessionId, until: Timestamp) {
-        self.0.rooms.extend(session, until);
+    /// set meanwhile, it lasts as much longer as was allowed, or as much less as its device keeps.
+    pub fn move_end(&self, session: SessionId, until: Timestamp) {
+        self.0.rooms.move_end(session, until);
     }
 
     /// The sessions that somebody has joined.

@@ -2,6 +2,7 @@
 //! lock. An end that comes again takes its seat anew; what was under way in the old pairing is gone with it.
 
 use std::{
+    cmp,
     collections::HashMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -113,9 +114,14 @@ pub(super) struct End {
 }
 
 impl End {
-    /// As much later as that is.
+    /// As much later or earlier as that is; `None` when it is the same.
     fn moved_to(self, until: Timestamp) -> Option<Self> {
-        (until > self.until).then(|| Self { at: self.at + until.since(self.until), until })
+        let at = match until.cmp(&self.until) {
+            cmp::Ordering::Equal => None,
+            cmp::Ordering::Greater => self.at.checked_add(until.since(self.until)),
+            cmp::Ordering::Less => self.at.checked_sub(self.until.since(until)),
+        };
+        at.map(|at| Self { at, until })
     }
 }
 
@@ -202,8 +208,8 @@ impl Room {
         }
     }
 
-    /// Lets the session last as much longer as that is; nothing happens when it is no later.
-    fn extend(&self, until: Timestamp) {
+    /// Moves the end by as much as that differs.
+    fn move_end(&self, until: Timestamp) {
         self.end.send_if_modified(|end| end.moved_to(until).map(|moved| *end = moved).is_some());
     }
 
@@ -248,7 +254,10 @@ impl Rooms {
             seat.phase.send_replace(Phase::Replaced);
             room.vacate(guest.role);
         }
-        room.extend(guest.end.until);
+        // What a guest was told may be older than what the room was: an earlier end comes by the next look.
+        if guest.end.until > room.end.borrow().until {
+            room.move_end(guest.end.until);
+        }
         let (leg, phase) = (LegId(self.count()), watch::Sender::new(Phase::Alone));
         let place = Place { room: room.id, leg, phase: phase.subscribe(), end: room.end.subscribe(), opened };
         *room.seats(guest.role).0 = Some(Seat { leg, version: guest.version, phase });
@@ -317,9 +326,9 @@ impl Rooms {
     }
 
     /// Moves the end of a session that is here.
-    pub(super) fn extend(&self, session: SessionId, until: Timestamp) {
+    pub(super) fn move_end(&self, session: SessionId, until: Timestamp) {
         if let Some(room) = self.lock().get(&session) {
-            room.extend(until);
+            room.move_end(until);
         }
     }
 

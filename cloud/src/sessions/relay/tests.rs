@@ -280,7 +280,7 @@ async fn a_session_that_was_extended_ends_later() {
     while relay.live().is_empty() {
         tokio::task::yield_now().await;
     }
-    relay.extend(session(), UNTIL + Duration::from_secs(3600));
+    relay.move_end(session(), UNTIL + Duration::from_secs(3600));
     let first_end = Duration::from_millis(50);
     assert!(timeout(3 * first_end, leg.hear()).await.is_err(), "it goes on");
     assert_eq!(relay.live().len(), 1);

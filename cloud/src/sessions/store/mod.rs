@@ -8,7 +8,7 @@ mod tickets;
 use gatelodge_proto::{
     DeviceId, OrganisationId, RegistrationId, SessionId, Timestamp, UserId,
     api::{ExtensionState, SessionState},
-    payload::{EndReason, Listen, Network, Service},
+    payload::{EndReason, Listen, Network, NotLonger, Service},
 };
 use sqlx::types::Json;
 use uuid::Uuid;
@@ -53,6 +53,7 @@ struct Row {
     decided_by: Option<Uuid>,
     opened_at: Option<Ts>,
     until: Option<Ts>,
+    longest: bool,
     joined_at: Option<Ts>,
     paired_at: Option<Ts>,
     lease_until: Option<Ts>,
@@ -71,17 +72,22 @@ struct ExtensionColumns {
     at: Option<Ts>,
     #[sqlx(rename = "extension_state")]
     state: Option<String>,
+    #[sqlx(rename = "extension_refusal")]
+    refusal: Option<String>,
 }
 
 impl TryFrom<ExtensionColumns> for Option<Extension> {
     type Error = DbError;
     fn try_from(row: ExtensionColumns) -> Result<Self, DbError> {
-        let ExtensionColumns { minutes, at, state } = row;
+        let ExtensionColumns { minutes, at, state, refusal: refused } = row;
         let (Some(minutes), Some(at), Some(state)) = (minutes, at, state) else {
             return Ok(None);
         };
         let state = word(&state, ExtensionState::from_word, "extension of a session")?;
-        Ok(Some(Extension { minutes: u32::try_from(minutes).map_err(DbError::corrupt)?, at: at.into(), state }))
+        let refusal = |text: &String| word(text, NotLonger::from_word, "refusal of more time");
+        let refusal = refused.as_ref().map(refusal).transpose()?;
+        let minutes = u32::try_from(minutes).map_err(DbError::corrupt)?;
+        Ok(Some(Extension { minutes, at: at.into(), state, refusal }))
     }
 }
 
@@ -127,6 +133,7 @@ impl TryFrom<Row> for Found {
                         .map_err(DbError::corrupt)?,
                     since: row.opened_at.ok_or_else(|| missing("beginning"))?.into(),
                     until: row.until.ok_or_else(|| missing("end time"))?.into(),
+                    longest: row.longest,
                     joined_at: row.joined_at.map(Timestamp::from),
                     paired_at: row.paired_at.map(Timestamp::from),
                     lease_until: row.lease_until.ok_or_else(|| missing("lease"))?.into(),
@@ -155,9 +162,9 @@ macro_rules! found {
     ($lock:literal) => {
         concat!(
             "SELECT id, device_id, registration_id, epoch, technician_id, installer_id, customer_id, services, networks, listens, \
-             reason, minutes, csr, key_thumbprint, signed_grant, state, requested_at, decided_at, decided_by, opened_at, until, \
+             reason, minutes, csr, key_thumbprint, signed_grant, state, requested_at, decided_at, decided_by, opened_at, until, longest, \
              joined_at, paired_at, lease_until, ended_at, end_reason, \
-             extension_minutes, extension_at, extension_state FROM remote_session WHERE id = $1",
+             extension_minutes, extension_at, extension_state, extension_refusal FROM remote_session WHERE id = $1",
             $lock
         )
     };
@@ -227,7 +234,7 @@ pub(super) async fn extend(tx: &mut Tx, session: &Session<Open>) -> Result<bool,
     let Session { ask, state } = session;
     let changed = change!(tx, c => sqlx::query(
         "UPDATE remote_session SET until = $2, signed_grant = $3, extension_minutes = $4, extension_at = $5, \
-         extension_state = $6 WHERE id = $1 AND state = 'open'",
+         extension_state = $6, extension_refusal = $7, longest = $8 WHERE id = $1 AND state = 'open'",
     )
     .bind(ask.id.uuid())
     .bind(Ts::from(state.until))
@@ -235,6 +242,8 @@ pub(super) async fn extend(tx: &mut Tx, session: &Session<Open>) -> Result<bool,
     .bind(state.extension.map(|extension| i32::try_from(extension.minutes).unwrap_or(i32::MAX)))
     .bind(state.extension.map(|extension| Ts::from(extension.at)))
     .bind(state.extension.map(|extension| extension.state.word()))
+    .bind(state.extension.and_then(|extension| extension.refusal).map(NotLonger::word))
+    .bind(state.longest)
     .execute(c))?;
     Ok(changed == 1)
 }

@@ -15,6 +15,7 @@ use crate::{
     sessions::{
         machine::Extension,
         model::{NamedSession, names},
+        service::Wanted,
     },
 };
 
@@ -135,6 +136,7 @@ struct NamedRow {
     decided_by: Option<Uuid>,
     opened_at: Option<Ts>,
     until: Option<Ts>,
+    longest: bool,
     ended_at: Option<Ts>,
     end_reason: Option<String>,
     bytes_up: i64,
@@ -162,6 +164,7 @@ impl TryFrom<NamedRow> for NamedSession {
                 requested_at: row.requested_at.into(),
                 opened_at: row.opened_at.map(Timestamp::from),
                 until: row.until.map(Timestamp::from),
+                longest: row.longest,
                 extension: extension.map(ExtensionView::from),
                 ended_at: row.ended_at.map(Timestamp::from),
                 end_reason: row.end_reason.as_deref().map(end_reason).transpose()?,
@@ -183,8 +186,8 @@ macro_rules! session {
         concat!(
             "SELECT s.id, s.device_id, r.web_address AS device_name, s.technician_id, u.name AS technician, \
              s.installer_id, o.name AS organisation, s.customer_id, s.services, s.networks, s.listens, s.reason, s.minutes, \
-             s.state, s.requested_at, s.decided_at, s.decided_by, s.opened_at, s.until, s.ended_at, s.end_reason, s.bytes_up, s.bytes_down, \
-             s.extension_minutes, s.extension_at, s.extension_state \
+             s.state, s.requested_at, s.decided_at, s.decided_by, s.opened_at, s.until, s.longest, s.ended_at, s.end_reason, s.bytes_up, s.bytes_down, \
+             s.extension_minutes, s.extension_at, s.extension_state, s.extension_refusal \
              FROM remote_session s JOIN registration r ON r.id = s.registration_id \
              JOIN user_account u ON u.id = s.technician_id JOIN organisation o ON o.id = s.installer_id WHERE ",
             $condition
@@ -217,38 +220,38 @@ pub(in crate::sessions) async fn named(
     .transpose()
 }
 
-/// The reader's sessions, the newest first, on one device when given, live ones alone when `live`.
+/// The reader's sessions that are wanted, the newest first; `who` reads.
 pub(in crate::sessions) async fn list(
     tx: &mut Tx,
     reader: Reader,
-    device: Option<DeviceId>,
-    live: bool,
-    before: Option<SessionId>,
-    limit: i64,
+    wanted: &Wanted,
+    who: UserId,
 ) -> Result<Vec<NamedSession>, DbError> {
     let (statement, organisation) = match reader {
         Reader::Installer(id) => (
             session!(
                 "s.installer_id = $1 AND ($2 OR s.device_id = $3) AND ($4 OR s.state IN ('waiting', 'open')) \
-                 AND s.id < $5 ORDER BY s.id DESC LIMIT $6"
+                 AND ($7 OR s.technician_id = $8) AND s.id < $5 ORDER BY s.id DESC LIMIT $6"
             ),
             id,
         ),
         Reader::Customer(id) => (
             session!(
                 "s.customer_id = $1 AND ($2 OR s.device_id = $3) AND ($4 OR s.state IN ('waiting', 'open')) \
-                 AND s.id < $5 ORDER BY s.id DESC LIMIT $6"
+                 AND ($7 OR s.technician_id = $8) AND s.id < $5 ORDER BY s.id DESC LIMIT $6"
             ),
             id,
         ),
     };
     run!(tx, c => sqlx::query_as::<_, NamedRow>(statement)
         .bind(organisation.uuid())
-        .bind(device.is_none())
-        .bind(device.map_or(Uuid::nil(), DeviceId::uuid))
-        .bind(!live)
-        .bind(before.map_or(Uuid::max(), SessionId::uuid))
-        .bind(limit)
+        .bind(wanted.device.is_none())
+        .bind(wanted.device.map_or(Uuid::nil(), DeviceId::uuid))
+        .bind(!wanted.live)
+        .bind(wanted.before.map_or(Uuid::max(), SessionId::uuid))
+        .bind(wanted.limit)
+        .bind(!wanted.own)
+        .bind(who.uuid())
         .fetch_all(c))?
     .into_iter()
     .map(NamedSession::try_from)

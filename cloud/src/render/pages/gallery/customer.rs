@@ -95,18 +95,19 @@ pub(super) fn add(language: Language, add: &mut Add<'_>) {
         },
     );
     let wished = |seed, state| SessionRow {
-        extension: Some(ExtensionView { minutes: 45, at: NOW, state }),
+        extension: Some(ExtensionView { minutes: 45, at: NOW, state, refusal: None }),
         reason: None,
         ..session(seed, SessionState::Open)
     };
     let (asked, declined) = (wished(8, ExtensionState::Asked), wished(9, ExtensionState::Declined));
+    let longest = SessionRow { longest: true, may_extend: None, ..wished(10, ExtensionState::Taken) };
     add("requests", &Requests { page: owner("/requests"), requests: vec![waiting.clone(), asked.clone()] });
     add("requests_empty", &Requests { page: owner("/requests"), requests: vec![] });
     add(
         "sessions",
         &Sessions {
             page: owner("/sessions"),
-            live: vec![waiting, asked, declined, open],
+            live: vec![waiting, asked, declined, longest, open],
             past: vec![ended, session(9_000, SessionState::Refused)],
             next_cursor: Some("c".into()),
         },

@@ -118,6 +118,7 @@ pub(super) fn session(seed: u64, state: SessionState) -> SessionRow {
         requested_at: ago(seed),
         opened_at: (open || over).then(|| ago(seed - 1)),
         until: open.then(|| NOW + Duration::from_secs(48 * 60)),
+        longest: false,
         ended_at: over.then(|| ago(seed.saturating_sub(35))),
         end_reason: over.then_some(EndReason::Customer),
         bytes: if open || over { 1_540_000 } else { 0 },
