@@ -34,11 +34,29 @@ impl<S: Messages + 'static> Line<S> {
         if self.is_over() || self.machine.is_paired() { Poll::Ready(()) } else { Poll::Pending }
     }
 
-    /// Ready once everything that was written has left, or cannot.
+    /// Ready once everything that was written has left, or cannot; drops what arrives meanwhile.
     pub(super) fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.drive(cx);
+        self.drive_unread(cx);
         let leaves = !self.is_over() && self.machine.is_paired() && self.machine.has_unsent();
         if leaves { Poll::Pending } else { Poll::Ready(()) }
+    }
+
+    /// Ready once the line has ended; drops what arrives before that.
+    pub(super) fn poll_over(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.drive_unread(cx);
+        if self.is_over() { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// Goes as far as it can while nobody reads any more.
+    fn drive_unread(&mut self, cx: &mut Context<'_>) {
+        loop {
+            self.machine.forget_waiting();
+            self.drive(cx);
+            // Full, and not at the end of what is there: nothing would wake this again.
+            if self.machine.waiting() == 0 {
+                return;
+            }
+        }
     }
 
     /// Goes as far as it can.

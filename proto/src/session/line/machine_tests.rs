@@ -1,9 +1,15 @@
 //! Two ends and what lies between them, against a plain pipe: what comes out is a prefix of what went in, whatever is
 //! lost, late or doubled on the way, and all of it once a carrier stays.
 
+use std::collections::VecDeque;
+
+use bytes::{BufMut as _, BytesMut};
 use proptest::{collection::vec, prelude::*};
 
-use super::*;
+use super::{
+    super::incoming::{ACK_APART, ACK_WITHIN},
+    *,
+};
 use crate::session::VERSION;
 
 const LIMIT: usize = 3000;

@@ -6,10 +6,12 @@
 
 mod drive;
 mod flight;
+mod incoming;
 mod io;
 mod leg;
 mod lookout;
 mod machine;
+mod outgoing;
 mod retry;
 mod tempo;
 mod view;
@@ -21,7 +23,7 @@ use std::{
     time::Duration,
 };
 
-use futures_util::{SinkExt as _, future::BoxFuture};
+use futures_util::{SinkExt as _, StreamExt as _, future::BoxFuture};
 use sha2::{Digest as _, Sha256};
 use tokio::{
     sync::watch,
@@ -45,6 +47,8 @@ use crate::{Random, payload::EndReason};
 pub const AWAY: Duration = Duration::from_secs(90);
 /// Longest farewell.
 const FAREWELL: Duration = Duration::from_secs(2);
+/// Longest wait for the other end's own word, where it is the one that ended the session.
+const AFTER_THE_OTHER: Duration = Duration::from_secs(1);
 
 /// Most ciphertext that an end keeps for another carrier: 200 MB/s on a way of 40 ms. How much it keeps is what its way
 /// carries in little more than a round trip.
@@ -185,15 +189,37 @@ impl<S: Messages + 'static> Line<S> {
 
     /// Sends what was written, tells the relay, and through it the other end, why this end leaves, and closes. Best
     /// effort: within two seconds, and not without a carrier.
+    ///
+    /// An end that leaves because the other one said so lets it tell the relay first: what the relay hears first is
+    /// what the audit says.
     pub async fn leave(&mut self, reason: EndReason) {
+        if self.is_others_word(reason) {
+            let _ = timeout(AFTER_THE_OTHER, std::future::poll_fn(|cx| self.poll_over(cx))).await;
+        }
         // The word itself is said in any case: without it the other end would wait for this one to come again.
         let _ = timeout(FAREWELL, std::future::poll_fn(|cx| self.poll_sent(cx))).await;
         let Way::Joined(leg) = &mut self.way else { return };
         let word = async {
             leg.socket.send(RelayFrame::Revoke { reason }.encode()).await?;
-            leg.socket.close().await
+            leg.socket.close().await?;
+            // Closed with bytes unread, the system would take back what has not left, and the word with it.
+            while let Some(unread) = leg.socket.next().await {
+                unread?;
+            }
+            Ok::<_, std::io::Error>(())
         };
         let _ = timeout(FAREWELL, word).await;
+    }
+
+    /// Whether only the other end, or the cloud, ends sessions for this reason.
+    const fn is_others_word(&self, reason: EndReason) -> bool {
+        match (self.role, reason) {
+            (_, EndReason::Refused | EndReason::RelayLost | EndReason::NeverJoined)
+            | (Role::Technician, EndReason::Technician) => false,
+            (Role::Technician, _)
+            | (Role::Device, EndReason::Technician | EndReason::Customer | EndReason::Revoked) => true,
+            (Role::Device, _) => false,
+        }
     }
 
     /// HELLO of a carrier that replaces a lost one.
