@@ -6,12 +6,14 @@
 mod brake;
 mod cause;
 mod direction;
+mod enter;
 mod keeper;
 mod leg;
 mod room;
 mod socket;
 #[cfg(test)]
 mod tests;
+mod writer;
 
 use std::{sync::Arc, time::Duration};
 
