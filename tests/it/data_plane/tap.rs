@@ -2,6 +2,7 @@
 //! what a leg sends is masked on the way (RFC 6455 section 5.3), and would look encrypted even if it were not.
 
 use std::{
+    io,
     net::SocketAddr,
     sync::{
         Arc, Mutex,
@@ -71,7 +72,10 @@ async fn pass(leg: TcpStream, relay: SocketAddr, seen: Arc<Mutex<Vec<u8>>>, flip
     leg.set_nodelay(true).unwrap();
     relay.set_nodelay(true).unwrap();
     let ((mut from_leg, mut to_leg), (mut from_relay, mut to_relay)) = (leg.into_split(), relay.into_split());
-    let up = async { tokio::io::copy(&mut from_leg, &mut to_relay).await };
+    let up = async {
+        tokio::io::copy(&mut from_leg, &mut to_relay).await?;
+        to_relay.shutdown().await
+    };
     let down = async {
         let mut buffer = vec![0; 64 * 1024];
         loop {
@@ -80,17 +84,26 @@ async fn pass(leg: TcpStream, relay: SocketAddr, seen: Arc<Mutex<Vec<u8>>>, flip
                 return to_leg.shutdown().await;
             }
             note(&seen, &buffer[..read]);
-            if read > 4096 && flips.swap(false, Ordering::Relaxed) {
-                buffer[read - 1] ^= 1;
+            if let Some(place) = ciphertext(&buffer[..read])
+                && flips.swap(false, Ordering::Relaxed)
+            {
+                buffer[place] ^= 1;
             }
             to_leg.write_all(&buffer[..read]).await?;
         }
     };
-    // Either direction's end is the end of the leg.
-    tokio::select! {
-        _ = up => {}
-        _ = down => {}
-    }
+    // Each direction ends by itself: closed with bytes unread, a connection takes back what has not left.
+    let _: (io::Result<()>, io::Result<()>) = tokio::join!(up, down);
+}
+
+/// A place within the session's ciphertext: a changed header may look like a connection that was lost, or like nothing.
+fn ciphertext(bytes: &[u8]) -> Option<usize> {
+    /// Longer than the headers of one frame.
+    const AROUND: usize = 48;
+    // Offsets in headers begin with zeros; ciphertext has no such row.
+    let zeros = |around: &[u8]| around.windows(3).any(|row| row == [0; 3]);
+    (bytes.len() / 2..bytes.len().saturating_sub(AROUND))
+        .find(|place| *place >= AROUND && bytes.len() > 16 * 1024 && !zeros(&bytes[place - AROUND..place + AROUND]))
 }
 
 /// Bulk transfers need no witness: the first mebibytes tell.
