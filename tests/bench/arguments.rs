@@ -36,6 +36,12 @@ pub(crate) enum What {
         /// Where to listen
         at: SocketAddr,
     },
+    /// A relay that everybody may join, in a process of its own; for this program's own use
+    #[command(hide = true)]
+    Relay {
+        /// Has its certificate and key, and is told its port
+        folder: PathBuf,
+    },
 }
 
 impl Arguments {

@@ -1,6 +1,6 @@
 //! `gatelodge-bench`, run by `cargo xtask bench`: the agent at rest and bytes through a session, and with `fleet` also
-//! what one cloud carries, with `sessions` what a session costs beside other tunnels, measured on the programs as they are shipped. Prints one JSON object a row:
-//! `{id, value, unit, peer?, ratio?}`.
+//! what one cloud carries, with `sessions` what a session costs beside other tunnels, measured on the programs as they
+//! are shipped. Prints one JSON object a row: `{id, value, unit, peer?, ratio?}`.
 
 mod arguments;
 mod fleet;
@@ -35,6 +35,7 @@ async fn main() -> ExitCode {
 async fn run(arguments: Arguments) -> anyhow::Result<()> {
     match &arguments.what {
         Some(What::Load { at }) => return sessions::serve_load(*at).await,
+        Some(What::Relay { folder }) => return sessions::serve_relay(folder).await,
         Some(What::Sessions(wanted)) => return sessions::measure(arguments.agent()?, wanted).await,
         Some(What::Fleet(size)) => fleet::measure(size).await?,
         None => {}

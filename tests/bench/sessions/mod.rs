@@ -3,6 +3,7 @@
 
 mod ends;
 mod load;
+mod many;
 mod ours;
 mod peers;
 mod processor;
@@ -14,9 +15,10 @@ use std::{
     time::Duration,
 };
 
+pub(crate) use self::many::serve_relay;
 use self::{
     load::{Flow, Load, opens, percentile, stalled},
-    ours::{Carriers, Ours},
+    ours::{Carriers, Installation, Ours},
     tunnel::{Bulk, Tunnel},
 };
 use gatelodge_tests::wait::measure_for;
@@ -58,7 +60,13 @@ pub(crate) async fn measure(agent: &Path, wanted: &Sessions) -> anyhow::Result<(
     let back = ends::comes_back(&mut ours, wanted.rounds()).await?;
     output::row(&Row::alone("relay_kill_resume_s", median(back), "s"));
     drop(ours);
-    far_away(agent, wanted, load.at).await
+    far_away(agent, wanted, load.at).await?;
+    through_an_interface(agent, wanted).await?;
+    progress("200 sessions at once");
+    let shown = many::beside_each_other(wanted.span()).await?;
+    output::row(&Row::alone("relay_idle_kib", shown.idle_kib, "KiB"));
+    output::row(&Row::alone("sessions_200_fairness", shown.fairness, "1"));
+    Ok(())
 }
 
 /// A far end for peers in another network namespace.
@@ -161,5 +169,26 @@ async fn far_away(agent: &Path, wanted: &Sessions, load: SocketAddr) -> anyhow::
         speeds.push(tunnel::megabytes(bytes) / took.as_secs_f64());
     }
     output::row(&Row::alone("rtt40_one_stream_mb_per_s", median(speeds), "MB/s"));
+    Ok(())
+}
+
+/// One stream through `gatelodge vpn`; the processor time is that of the technician's process.
+async fn through_an_interface(agent: &Path, wanted: &Sessions) -> anyhow::Result<()> {
+    if !rustix::process::geteuid().is_root() {
+        progress("without the technician's network interface: it needs root");
+        return Ok(());
+    }
+    progress("one stream through an interface");
+    let installation = Installation::make()?;
+    let load = Load::at(installation.load()).await?;
+    let mut ours = Ours::open(agent, load.at, Carriers::WebSockets, None).await?;
+    let vpn = ours.vpn().await?.tunnel;
+    let mut seen = Vec::new();
+    for _ in 0..wanted.rounds() {
+        seen.push(vpn.bulk(1, wanted.span()).await?);
+    }
+    output::row(&Row::alone("tun_mb_per_s", median(seen.iter().map(|bulk| bulk.mb_per_s).collect()), "MB/s"));
+    let cost = median(seen.iter().map(|bulk| bulk.middle_s_per_gb).collect());
+    output::row(&Row::alone("tun_cpu_s_per_gb", cost, "s/GB"));
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! A session of this product, on the programs as they are shipped: cloud, agent, technician, customer's consent and all.
 
 use std::{
-    net::SocketAddr,
+    net::{Ipv4Addr, SocketAddr},
     path::Path,
     time::{Duration, Instant},
 };
@@ -17,10 +17,21 @@ use gatelodge_tests::{
     wait::wait_until,
 };
 
-use super::{processor, tunnel::Tunnel};
+use super::{
+    peers::{LOAD_PORT, run},
+    processor,
+    tunnel::Tunnel,
+};
 
 /// The name of the far end among the device's services.
 const SERVICE: &str = "load";
+/// The device's web address in the story.
+const DEVICE: &str = "villa-rosa";
+/// An installation's network, and the far end in it.
+const SUBNET: &str = "198.18.79.0/24";
+const PLACE: Ipv4Addr = Ipv4Addr::new(198, 18, 79, 50);
+const INTERFACE: &str = "gl-bench2";
+const UP_WITHIN: Duration = Duration::from_secs(30);
 
 /// What carries a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +40,31 @@ pub(super) enum Carriers {
     WebSockets,
     /// Raw frames, where they get through.
     Raw,
+}
+
+/// A network that only this computer is in, for the time that this lives.
+pub(super) struct Installation;
+
+impl Installation {
+    pub(super) fn make() -> anyhow::Result<Self> {
+        let _ = run("ip", &["link", "delete", INTERFACE]);
+        run("ip", &["link", "add", INTERFACE, "type", "dummy"])?;
+        let made = Self;
+        run("ip", &["address", "add", &format!("{PLACE}/24"), "dev", INTERFACE])?;
+        run("ip", &["link", "set", INTERFACE, "up"])?;
+        Ok(made)
+    }
+
+    /// Where the far end stands in it.
+    pub(super) fn load(&self) -> SocketAddr {
+        (PLACE, LOAD_PORT).into()
+    }
+}
+
+impl Drop for Installation {
+    fn drop(&mut self) {
+        let _ = run("ip", &["link", "delete", INTERFACE]);
+    }
 }
 
 /// The product, with a device that a technician may reach.
@@ -60,6 +96,8 @@ impl Ours {
         let setup = AgentSetup { program: Some(agent.to_owned()), ..AgentSetup::default() }
             .with_service(SERVICE, load)
             .set("remote_access.opens_per_second", "1000000");
+        let networks = if load.ip() == PLACE { vec![("lan".to_owned(), SUBNET.to_owned())] } else { Vec::new() };
+        let setup = AgentSetup { networks, ..setup };
         let raw = if carriers == Carriers::Raw { "true" } else { "false" };
         let (mut cloud, mut wire) = (CloudSetup::default().set("sessions.raw_carriers", raw), None);
         if let Some(delay) = delay {
@@ -103,6 +141,25 @@ impl Ours {
     pub(super) async fn serve_again(&mut self) -> anyhow::Result<Instant> {
         self.stage.cloud.serve().await?;
         Ok(Instant::now())
+    }
+
+    /// A session that is a network interface of this computer. In the middle of its way is the technician's process:
+    /// the one that turns packets into streams.
+    pub(super) async fn vpn(&mut self) -> anyhow::Result<Open> {
+        let mut process = self.stage.technician.start(["vpn", DEVICE, "--json", "--reason", "Programming"])?;
+        let id = story::allow(&mut self.stage).await.with_context(|| format!("vpn wrote:\n{}", process.log()))?;
+        let open = process.wait_for_line("\"event\":\"open\"", UP_WITHIN).await?;
+        let open: serde_json::Value = serde_json::from_str(&open)?;
+        let here = open["services"][0]["address"].as_str().context("the far end has an address here")?;
+        let tunnel = Tunnel {
+            name: "interface",
+            at: SocketAddr::new(here.parse()?, LOAD_PORT),
+            roots: vec![process.id()],
+            middle: Some(process.id()),
+            _held: Box::new(process),
+        };
+        let agent = self.stage.agent.id().context("the agent runs")?;
+        Ok(Open { tunnel, id, process: agent })
     }
 
     /// A session to the far end.

@@ -18,6 +18,8 @@ use gatelodge_tests::wait::wait_until;
 use super::tunnel::Tunnel;
 use crate::output::progress;
 
+/// Of a far end that has an address of its own.
+pub(super) const LOAD_PORT: u16 = 7;
 const UP_WITHIN: Duration = Duration::from_secs(30);
 
 /// Every peer that can be had.
@@ -72,7 +74,7 @@ async fn answers(tunnel: Tunnel) -> anyhow::Result<Tunnel> {
 }
 
 /// Runs a program to its end.
-fn run(program: &str, arguments: &[&str]) -> anyhow::Result<String> {
+pub(super) fn run(program: &str, arguments: &[&str]) -> anyhow::Result<String> {
     let output = Command::new(program).args(arguments).output().with_context(|| format!("cannot run {program}"))?;
     let told = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "{program} {} failed: {told}", arguments.join(" "));

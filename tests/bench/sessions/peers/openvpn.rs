@@ -13,14 +13,13 @@ use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
 };
 
-use super::{UP_WITHIN, answers, run};
+use super::{LOAD_PORT, UP_WITHIN, answers, run};
 use crate::sessions::tunnel::Tunnel;
 
 const SPACE: &str = "gatelodge-bench";
 const OUTER: [&str; 2] = ["198.18.77.1", "198.18.77.2"];
 const INNER: [&str; 2] = ["198.18.78.1", "198.18.78.2"];
 const PORT: &str = "11940";
-const LOAD_PORT: u16 = 7;
 
 /// The namespace; dropping it removes it with the wire into it.
 struct Space;
