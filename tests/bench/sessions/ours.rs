@@ -48,7 +48,7 @@ pub(super) struct Installation;
 impl Installation {
     pub(super) fn make() -> anyhow::Result<Self> {
         let _ = run("ip", &["link", "delete", INTERFACE]);
-        run("ip", &["link", "add", INTERFACE, "type", "dummy"])?;
+        run("ip", &["link", "add", INTERFACE, "type", "veth", "peer", "name", &format!("{INTERFACE}p")])?;
         let made = Self;
         run("ip", &["address", "add", &format!("{PLACE}/24"), "dev", INTERFACE])?;
         run("ip", &["link", "set", INTERFACE, "up"])?;
