@@ -180,7 +180,7 @@ async fn through_an_interface(agent: &Path, wanted: &Sessions) -> anyhow::Result
     }
     progress("one stream through an interface");
     let installation = Installation::make()?;
-    let load = Load::at(installation.load()).await?;
+    let load = Load::at(installation.load).await?;
     let mut ours = Ours::open(agent, load.at, Carriers::WebSockets, None).await?;
     let vpn = ours.vpn().await?.tunnel;
     let mut seen = Vec::new();

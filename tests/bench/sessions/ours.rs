@@ -43,21 +43,19 @@ pub(super) enum Carriers {
 }
 
 /// A network that only this computer is in, for the time that this lives.
-pub(super) struct Installation;
+pub(super) struct Installation {
+    /// Where the far end stands in it.
+    pub(super) load: SocketAddr,
+}
 
 impl Installation {
     pub(super) fn make() -> anyhow::Result<Self> {
         let _ = run("ip", &["link", "delete", INTERFACE]);
         run("ip", &["link", "add", INTERFACE, "type", "veth", "peer", "name", &format!("{INTERFACE}p")])?;
-        let made = Self;
+        let made = Self { load: (PLACE, LOAD_PORT).into() };
         run("ip", &["address", "add", &format!("{PLACE}/24"), "dev", INTERFACE])?;
         run("ip", &["link", "set", INTERFACE, "up"])?;
         Ok(made)
-    }
-
-    /// Where the far end stands in it.
-    pub(super) fn load(&self) -> SocketAddr {
-        (PLACE, LOAD_PORT).into()
     }
 }
 
