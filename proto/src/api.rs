@@ -171,7 +171,7 @@ pub struct SessionRequest {
     /// Why, when the technician says so; shown to the customer and kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// For how long, in minutes; at most 240.
+    /// For how long, in minutes; at most the cloud's `sessions.max_minutes`, which its refusal names.
     pub minutes: u32,
     /// PKCS #10 of the session's own key, PEM.
     pub csr: String,
@@ -217,7 +217,7 @@ impl SessionState {
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct ExtensionRequest {
-    /// By how much, in minutes; at most 240.
+    /// By how much, in minutes; at most the cloud's `sessions.max_minutes`, which its refusal names.
     pub minutes: u32,
 }
 

@@ -11,5 +11,6 @@ mod sentences;
 pub mod signed_in;
 pub mod tls;
 pub mod vpn;
+pub mod way;
 
 pub use gatelodge_proto::clock;

@@ -182,10 +182,10 @@ pub(crate) fn back(after: Duration) -> String {
     format!("the connection is back after {} s", after.as_secs())
 }
 
-pub(crate) fn ends_soon(seconds: u32) -> String {
+pub(crate) fn ends_soon(seconds: u64) -> String {
     format!(
         "the session ends in {}",
-        if seconds >= 120 { format!("{} minutes", seconds / 60) } else { format!("{seconds} seconds") }
+        if seconds >= 120 { format!("{} minutes", (seconds + 30) / 60) } else { format!("{seconds} seconds") }
     )
 }
 

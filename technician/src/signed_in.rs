@@ -8,13 +8,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use gatelodge_proto::{Timestamp, api, session::carrier::Proxy};
+use gatelodge_proto::{Timestamp, api};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::{
     output::{Exit, Failure},
     sentences,
+    way::Way,
 };
 
 /// Who is signed in here, and where.
@@ -24,9 +25,9 @@ pub struct SignIn {
     pub cloud: Url,
     /// Its CA, when its certificate is not a public one.
     pub ca_file: Option<PathBuf>,
-    /// The proxy on the way there, when it is not the environment's to say.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub proxy: Option<Proxy>,
+    /// The way there, when it is not the environment's to say.
+    #[serde(default, rename = "proxy", skip_serializing_if = "Option::is_none")]
+    pub way: Option<Way>,
     /// Bearer token.
     pub token: String,
     /// When it lapses.
@@ -41,10 +42,10 @@ pub struct SignIn {
 
 impl SignIn {
     /// From the portal's answer.
-    pub fn of(answer: api::SignedIn, cloud: Url, ca_file: Option<PathBuf>, proxy: Option<Proxy>) -> Self {
+    pub fn of(answer: api::SignedIn, cloud: Url, ca_file: Option<PathBuf>, way: Option<Way>) -> Self {
         let email = answer.email.as_str().to_owned();
         let (token, expires_at) = (answer.token, answer.expires_at);
-        Self { cloud, ca_file, proxy, token, expires_at, email, name: answer.name, organisation: answer.organisation }
+        Self { cloud, ca_file, way, token, expires_at, email, name: answer.name, organisation: answer.organisation }
     }
 }
 
@@ -148,7 +149,7 @@ mod tests {
         SignIn {
             cloud: "https://portal.example".parse().unwrap(),
             ca_file: None,
-            proxy: None,
+            way: None,
             token: "t0ken".into(),
             expires_at: Timestamp::from_seconds(1_800_000_000),
             email: "marc@petit.example".into(),

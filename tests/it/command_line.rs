@@ -24,7 +24,7 @@ fn keep(home: &Path, cloud: &str, until: Timestamp) -> Keep {
     let kept = SignIn {
         cloud: cloud.parse().unwrap(),
         ca_file: None,
-        proxy: None,
+        way: None,
         token: "t0ken".into(),
         expires_at: until,
         email: "marc@petit.example".into(),
@@ -53,7 +53,7 @@ fn each_trouble_has_its_exit_code_and_says_what_to_do() {
     assert_eq!(asks(&["sign-in"]).0, Some(2), "which portal?");
     assert_eq!(asks(&["sign-in", "http://portal.example"]).0, Some(2), "a token does not travel in the open");
     assert_eq!(asks(&["forward", "villa-rosa", "Panel Web"]).0, Some(2));
-    assert_eq!(asks(&["forward", "villa-rosa", "panel", "--minutes", "241"]).0, Some(2));
+    assert_eq!(asks(&["forward", "villa-rosa", "panel", "--minutes", "0"]).0, Some(2));
     let (code, words) = asks(&["sign-in", "https://127.0.0.1:1"]);
     assert_eq!(code, Some(5), "{words}");
     assert!(words.starts_with("gatelodge: the portal at 127.0.0.1:1 cannot be reached\n"), "{words}");

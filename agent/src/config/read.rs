@@ -55,6 +55,15 @@ pub fn read(
         }
         unfit(listen.from).map_or(Ok(()), |why| Err(refused(&format!("from = {}, which {why}", listen.from))))?;
     }
+    let mut ports: Vec<_> = config.listens.iter().map(|one| (one.protocol.word(), one.port, &one.name)).collect();
+    ports.sort();
+    if let Some([(protocol, port, one), (_, _, other)]) =
+        ports.array_windows().find(|[one, next]| (one.0, one.1) == (next.0, next.1))
+    {
+        return Err(SettingsError::Value(format!(
+            "listens \"{one}\" and \"{other}\" both have {protocol} port {port}; give each a port of its own"
+        )));
+    }
     let mut names: Vec<_> = config.services.iter().map(|service| &service.name).collect();
     names.extend(config.networks.iter().map(|network| &network.name));
     names.extend(config.listens.iter().map(|listen| &listen.name));

@@ -130,6 +130,12 @@ fn networks_that_are_no_sites_own_are_refused_in_words() {
         let refused = read_text(&text, &[]).unwrap_err();
         assert!(refused.contains(words) && refused.contains("listens \"a\""), "{from}: {refused}");
     }
+    let listens = |name, protocol| {
+        format!("[[listens]]\nname = \"{name}\"\nprotocol = \"{protocol}\"\nport = 9000\nfrom = \"10.0.0.0/24\"\n")
+    };
+    assert!(read_text(&format!("{CLOUD}{}{}", listens("a", "tcp"), listens("b", "udp")), &[]).is_ok());
+    let refused = read_text(&format!("{CLOUD}{}{}", listens("b", "tcp"), listens("a", "tcp")), &[]).unwrap_err();
+    assert!(refused.contains("listens \"a\" and \"b\" both have tcp port 9000"), "{refused}");
     let twice = "[[networks]]\nname = \"lan\"\nsubnet = \"10.0.0.0/24\"\n";
     let refused = read_text(&format!("{CLOUD}{twice}{twice}"), &[]).unwrap_err();
     assert!(refused.contains("are named \"lan\""), "{refused}");

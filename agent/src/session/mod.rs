@@ -239,12 +239,7 @@ async fn open_doors(terms: &Terms) -> Vec<Door> {
     let interfaces = crate::identity::interfaces(Path::new("/"));
     let own: Vec<_> = interfaces.into_iter().flat_map(|interface| interface.addresses).collect();
     for listen in &terms.listens {
-        match Door::open(listen, &own).await {
-            Ok(opened) => doors.extend(opened),
-            Err(error) => {
-                tracing::warn!(%error, listen = %listen.name, port = listen.port, "a port for calls cannot be opened");
-            }
-        }
+        doors.extend(Door::open(listen, &own).await);
     }
     doors
 }

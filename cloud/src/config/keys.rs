@@ -78,11 +78,15 @@ pub(super) const KEYS: &[Key] = &[
     Key::new("mail.from", Some("\"Gatelodge <no-reply@localhost.localdomain>\""), "The sender of every mail."),
     Key::new("mail.support", Some("\"support@localhost.localdomain\""), "Whom mails name for questions."),
     Key::new("mail.vendor_name", Some("\"Gatelodge\""), "The vendor's name in mails and pages."),
-    Key::new("sessions.max_minutes", Some("240"), "The longest session that a technician may ask for."),
+    Key::new(
+        "sessions.max_minutes",
+        Some("240"),
+        "The longest session that a technician may ask for, in minutes, and the longest extension.",
+    ),
     Key::new(
         "sessions.longest_minutes",
         Some("720"),
-        "The longest a session may last with all the extensions that the customer allows.",
+        "The longest a session may last with all the extensions that the customer allows, in minutes; no less than max_minutes.",
     ),
     Key::new("sessions.idle_minutes", Some("15"), "A session without traffic ends after this."),
     Key::new(

@@ -177,6 +177,18 @@ impl Config {
                     .into(),
             ));
         }
+        let Sessions { max_minutes, longest_minutes, .. } = raw.sessions;
+        if longest_minutes < max_minutes {
+            return Err(SettingsError::Value(format!(
+                "`sessions.longest_minutes` is {longest_minutes}, and `sessions.max_minutes` lets a technician ask for \
+                 {max_minutes} at once; give it {max_minutes} at least"
+            )));
+        }
+        if max_minutes == 0 {
+            return Err(SettingsError::Value(
+                "`sessions.max_minutes` is 0, so that nobody could ask for a session; give it 1 at least".into(),
+            ));
+        }
         let device_url = raw.device_url.unwrap_or_else(|| raw.public_url.clone());
         if device_url.scheme() != "https" {
             return Err(SettingsError::Value(format!(
@@ -237,6 +249,10 @@ mod tests {
         assert!(message(&[("GATELODGE__PUBLIC_URL", "http://localhost:8080")]).contains("agents speak HTTPS only"));
         assert!(message(&[("GATELODGE__HTTP__LOOPBACK", "0.0.0.0:80")]).contains("without TLS"));
         assert!(message(&[("GATELODGE__MQTT__ENDPOINT", "external")]).contains("needs `mqtt.broker`"));
+        let shorter = [("GATELODGE__SESSIONS__LONGEST_MINUTES", "30"), ("GATELODGE__SESSIONS__MAX_MINUTES", "60")];
+        assert!(message(&shorter).contains("`sessions.longest_minutes` is 30"), "{}", message(&shorter));
+        assert!(with(&[shorter[0], (shorter[1].0, "30")]).is_ok());
+        assert!(message(&[("GATELODGE__SESSIONS__MAX_MINUTES", "0")]).contains("1 at least"));
         assert!(message(&[("GATELODGE__DATABASE__URL", "mysql://x")]).contains("must start with sqlite:"));
     }
 }

@@ -62,7 +62,7 @@ async fn rows(
 ) -> Result<Vec<SessionRow>, DbError> {
     let wanted = sessions::service::Wanted { device, live, limit, ..Default::default() };
     let found = sessions::service::list(kits, by.member(), wanted).await?;
-    Ok(found.into_iter().map(|session| sessions::show::row(session, by.member())).collect())
+    Ok(found.into_iter().map(|session| sessions::show::row(session, by.member(), &kits.config.sessions)).collect())
 }
 
 async fn home(

@@ -52,7 +52,7 @@ pub fn routes() -> Router<Kits> {
 
 async fn rows(kits: &Kits, by: &SignedIn, wanted: Wanted) -> Result<Vec<SessionRow>, DbError> {
     let sessions = service::list(kits, by.member(), wanted).await?;
-    Ok(sessions.into_iter().map(|session| row(session, by.member())).collect())
+    Ok(sessions.into_iter().map(|session| row(session, by.member(), &kits.config.sessions)).collect())
 }
 
 async fn requests(visitor: Visitor, State(kits): State<Kits>, by: SignedIn) -> Result<Html<Requests>, Fault> {

@@ -149,7 +149,7 @@ pub async fn request(
         return Err(RequestRefusal::Busy);
     }
     let most = kits.config.sessions.live_per_organisation;
-    // Two who ask in one moment may both have the last place: this is no promise to anybody, but a bound.
+    store::hold_installer(&mut tx, member.organisation_id).await?;
     if store::live_of_installer(&mut tx, member.organisation_id).await? >= i64::from(most) {
         return Err(RequestRefusal::OrganisationBusy(most));
     }

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     accounts::model::{Member, OrganisationKind, Role},
+    config::Sessions,
     render::pages::{Call, ProvenBy, SessionRow},
 };
 
@@ -18,7 +19,7 @@ pub(super) fn call(listen: &Listen) -> Call {
 }
 
 /// A session as a row, for this reader.
-pub fn row(session: NamedSession, reader: &Member) -> SessionRow {
+pub fn row(session: NamedSession, reader: &Member, limits: &Sessions) -> SessionRow {
     let view = session.view;
     let leads = matches!(reader.role, Role::Administrator | Role::Supervisor);
     let live = is_live(view.state);
@@ -47,7 +48,8 @@ pub fn row(session: NamedSession, reader: &Member) -> SessionRow {
         proven_by: view.opened_at.map(|_| if session.asked { ProvenBy::Asked } else { ProvenBy::Rule }),
         extension: view.extension.filter(|_| view.state == SessionState::Open),
         may_stop,
-        may_extend: (decides && view.state == SessionState::Open && !view.longest).then_some(UNASKED),
+        may_extend: (decides && view.state == SessionState::Open && !view.longest)
+            .then_some(UNASKED.min(limits.max_minutes)),
         may_decide: decides && view.state == SessionState::Waiting,
     }
 }

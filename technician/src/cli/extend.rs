@@ -109,3 +109,94 @@ fn own(live: Vec<SessionView>, device: &DeviceView) -> Result<SessionView, Failu
     Err(Failure::new(Exit::Usage, sentences::several_open(&device.name), next)
         .about("yours", known.join("\n          ")))
 }
+
+#[cfg(test)]
+mod tests {
+    use gatelodge_proto::{
+        DeviceId, Random, Timestamp,
+        api::Presence,
+        identity::IdCode,
+        payload::{Consent, Life},
+    };
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
+
+    fn session(seed: u64, device: DeviceId, state: SessionState) -> SessionView {
+        SessionView {
+            id: SessionId::make(NOW, &Random::seeded(seed)),
+            device,
+            device_name: "villa-rosa".into(),
+            technician: "Marc Petit".into(),
+            organisation: "Petit Alarmes".into(),
+            services: Vec::new(),
+            networks: Vec::new(),
+            listens: Vec::new(),
+            reason: Some("yearly check".into()),
+            state,
+            requested_at: NOW,
+            opened_at: Some(NOW),
+            until: Some(NOW + Duration::from_secs(3600)),
+            longest: false,
+            extension: None,
+            ended_at: None,
+            end_reason: None,
+            bytes_up: 0,
+            bytes_down: 0,
+        }
+    }
+
+    fn device() -> DeviceView {
+        let random = Random::seeded(9);
+        DeviceView {
+            id: DeviceId::make(NOW, &random),
+            id_code: IdCode::make(&random),
+            name: "villa-rosa".into(),
+            product: "Alarm server".into(),
+            life: Life::Active,
+            presence: Presence { online: true, since: None },
+            web_address: "villa-rosa".parse().ok(),
+            customer: None,
+            consent: Some(Consent::Ask),
+            services: Vec::new(),
+            networks: Vec::new(),
+            listens: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn of_several_own_sessions_one_is_chosen_and_it_is_said_how() {
+        let device = device();
+        let session = |seed, state| session(seed, device.id, state);
+        let (one, other) = (session(1, SessionState::Open), session(2, SessionState::Open));
+        let chosen = own(vec![session(3, SessionState::Waiting), one.clone()], &device).unwrap();
+        assert_eq!(chosen.id, one.id, "what waits cannot be extended");
+        let several = own(vec![one.clone(), other.clone()], &device).unwrap_err().lines();
+        for words in [
+            "you have several sessions open with villa-rosa",
+            &format!("gatelodge extend villa-rosa --session {}", one.id),
+            &one.id.to_string(),
+            &other.id.to_string(),
+            "yearly check",
+        ] {
+            assert!(several.contains(words), "{words}: {several}");
+        }
+        let none = own(vec![session(3, SessionState::Waiting)], &device).unwrap_err().lines();
+        assert!(none.contains("you have no session open with villa-rosa") && none.contains("--session"), "{none}");
+    }
+
+    #[test]
+    fn a_session_that_is_named_is_open_with_that_device() {
+        let device = device();
+        let open = session(1, device.id, SessionState::Open);
+        let elsewhere = session(2, DeviceId::make(NOW, &Random::seeded(3)), SessionState::Open);
+        let waiting = session(3, device.id, SessionState::Waiting);
+        let live = vec![waiting.clone(), elsewhere.clone(), open.clone()];
+        assert_eq!(named(live.clone(), &device, open.id).unwrap().id, open.id);
+        for unfit in [elsewhere.id, waiting.id] {
+            let refused = named(live.clone(), &device, unfit).unwrap_err().lines();
+            assert!(refused.contains("is not open with villa-rosa"), "{refused}");
+        }
+    }
+}

@@ -1,6 +1,8 @@
 //! What a person sees while a session waits and runs: one line on standard error, kept current. With `--json`, one
 //! value a line on standard output.
 
+mod told_end;
+
 use std::{
     num::NonZeroU64,
     sync::{Arc, atomic::Ordering},
@@ -19,6 +21,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 use tokio::{sync::mpsc, time::Instant};
 
+use self::told_end::{Outage, told_end};
 use crate::{
     clock::Clock,
     forward::Update,
@@ -27,8 +30,6 @@ use crate::{
 };
 
 const EVERY: Duration = Duration::from_secs(1);
-/// An end that comes so much later has moved; less is what words and clocks differ by.
-const MOVED: Duration = Duration::from_secs(10);
 
 /// The three lines while the customer has not answered.
 pub(super) struct Waiting {
@@ -92,8 +93,7 @@ pub(super) struct LiveLine {
     clock: Clock,
     output: Output,
     bar: Option<ProgressBar>,
-    /// Since when the way to the device is lost.
-    away: Option<Instant>,
+    outage: Outage,
     /// The device's own rate, and the way on which a relay says its rate.
     limits: Option<(Option<NonZeroU64>, LineView)>,
 }
@@ -102,8 +102,17 @@ impl LiveLine {
     pub(super) fn new(device: &DeviceView, ready: Ready, until: Timestamp, clock: Clock, output: Output) -> Self {
         let bar = output.is_watched().then(bar);
         let named = pick::named(device);
-        let line =
-            Self { device: device.name.clone(), named, ready, until, clock, output, bar, away: None, limits: None };
+        let line = Self {
+            device: device.name.clone(),
+            named,
+            ready,
+            until,
+            clock,
+            output,
+            bar,
+            outage: Outage::default(),
+            limits: None,
+        };
         line.set(format!("joining    {}", line.device));
         line
     }
@@ -166,7 +175,7 @@ impl LiveLine {
                 "seconds_left": left,
             }));
         }
-        if let Some(since) = self.away {
+        if let Some(since) = self.outage.away() {
             self.set(format!("lost       {}   {}", self.device, sentences::away(since.elapsed())));
             return;
         }
@@ -220,31 +229,32 @@ impl LiveLine {
                 "bytes_down": bytes_down,
             })),
             Update::Line(LineState::Away { since }) => {
-                self.away = Some(since);
+                self.outage.begins(since);
                 self.output.value(&json!({ "event": "away" }));
                 if self.bar.is_none() {
                     self.note(&format!("gatelodge: {}", sentences::AWAY));
                 }
             }
             Update::Line(LineState::Up { .. }) => {
-                if let Some(since) = self.away.take() {
+                if let Some(since) = self.outage.ends(Instant::now()) {
                     self.output.value(&json!({ "event": "back", "away_ms": since.elapsed().as_millis() }));
                     self.note(&format!("gatelodge: {}", sentences::back(since.elapsed())));
                 }
             }
             Update::ExpiryWarn(seconds) => {
                 // The device's count is the one that ends the session.
-                let until = self.clock.now() + Duration::from_secs(u64::from(seconds));
-                let longer = until > self.until + MOVED;
+                let (now, left) = (self.clock.now(), Duration::from_secs(u64::from(seconds)));
+                let (until, longer) = told_end(self.until, left, self.outage.held_up(Instant::now()), now);
                 self.until = until;
+                let left = until.since(now).as_secs();
                 let (words, event) = if longer {
-                    (sentences::goes_on(u64::from(seconds)), "extended")
+                    (sentences::goes_on(left), "extended")
                 } else {
                     let how = sentences::how_to_extend(&self.named);
-                    (format!("{}; {how}", sentences::ends_soon(seconds)), "ends_soon")
+                    (format!("{}; {how}", sentences::ends_soon(left)), "ends_soon")
                 };
                 self.note(&format!("gatelodge: {words}"));
-                self.output.value(&json!({ "event": event, "seconds_left": seconds }));
+                self.output.value(&json!({ "event": event, "seconds_left": left }));
             }
         }
     }

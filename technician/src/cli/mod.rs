@@ -23,6 +23,7 @@ use crate::{
     sentences,
     signed_in::{Keep, SignIn},
     tls::cloud_tls,
+    way::Way,
 };
 
 /// Reach the devices your customers let you look after.
@@ -125,7 +126,7 @@ struct SignedIn {
     cloud: Cloud,
     tls: std::sync::Arc<rustls::ClientConfig>,
     /// The one that was named at the sign-in.
-    proxy: Option<Proxy>,
+    way: Option<Way>,
     clock: Clock,
 }
 
@@ -138,20 +139,17 @@ fn signed_in(keep: &Keep) -> Result<SignedIn, Failure> {
         return Err(Failure::new(Exit::NotSignedIn, sentences::SIGNED_OUT_THERE, sentences::NEXT_SIGN_IN_AGAIN)
             .about("since", kept.expires_at.to_string()));
     }
-    let SignIn { cloud, ca_file, proxy, token, .. } = kept;
+    let SignIn { cloud, ca_file, way, token, .. } = kept;
     // The environment may name another place of the same CA, as on a computer that was moved.
     let ca_file = ca_file.or_else(|| std::env::var_os("GATELODGE_CA_FILE").map(PathBuf::from));
     let tls = trust(ca_file.as_deref())?;
-    let way = proxy_to(&cloud, proxy.as_ref())?;
-    Ok(SignedIn { cloud: Cloud::new(cloud, Some(token), tls.clone(), way), tls: tls.into(), proxy, clock })
+    let proxy = proxy_to(&cloud, way.as_ref())?;
+    Ok(SignedIn { cloud: Cloud::new(cloud, Some(token), tls.clone(), proxy), tls: tls.into(), way, clock })
 }
 
 /// The proxy on the way to that server: the one that was named, else the environment's.
-fn proxy_to(server: &Url, named: Option<&Proxy>) -> Result<Option<Proxy>, Failure> {
-    if named.is_some() {
-        return Ok(named.cloned());
-    }
-    Proxy::of_environment(server, |name| std::env::var(name).ok())
+fn proxy_to(server: &Url, named: Option<&Way>) -> Result<Option<Proxy>, Failure> {
+    Way::proxy_to(named, server, |name| std::env::var(name).ok())
         .map_err(|error| Failure::new(Exit::Usage, error.to_string(), sentences::NEXT_PROXY))
 }
 

@@ -164,7 +164,7 @@ async fn carry(
         None => return Ok(EndReason::Technician),
     };
     let proxy = match Url::parse(&join.relay) {
-        Ok(relay) => proxy_to(&relay, by.proxy.as_ref())?,
+        Ok(relay) => proxy_to(&relay, by.way.as_ref())?,
         Err(_) => None,
     };
     let (tls, clock, random) = (by.tls.clone(), by.clock.clone(), Random::system());

@@ -3,10 +3,7 @@
 use std::{path::PathBuf, process::Stdio, time::Duration};
 
 use clap::Args;
-use gatelodge_proto::{
-    api::{SignInStarted, SignedIn},
-    session::carrier::Proxy,
-};
+use gatelodge_proto::api::{SignInStarted, SignedIn};
 use serde_json::json;
 use url::Url;
 
@@ -16,6 +13,7 @@ use crate::{
     output::{Exit, Failure, Output},
     sentences,
     signed_in::{Keep, SignIn},
+    way::Way,
 };
 
 /// How much slower to ask when the portal says so (RFC 8628 section 3.5).
@@ -28,10 +26,10 @@ pub(super) struct SignInArguments {
     address: Option<Url>,
     #[command(flatten)]
     portal: Portal,
-    /// The HTTP proxy on the way to the portal and to sessions, kept with the sign-in; without it the environment's
-    /// HTTPS_PROXY and NO_PROXY hold
-    #[arg(long, env = "GATELODGE_PROXY", hide_env_values = true, value_name = "http://[NAME:PASSWORD@]HOST:PORT")]
-    proxy: Option<Proxy>,
+    /// The HTTP proxy on the way to the portal and to sessions, or `none` for no proxy whatever the environment says;
+    /// kept until sign-out. Without it the environment's HTTPS_PROXY and NO_PROXY hold
+    #[arg(long, env = "GATELODGE_PROXY", hide_env_values = true, value_name = "http://[NAME:PASSWORD@]HOST:PORT|none")]
+    proxy: Option<Way>,
     /// Open the address in this computer's browser
     #[arg(long)]
     open: bool,
@@ -39,16 +37,16 @@ pub(super) struct SignInArguments {
 
 pub(super) async fn sign_in(arguments: SignInArguments, keep: &Keep, output: Output) -> Result<(), Failure> {
     let (url, ca_file, kept) = place(arguments.address, arguments.portal, keep)?;
-    let proxy = arguments.proxy.or(kept);
-    let way = proxy_to(&url, proxy.as_ref())?;
-    let cloud = Cloud::new(url.clone(), None, trust(ca_file.as_deref())?, way);
+    let way = arguments.proxy.or(kept);
+    let proxy = proxy_to(&url, way.as_ref())?;
+    let cloud = Cloud::new(url.clone(), None, trust(ca_file.as_deref())?, proxy);
     let started = cloud.start_sign_in().await?;
     show(&started, output);
     if arguments.open {
         open_browser(&started.verification_uri_complete, output);
     }
     let answer = confirmed(&cloud, &started).await?;
-    let kept = SignIn::of(answer, url, ca_file, proxy);
+    let kept = SignIn::of(answer, url, ca_file, way);
     keep.save(&kept)?;
     output.say(&sentences::signed_in(&kept.name, &kept.email, &kept.organisation));
     output.value(&json!({
@@ -62,7 +60,7 @@ pub(super) async fn sign_in(arguments: SignInArguments, keep: &Keep, output: Out
 }
 
 /// Where to sign in: as said now, else as last time.
-fn place(address: Option<Url>, portal: Portal, keep: &Keep) -> Result<(Url, Option<PathBuf>, Option<Proxy>), Failure> {
+fn place(address: Option<Url>, portal: Portal, keep: &Keep) -> Result<(Url, Option<PathBuf>, Option<Way>), Failure> {
     // A file that cannot be used any more is no reason not to sign in anew.
     let before = keep.load().ok().flatten();
     let url = address
@@ -70,7 +68,7 @@ fn place(address: Option<Url>, portal: Portal, keep: &Keep) -> Result<(Url, Opti
         .or_else(|| before.as_ref().map(|kept| kept.cloud.clone()))
         .ok_or_else(|| Failure::new(Exit::Usage, sentences::NO_CLOUD, sentences::NEXT_SIGN_IN))?;
     let same = before.filter(|kept| kept.cloud.origin() == url.origin());
-    let (file, proxy) = same.map(|kept| (kept.ca_file, kept.proxy)).unwrap_or_default();
+    let (file, way) = same.map(|kept| (kept.ca_file, kept.way)).unwrap_or_default();
     let ca_file = portal.ca_file.or(file);
     // A token must not travel in the open; on this machine alone nobody listens.
     let secure = url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url));
@@ -79,7 +77,7 @@ fn place(address: Option<Url>, portal: Portal, keep: &Keep) -> Result<(Url, Opti
         return Err(Failure::new(Exit::Usage, what, sentences::NEXT_SIGN_IN));
     }
     let ca_file = ca_file.map(|file| std::path::absolute(&file).unwrap_or(file));
-    Ok((url, ca_file, proxy))
+    Ok((url, ca_file, way))
 }
 
 fn is_loopback(url: &Url) -> bool {

@@ -234,6 +234,15 @@ async fn a_session_that_is_shorter_on_the_device_from_the_beginning_is_shown_so(
     ensure!(until + Duration::from_secs(30) >= told, "{until} {told}");
     stage.customer.open("/history").await?;
     stage.customer.reads("lets it last 7 minutes in all: its own settings allow no more").await?;
+    let other = ["--json", "forward", "villa-rosa", "panel-echo", "--reason", "Another look", "--minutes", "4"];
+    let mut other = stage.technician.start(other)?;
+    let id = story::allow(&mut stage).await.with_context(|| other.log())?;
+    other.wait_for_line("\"event\":\"open\"", SOON).await?;
+    let which = stage.technician.run(["extend", "villa-rosa"]).await?.refused(2)?;
+    ensure!(which.contains("you have several sessions open with villa-rosa"), "{which}");
+    ensure!(which.contains(&format!("gatelodge extend villa-rosa --session {id}")), "the newest: {which}");
+    let again = stage.technician.run(["extend", "villa-rosa", "--session", &id, "--minutes", "999"]).await?;
+    ensure!(again.refused(4)?.contains("1 to 240 minutes at a time"), "the bound is the cloud's");
     drop(forward);
     Ok(())
 }

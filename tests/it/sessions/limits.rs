@@ -53,6 +53,36 @@ async fn of_many_requests_at_once_four_are_live() -> anyhow::Result<()> {
     Ok(())
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_many_requests_at_once_on_many_devices_an_installer_has_as_many_as_it_may() -> anyhow::Result<()> {
+    for cast in cast::on_each().await? {
+        let cast = Arc::new(cast);
+        let marc = cast.installer("marc@example.com").await?;
+        let mut kits = cast.kits().clone();
+        let mut config = (*kits.config).clone();
+        config.sessions.live_per_organisation = 3;
+        kits.config = Arc::new(config);
+        let mut wishes = Vec::new();
+        for count in 0..8 {
+            let (address, email) = (format!("villa-{count}"), format!("anna{count}@example.com"));
+            wishes.push(wish(cast.active(&marc, &address, &email, Consent::Always).await?.0));
+        }
+        let (mut all, together) = (JoinSet::new(), Arc::new(tokio::sync::Barrier::new(wishes.len())));
+        for wish in wishes {
+            let (kits, marc, together) = (kits.clone(), marc.clone(), together.clone());
+            all.spawn(async move {
+                together.wait().await;
+                request::request(&kits, &marc, wish).await
+            });
+        }
+        let outcomes = all.join_all().await;
+        let busy = |outcome: &&Result<_, _>| matches!(outcome, Err(RequestRefusal::OrganisationBusy(3)));
+        let counted = (outcomes.iter().filter(|outcome| outcome.is_ok()).count(), outcomes.iter().filter(busy).count());
+        assert_eq!(counted, (3, 5), "{outcomes:?}");
+    }
+    Ok(())
+}
+
 #[tokio::test]
 async fn tickets_that_let_nobody_in_any_more_are_forgotten() -> anyhow::Result<()> {
     for cast in cast::on_each().await? {

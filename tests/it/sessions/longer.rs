@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use gatelodge_cloud::{
+    accounts::{model::Role, rights::InstallerMember},
     activation::rule,
     sessions::{
         carry, decide, end,
@@ -179,6 +180,28 @@ async fn a_customer_gives_time_unasked_the_rule_always_gives_it_at_once_and_nobo
         rule::set_consent(kits, &rosa, prop.id, Consent::Never).await?;
         let refused = extend::ask(kits, &marc, other, 30).await;
         assert!(matches!(refused, Err(ExtendRefusal::State(NoMoreTime::Over))), "{refused:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn who_asks_for_more_time_is_shown_own_sessions_alone() -> anyhow::Result<()> {
+    for cast in cast::on_each().await? {
+        let marc = cast.installer("marc@example.com").await?;
+        let (prop, _) = cast.active(&marc, "villa-rosa", "rosa@example.com", Consent::Always).await?;
+        let (other, _) = cast.active(&marc, "villa-blu", "blu@example.com", Consent::Always).await?;
+        let nadia = cast.member(marc.member().organisation_id, Role::Technician, "nadia@example.com").await?;
+        let nadia = InstallerMember::try_from(nadia).map_err(|_| anyhow::anyhow!("no installer"))?;
+        let (of_marc, of_nadia) = (asked(&cast, &marc, prop).await?.id, asked(&cast, &nadia, prop).await?.id);
+        asked(&cast, &nadia, other).await?;
+        let own = service::Wanted { device: Some(prop.id), live: true, own: true, limit: 9, ..Default::default() };
+        let every = service::Wanted { own: false, ..own };
+        for (by, wanted, expected) in
+            [(&marc, own, vec![of_marc]), (&nadia, own, vec![of_nadia]), (&nadia, every, vec![of_nadia, of_marc])]
+        {
+            let found = service::list(cast.kits(), by.member(), wanted).await?;
+            assert_eq!(found.into_iter().map(|session| session.view.id).collect::<Vec<_>>(), expected, "{wanted:?}");
+        }
     }
     Ok(())
 }

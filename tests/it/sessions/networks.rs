@@ -27,7 +27,7 @@ async fn a_network_is_granted_as_reported_and_named_in_both_audits() -> anyhow::
         let asked = request::request(kits, &marc, whole(prop, "lan")).await?.view;
         let waiting = service::one(kits, rosa.member(), asked.id).await?.unwrap();
         assert_eq!(waiting.view.networks[0].subnet.to_string(), "192.168.1.0/24");
-        assert_eq!(show::row(waiting, rosa.member()).networks, ["192.168.1.0/24"]);
+        assert_eq!(show::row(waiting, rosa.member(), &cast.kits().config.sessions).networks, ["192.168.1.0/24"]);
         decide::approve(kits, &rosa, asked.id).await?;
         let grant = join::join(kits, &marc, asked.id).await?.grant.verify(&kits.pki.grant_public_key())?;
         assert_eq!((grant.services, grant.networks), (Vec::new(), asked.networks));
@@ -59,7 +59,7 @@ async fn calls_are_granted_as_reported_and_named_in_both_audits() -> anyhow::Res
         let asked = request::request(kits, &marc, calls("event-receiver")).await?.view;
         let waiting = service::one(kits, rosa.member(), asked.id).await?.unwrap();
         assert_eq!((waiting.view.listens[0].port, waiting.view.networks.len()), (9000, 0));
-        let shown = show::row(waiting, rosa.member()).calls;
+        let shown = show::row(waiting, rosa.member(), &cast.kits().config.sessions).calls;
         assert_eq!((shown[0].from.as_str(), shown[0].port.as_str()), ("192.168.1.0/24", "tcp 9000 (event-receiver)"));
         decide::approve(kits, &rosa, asked.id).await?;
         let grant = join::join(kits, &marc, asked.id).await?.grant.verify(&kits.pki.grant_public_key())?;

@@ -45,24 +45,39 @@ enum Socket {
     Udp(Arc<UdpSocket>),
 }
 
+impl Socket {
+    async fn open(protocol: Protocol, at: SocketAddr) -> io::Result<Self> {
+        Ok(match protocol {
+            Protocol::Tcp => Self::Tcp(TcpListener::bind(at).await?),
+            Protocol::Udp => Self::Udp(Arc::new(UdpSocket::bind(at).await?)),
+        })
+    }
+}
+
 impl Door {
     /// Opens the port on each of the device's own addresses that is among those who may call, else on the one from which
-    /// this device speaks to them.
-    pub(in crate::session) async fn open(listen: &Listen, own: &[IpAddr]) -> io::Result<Vec<Self>> {
+    /// this device speaks to them. What can be opened is; what cannot, is in the log with its address.
+    pub(in crate::session) async fn open(listen: &Listen, own: &[IpAddr]) -> Vec<Self> {
         let mut at: Vec<_> = own.iter().copied().filter(|address| listen.from.contains(*address)).collect();
         if at.is_empty() {
-            at.push(towards(listen.from.first())?);
+            match towards(listen.from.first()) {
+                Ok(address) => at.push(address),
+                Err(error) => {
+                    tracing::warn!(%error, listen = %listen.name, from = %listen.from, "no address to be called at");
+                }
+            }
         }
         let mut doors = Vec::new();
         for address in at {
             let at = SocketAddr::new(address, listen.port);
-            let socket = match listen.protocol {
-                Protocol::Tcp => Socket::Tcp(TcpListener::bind(at).await?),
-                Protocol::Udp => Socket::Udp(Arc::new(UdpSocket::bind(at).await?)),
-            };
-            doors.push(Self { listen: listen.clone(), socket });
+            match Socket::open(listen.protocol, at).await {
+                Ok(socket) => doors.push(Self { listen: listen.clone(), socket }),
+                Err(error) => {
+                    tracing::warn!(%error, listen = %listen.name, %at, "a port for calls cannot be opened");
+                }
+            }
         }
-        Ok(doors)
+        doors
     }
 
     /// What it is called.
@@ -293,6 +308,25 @@ impl Shared {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn an_address_that_cannot_be_opened_takes_no_other_with_it() {
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let listen = Listen {
+            name: "events".parse().unwrap(),
+            protocol: Protocol::Tcp,
+            port: taken.local_addr().unwrap().port(),
+            from: "127.0.0.0/8".parse().unwrap(),
+        };
+        let own = [Ipv4Addr::LOCALHOST.into(), Ipv4Addr::new(127, 0, 0, 2).into(), Ipv4Addr::new(10, 0, 0, 1).into()];
+        let doors = Door::open(&listen, &own).await;
+        let at = |door: &Door| match &door.socket {
+            Socket::Tcp(listener) => listener.local_addr().unwrap().ip(),
+            Socket::Udp(_) => panic!("it is TCP"),
+        };
+        assert_eq!(doors.iter().map(at).collect::<Vec<_>>(), [own[1]]);
+        assert!(Door::open(&listen, &own[..1]).await.is_empty());
+    }
 
     #[test]
     fn one_that_calls_without_end_leaves_places_for_others_and_all_of_them_for_the_technician() {

@@ -15,8 +15,8 @@ use uuid::Uuid;
 
 pub(super) use flows::{close_flow, flows, open_flow};
 pub(super) use read::{
-    Reader, Standing, count_waiting, fallen, ground, hold_ground, lapsed, list, live_of_installer, live_on_device,
-    named, standing,
+    Reader, Standing, count_waiting, fallen, ground, hold_ground, hold_installer, lapsed, list, live_of_installer,
+    live_on_device, named, standing,
 };
 pub(super) use tickets::{forget_pledges, forget_tickets, insert_ticket, keep_pledge, pledged, take_ticket};
 

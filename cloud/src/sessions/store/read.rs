@@ -106,6 +106,17 @@ pub(in crate::sessions) async fn live_on_device(tx: &mut Tx, device: DeviceId) -
     .fetch_one(c))
 }
 
+/// Until the transaction ends nobody else asks for a session for this installer: of two who ask at one moment for the
+/// last place, one has it. SQLite has one writer at a time anyway.
+pub(in crate::sessions) async fn hold_installer(tx: &mut Tx, installer: OrganisationId) -> Result<(), DbError> {
+    if tx.is_postgres() {
+        run!(tx, c => sqlx::query_scalar::<_, Uuid>("SELECT id FROM organisation WHERE id = $1 FOR NO KEY UPDATE")
+            .bind(installer.uuid())
+            .fetch_optional(c))?;
+    }
+    Ok(())
+}
+
 /// How many live sessions an installer has.
 pub(in crate::sessions) async fn live_of_installer(tx: &mut Tx, installer: OrganisationId) -> Result<i64, DbError> {
     run!(tx, c => sqlx::query_scalar::<_, i64>(
