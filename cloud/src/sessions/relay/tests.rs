@@ -3,6 +3,7 @@
 
 mod again;
 mod door;
+mod last;
 
 use std::{
     net::SocketAddr,
