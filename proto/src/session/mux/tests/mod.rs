@@ -1,5 +1,6 @@
 //! The mux against a plain model: what comes out is what went in, in order, never beyond a window.
 
+mod references;
 mod windows;
 
 use std::collections::BTreeMap;
