@@ -115,3 +115,41 @@ async fn back(tcp: &mut OwnedWriteHalf, stream: &Stream, received: &AtomicU64) -
         stream.consumed(bytes).await?;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Arc, time::Instant};
+
+    use tokio::{net::TcpListener, sync::mpsc};
+
+    use super::*;
+    use crate::session::{
+        line::Tempo,
+        pipe::Pipe,
+        stream::{Asked, Asks},
+    };
+
+    #[tokio::test]
+    async fn a_few_bytes_that_wait_for_the_carrier_hold_no_whole_buffer() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (client, server) = tokio::join!(TcpStream::connect(listener.local_addr().unwrap()), listener.accept());
+        let (mut client, server) = (client.unwrap(), server.unwrap().0);
+        let ((interactive, mut asked), (bulk, _bulk)) = (mpsc::channel(1), mpsc::channel(1));
+        let asks = Asks { interactive, bulk, tempo: Arc::new(Tempo::default()) };
+        let (resets, _resets) = mpsc::unbounded_channel();
+        let pipe = Arc::new(Pipe::with_credit(1 << 20));
+        let stream = Stream::new(1, pipe, asks, resets, Instant::now());
+        let pumping = tokio::spawn(pump(server, stream));
+        for length in [5, 1000, SMALL - 1] {
+            client.write_all(&vec![7; length]).await.unwrap();
+            let (mut arrived, mut held) = (0, 0);
+            while arrived < length {
+                let Some(Asked::Send(_, bytes, _)) = asked.recv().await else { panic!("no bytes") };
+                arrived += bytes.len();
+                held += bytes.try_into_mut().expect("nobody else has them").capacity();
+            }
+            assert!(held < 2 * length + 64, "{held} bytes are held for {length}");
+        }
+        pumping.abort();
+    }
+}

@@ -4,10 +4,7 @@
 use std::{
     io,
     pin::Pin,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -108,16 +105,28 @@ pub struct Dialler {
     tls: Arc<rustls::ClientConfig>,
     proxy: Option<Proxy>,
     random: Random,
-    known: Arc<Known>,
+    known: Arc<Mutex<Known>>,
 }
 
 /// What earlier connections taught.
 #[derive(Debug, Default)]
 struct Known {
-    /// Raw frames did not get through, and a web socket did.
-    web_only: AtomicBool,
+    raw: RawIs,
     /// Of the newest connection.
-    route: Mutex<Option<Route>>,
+    route: Option<Route>,
+    way: Option<Way>,
+}
+
+/// What is known of raw frames on the way to the relay.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum RawIs {
+    /// To be tried first.
+    #[default]
+    First,
+    /// They were promised and stood still: a web socket is tried next, and shows whether it was the way's fault.
+    Doubtful,
+    /// They do not get through, and a web socket does.
+    Useless,
 }
 
 impl Dialler {
@@ -129,7 +138,8 @@ impl Dialler {
 
     /// Opens a connection.
     pub async fn dial(&self) -> Result<RelaySocket, DialError> {
-        if !self.known.web_only.load(Ordering::Relaxed) {
+        let before = self.known().raw;
+        if before == RawIs::First {
             match self.by(Way::Raw).await {
                 Err(DialError::Upgrade { at, source }) if does_not_get_through(&source) => {
                     tracing::debug!(at, error = %source, "raw frames do not get through, trying a web socket");
@@ -137,17 +147,27 @@ impl Dialler {
                 reached => return reached,
             }
         }
-        let socket = self.by(Way::WebSocket).await?;
-        self.known.web_only.store(true, Ordering::Relaxed);
-        Ok(socket)
+        let reached = self.by(Way::WebSocket).await;
+        let raw = match (before, &reached) {
+            (RawIs::First, Ok(_)) => RawIs::Useless,
+            (RawIs::First | RawIs::Doubtful, Err(_)) => RawIs::First,
+            (RawIs::Doubtful | RawIs::Useless, _) => before,
+        };
+        self.known().raw = raw;
+        reached
     }
 
     async fn by(&self, way: Way) -> Result<RelaySocket, DialError> {
         let proxy = self.proxy.as_ref().map(|proxy| (proxy, &self.random));
         let connected = |tcp: &TcpStream| {
-            *self.known.route.lock().unwrap_or_else(PoisonError::into_inner) = Route::of(tcp).ok();
+            let mut known = self.known();
+            (known.route, known.way) = (Route::of(tcp).ok(), Some(way));
         };
         reach(&self.relay, self.tls.clone(), proxy, way, connected).await
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -158,8 +178,18 @@ impl Redial<RelaySocket> for Dialler {
     }
 
     fn sight(&self) -> Option<Sight> {
-        let route = *self.known.route.lock().unwrap_or_else(PoisonError::into_inner);
+        let route = self.known().route;
         route.and_then(Route::look)
+    }
+
+    fn answered(&mut self, well: bool) {
+        let mut known = self.known();
+        known.raw = match (known.raw, known.way, well) {
+            (RawIs::First, Some(Way::Raw), false) => RawIs::Doubtful,
+            (RawIs::Doubtful, Some(Way::WebSocket), true) => RawIs::Useless,
+            (RawIs::Doubtful, Some(Way::WebSocket), false) => RawIs::First,
+            (raw, _, _) => raw,
+        };
     }
 }
 
@@ -338,3 +368,7 @@ impl Sink<Bytes> for RelaySocket {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "dial_tests.rs"]
+mod tests;

@@ -27,11 +27,15 @@ struct Session {
 }
 
 fn session(pipe: usize) -> Session {
+    session_within(pipe, Settings::DEVICE)
+}
+
+fn session_within(pipe: usize, settings: Settings) -> Session {
     let (near, far) = duplex(pipe);
     let make =
         |io: DuplexStream, role, settings| Driver::new(Channel::new(io), role, settings, LineView::of_a_stream());
     let (technician, technician_handle, outlets) = make(near, Role::Technician, Settings::TECHNICIAN);
-    let (device, device_handle, device_outlets) = make(far, Role::Device, Settings::DEVICE);
+    let (device, device_handle, device_outlets) = make(far, Role::Device, settings);
     let mut ends = JoinSet::new();
     ends.spawn(async { technician.run().await.0 });
     ends.spawn(async { device.run().await.0 });
@@ -63,6 +67,18 @@ impl Session {
         (near.unwrap(), far)
     }
 
+    /// Sends on the stream until it is held up, and gives how much that was.
+    async fn fills(near: &Stream) -> usize {
+        let mut sent = 0;
+        // A reader's credit would be back long before.
+        while let Ok(room) = tokio::time::timeout(Duration::from_millis(20), near.room()).await {
+            let room = room.unwrap();
+            near.send(noise(sent as u64, room).into()).await.unwrap();
+            sent += room;
+        }
+        sent
+    }
+
     async fn open_datagrams(&mut self) -> (Datagrams, Datagrams) {
         let opening = self.technician.open_datagrams(want());
         let accepting = async {
@@ -82,6 +98,33 @@ impl Session {
         pumps.spawn(pump(outer, far));
         (client, target, pumps)
     }
+}
+
+#[tokio::test]
+async fn sixty_streams_that_nobody_reads_cost_a_mebibyte_and_hurt_no_other() {
+    let mut session = session_within(20_000, Settings { opens_per_second: 100, ..Settings::DEVICE });
+    let (mut stalled, mut held) = (Vec::new(), 0);
+    for _ in 0..60 {
+        let (near, far) = session.open().await;
+        held += Session::fills(&near).await;
+        stalled.push((near, far));
+    }
+    assert!((60 * 4096..1 << 20).contains(&held), "{held} bytes are held");
+    let (mut client, mut target, _pumps) = session.connected().await;
+    let sent = noise(1, 8_000_000);
+    let mut back = vec![0; sent.len()];
+    let write = async { client.write_all(&sent).await.unwrap() };
+    let read = async { target.read_exact(&mut back).await.unwrap() };
+    in_time(async { tokio::join!(write, read) }).await;
+    assert!(back == sent, "other bytes arrive beside streams that stand still");
+    let more: usize = {
+        let mut more = 0;
+        for (near, _) in &stalled {
+            more += Session::fills(near).await;
+        }
+        more
+    };
+    assert_eq!(more, 0, "what nobody reads gives no credit back");
 }
 
 async fn tcp_pair() -> (TcpStream, TcpStream) {

@@ -156,6 +156,13 @@ impl<S: Messages + 'static> Line<S> {
     }
 
     fn dialled(&mut self, dialled: Result<S, NotAgain>, now: Instant) {
+        match &dialled {
+            Err(NotAgain::Dial(_)) => {}
+            Err(NotAgain::Join(JoinError::Broken(_))) => self.redial.answered(false),
+            Ok(_) | Err(NotAgain::Join(JoinError::Refused(_) | JoinError::Ended(_) | JoinError::Alone)) => {
+                self.redial.answered(true);
+            }
+        }
         match dialled {
             Ok(socket) => {
                 self.lookout.joined(self.redial.sight());

@@ -62,6 +62,10 @@ pub trait Redial<S>: Send {
     /// What there is to see of the way that connections take; none where it cannot be seen. It costs little and sends
     /// nothing.
     fn sight(&self) -> Option<Sight>;
+
+    /// Whether the relay answered HELLO over the connection that was opened last. One that was opened and then stood
+    /// still may be better opened in another way.
+    fn answered(&mut self, well: bool);
 }
 
 /// What an end joins with.
@@ -140,11 +144,21 @@ impl<S: Messages + 'static> Line<S> {
     /// Joins over this connection, and waits until the other end is there too. Connections that are lost meanwhile are
     /// replaced.
     pub async fn join(mut socket: S, joining: Joining<S>) -> Result<Self, JoinError> {
-        let Joining { role, ticket, keeps, redial, random } = joining;
+        let Joining { role, ticket, keeps, mut redial, random } = joining;
         let secret = Secret(random.bytes());
         let pledge = Some(secret.pledge());
         let hello = Hello { version: VERSION, role, carrier: 0, ticket, resume: None, pledge };
-        let welcome = join(&mut socket, hello).await?;
+        let welcome = match join(&mut socket, hello.clone()).await {
+            // HELLO may not have arrived, and its ticket be good still.
+            Err(JoinError::Broken(error)) => {
+                tracing::debug!(%error, "the relay does not answer HELLO, trying again");
+                redial.answered(false);
+                socket = redial.dial().await.map_err(|_| JoinError::Broken(error))?;
+                join(&mut socket, hello).await?
+            }
+            joined => joined?,
+        };
+        redial.answered(true);
         let now = Instant::now();
         let mut lookout = Lookout::new(now.into_std());
         lookout.begin(redial.sight(), now.into_std());

@@ -16,8 +16,9 @@ use bytes::Bytes;
 use futures_util::{FutureExt as _, Sink, SinkExt as _, Stream, StreamExt as _};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    sync::mpsc,
+    sync::{Semaphore, mpsc},
 };
+use tokio_util::sync::PollSemaphore;
 
 use super::*;
 use crate::session::relay_frame::{RelayError, Welcome};
@@ -26,6 +27,9 @@ use crate::session::relay_frame::{RelayError, Welcome};
 struct Memory {
     sink: Option<mpsc::UnboundedSender<Bytes>>,
     stream: mpsc::UnboundedReceiver<Bytes>,
+    /// Frames that may leave yet; the way out is full when there are none.
+    room: Arc<Semaphore>,
+    asking: PollSemaphore,
 }
 
 impl Stream for Memory {
@@ -37,11 +41,14 @@ impl Stream for Memory {
 
 impl Sink<Bytes> for Memory {
     type Error = io::Error;
-    fn poll_ready(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
+    fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.asking.poll_acquire(cx).map(|permit| permit.map(|_| ()).ok_or_else(|| io::ErrorKind::NotConnected.into()))
     }
     fn start_send(self: Pin<&mut Self>, message: Bytes) -> io::Result<()> {
         let sink = self.sink.as_ref().ok_or(io::ErrorKind::NotConnected)?;
+        if let Ok(permit) = self.room.try_acquire() {
+            permit.forget();
+        }
         sink.send(message).map_err(io::Error::other)
     }
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -55,7 +62,11 @@ impl Sink<Bytes> for Memory {
 
 fn memory() -> (Memory, Memory) {
     let ((a, from_a), (b, from_b)) = (mpsc::unbounded_channel(), mpsc::unbounded_channel());
-    (Memory { sink: Some(a), stream: from_b }, Memory { sink: Some(b), stream: from_a })
+    let end = |sink, stream| {
+        let room = Arc::new(Semaphore::new(100_000));
+        Memory { sink: Some(sink), stream, asking: PollSemaphore::new(room.clone()), room }
+    };
+    (end(a, from_b), end(b, from_a))
 }
 
 async fn say(relay: &mut Memory, frame: RelayFrame) {
@@ -89,6 +100,8 @@ struct Network {
     sight: Mutex<Option<Sight>>,
     /// Nobody answers there.
     silent: AtomicBool,
+    /// Whether the relay took the ends in, connection by connection.
+    answered: Mutex<Vec<bool>>,
 }
 
 impl Redial<Memory> for Sockets {
@@ -102,6 +115,10 @@ impl Redial<Memory> for Sockets {
 
     fn sight(&self) -> Option<Sight> {
         *self.1.sight.lock().unwrap()
+    }
+
+    fn answered(&mut self, well: bool) {
+        self.1.answered.lock().unwrap().push(well);
     }
 }
 
@@ -130,11 +147,14 @@ struct Joined {
     relay: Memory,
     sockets: Sockets,
     pledge: [u8; 32],
+    /// What leaves by the first carrier.
+    room: Arc<Semaphore>,
 }
 
 async fn joined() -> Joined {
     let (sockets, (end, mut relay)) = (Sockets::default(), memory());
     sockets.are_at("10.0.0.2");
+    let room = end.room.clone();
     say(&mut relay, welcome()).await;
     say(&mut relay, RelayFrame::Ping { stamp: 5 }).await;
     say(&mut relay, UP).await;
@@ -145,7 +165,7 @@ async fn joined() -> Joined {
         assert_eq!(hear(&mut relay).await, expected);
     }
     say(&mut relay, RelayFrame::Sync { epoch: 1, next: 0 }).await;
-    Joined { line, relay, sockets, pledge: hello.pledge.unwrap() }
+    Joined { line, relay, sockets, pledge: hello.pledge.unwrap(), room }
 }
 
 fn data(seq: u64, bytes: &'static [u8]) -> RelayFrame {
@@ -231,6 +251,58 @@ async fn the_relays_last_word_is_kept() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn leaving_where_the_way_out_is_full_waits_for_room_and_not_for_ever() {
+    for room_comes in [true, false] {
+        let Joined { mut line, mut relay, room, .. } = joined().await;
+        room.forget_permits(usize::MAX);
+        line.write_all(b"last").await.unwrap();
+        let begun = Instant::now();
+        let opens = async {
+            if room_comes {
+                let heard = timeout(Duration::from_secs(1), hear(&mut relay)).await;
+                assert!(heard.is_err(), "{heard:?} left by a full way");
+                room.add_permits(100);
+            }
+        };
+        tokio::join!(line.leave(EndReason::Device), opens);
+        assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+        drop(line);
+        if room_comes {
+            assert_eq!(hear(&mut relay).await, data(0, b"last"));
+            assert_eq!(hear(&mut relay).await, RelayFrame::Revoke { reason: EndReason::Device });
+        }
+        assert!(relay.next().await.is_none());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_relay_that_says_nothing_to_hello_is_asked_again_with_the_same_ticket() {
+    let (sockets, (end, mut silent)) = (Sockets::default(), memory());
+    let mut relay = sockets.add().await;
+    say(&mut relay, UP).await;
+    let line = Line::join(end, sockets.joining(Role::Technician)).await.unwrap();
+    let hellos = [hear(&mut silent).await, hear(&mut relay).await];
+    assert!(matches!(&hellos[0], RelayFrame::Hello(hello) if hello.ticket == "ticket"), "{hellos:?}");
+    assert_eq!(hellos[0], hellos[1]);
+    assert_eq!(*sockets.1.answered.lock().unwrap(), [false, true]);
+    drop(line);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_dials_is_told_which_connections_were_of_use() {
+    let Joined { mut line, relay, sockets, .. } = joined().await;
+    let (stalled, silent) = memory();
+    sockets.0.lock().unwrap().push_back(stalled);
+    let mut next = sockets.add().await;
+    drop(relay);
+    assert!(matches!(while_driving(&mut line, hear(&mut next)).await, RelayFrame::Hello(_)));
+    say(&mut next, AGAIN).await;
+    assert_eq!(while_driving(&mut line, hear(&mut next)).await, RelayFrame::Sync { epoch: 2, next: 0 });
+    assert_eq!(*sockets.1.answered.lock().unwrap(), [true, false, true]);
+    drop(silent);
+}
+
 #[tokio::test]
 async fn who_may_not_join_is_told_why() {
     let ended = RelayFrame::Revoke { reason: EndReason::NeverJoined };
@@ -250,7 +322,7 @@ async fn who_may_not_join_is_told_why() {
 
 #[tokio::test(start_paused = true)]
 async fn a_lost_carrier_is_replaced_and_bytes_go_on_where_the_other_end_stands() {
-    let Joined { mut line, mut relay, sockets, pledge } = joined().await;
+    let Joined { mut line, mut relay, sockets, pledge, .. } = joined().await;
     let view = line.view();
     say(&mut relay, data(0, b"from there")).await;
     let mut read = [0; 10];
