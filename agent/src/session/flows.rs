@@ -1,6 +1,7 @@
 //! The targets of one session: looked up in its terms, resolved once, dialled, written down, pumped; and the calls of
 //! its installation ([`calls`]).
 
+mod callers;
 mod calls;
 
 use std::{
@@ -62,7 +63,7 @@ struct Shared {
     /// How often the installation has called.
     calls: AtomicUsize,
     /// Who calls now.
-    callers: Arc<calls::Callers>,
+    callers: Arc<callers::Callers>,
     /// Addresses stay what they were at the first look, for the whole session; once one has answered, it alone.
     pinned: Mutex<HashMap<Pin, Vec<IpAddr>>>,
 }

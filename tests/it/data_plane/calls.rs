@@ -1,7 +1,7 @@
 //! The installation calls: through a port of the device, which is open while the session lives, to the technician's
 //! program, and to nobody else from nobody else.
 
-use std::{io::ErrorKind, net::SocketAddr, sync::Arc};
+use std::{io::ErrorKind, net::SocketAddr, sync::Arc, time::Duration};
 
 use gatelodge_proto::{
     payload::{EndReason, FlowOutcome, Happening, Listen, Protocol},
@@ -154,6 +154,58 @@ async fn datagrams_of_several_callers_are_answered_each_to_its_own() {
     let happenings = live.over().await;
     let opened = happenings.iter().filter(|what| matches!(what, Happening::FlowOpened { .. })).count();
     assert_eq!(opened, 2, "a flow for each caller, and none for a stranger");
+}
+
+#[tokio::test]
+async fn a_flood_from_forged_addresses_keeps_no_panel_out_and_fills_no_history() {
+    let program = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let log = listen("panel-log", Protocol::Udp);
+    let (_plane, live) = session(vec![(log.clone(), program.local_addr().unwrap())]).await;
+    let answers = tokio::spawn(async move {
+        let (mut buffer, mut heard) = ([0; 64], Vec::new());
+        loop {
+            let (length, from) = program.recv_from(&mut buffer).await.unwrap();
+            heard.push(buffer[..length].to_vec());
+            if &buffer[..length] == b"zone 3 open" {
+                program.send_to(b"taken", from).await.unwrap();
+            }
+            if &buffer[..length] == b"bye" {
+                return heard;
+            }
+        }
+    });
+    let flood = async |words: &[u8]| {
+        for last in 60..120 {
+            let socket = UdpSocket::bind(SocketAddr::from(([127, 0, 77, last], 0))).await.unwrap();
+            socket.send_to(words, ("127.0.0.1", log.port)).await.unwrap();
+        }
+    };
+    // A panel says the same again until it is answered.
+    let panel = UdpSocket::bind(SocketAddr::from((PANEL, 0))).await.unwrap();
+    panel.connect(("127.0.0.1", log.port)).await.unwrap();
+    let reports = async || {
+        let mut answer = [0; 16];
+        let answered = async {
+            loop {
+                panel.send(b"zone 3 open").await.unwrap();
+                let soon = Duration::from_millis(100);
+                if let Ok(length) = tokio::time::timeout(soon, panel.recv(&mut answer)).await {
+                    return length.unwrap();
+                }
+            }
+        };
+        let length = tokio::time::timeout(PATIENCE, answered).await.expect("the panel is heard");
+        assert_eq!(answer[..length], *b"taken");
+    };
+    flood(b"first wave").await;
+    reports().await;
+    flood(b"second wave").await;
+    reports().await;
+    panel.send(b"bye").await.unwrap();
+    let heard = answers.await.unwrap();
+    assert!(heard.iter().any(|words| words == b"first wave"), "forged callers had places first");
+    let opened = live.over().await.into_iter().filter(|what| matches!(what, Happening::FlowOpened { .. })).count();
+    assert!(opened <= 20, "{opened} calls are in the history");
 }
 
 #[tokio::test]

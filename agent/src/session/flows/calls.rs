@@ -4,7 +4,7 @@
 use std::{
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    sync::atomic::Ordering,
+    sync::{Weak, atomic::Ordering},
 };
 
 use bytes::{Bytes, BytesMut};
@@ -19,14 +19,14 @@ use gatelodge_proto::{
 use tokio::{net::TcpListener, sync::mpsc};
 
 use super::{
-    Arc, Duration, FlowId, FlowOutcome, FlowTotals, Flows, Happening, HashMap, Instant, Mutex, OpenError, PoisonError,
-    Protocol, ServiceName, Shared, Target, TcpStream, UdpSocket, outcome, pump, udp,
+    Arc, Duration, FlowId, FlowOutcome, FlowTotals, Flows, Happening, HashMap, Instant, OpenError, Protocol,
+    ServiceName, Shared, Target, TcpStream, UdpSocket,
+    callers::{Callers, Knocks, OF_ONE, Place},
+    outcome, pump, udp,
 };
 
 /// Longest wait for the technician's answer to a call.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(10);
-/// Calls of one address at once: a neighbour that calls without end leaves places for the others.
-const OF_ONE: usize = 4;
 /// Calls of a session, all in all: each is two rows in both histories for ever.
 const MOST: usize = 4096;
 /// Datagrams that wait while their call is answered; later ones are lost.
@@ -116,41 +116,6 @@ impl Flows {
     }
 }
 
-/// Who calls now, at all ports of a session.
-#[derive(Default)]
-pub(super) struct Callers(Mutex<HashMap<IpAddr, usize>>);
-
-/// A call that counts until it is dropped.
-struct Place {
-    callers: Arc<Callers>,
-    caller: IpAddr,
-}
-
-impl Callers {
-    fn place(this: &Arc<Self>, caller: IpAddr, most: usize) -> Option<Place> {
-        let mut here = this.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (of_all, of_one) = (here.values().sum::<usize>(), here.get(&caller).copied().unwrap_or_default());
-        if of_all >= most || of_one >= OF_ONE {
-            return None;
-        }
-        *here.entry(caller).or_default() += 1;
-        drop(here);
-        Some(Place { callers: this.clone(), caller })
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut here = self.callers.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = here.get_mut(&self.caller) {
-            *count -= 1;
-            if *count == 0 {
-                here.remove(&self.caller);
-            }
-        }
-    }
-}
-
 /// What a port's calls have in common.
 struct Calls {
     shared: Arc<Shared>,
@@ -167,7 +132,10 @@ impl Calls {
         loop {
             match listener.accept().await {
                 Ok((tcp, caller)) => {
-                    let Some(place) = self.place(caller) else {
+                    let place =
+                        self.may(caller).then(|| Callers::connection(&self.shared.callers, caller.ip(), self.most()));
+                    let Some(place) = place.flatten() else {
+                        tracing::info!(%caller, listen = %self.listen.name, "a call is not taken");
                         drop(tcp.set_zero_linger());
                         continue;
                     };
@@ -187,27 +155,36 @@ impl Calls {
     }
 
     async fn datagrams(self, socket: Arc<UdpSocket>) {
-        let mut open: HashMap<SocketAddr, mpsc::Sender<Bytes>> = HashMap::new();
-        let mut buffer = BytesMut::new();
+        let mut open: HashMap<SocketAddr, (mpsc::Sender<Bytes>, Weak<Place>)> = HashMap::new();
+        let (mut knocks, mut buffer) = (Knocks::default(), BytesMut::new());
         loop {
             buffer.reserve(MAX_PAYLOAD + 1);
             match socket.recv_buf_from(&mut buffer).await {
                 Ok((_, caller)) => {
                     let datagram = buffer.split().freeze();
-                    open.retain(|_, call| !call.is_closed());
-                    if let Some(call) = open.get(&caller) {
+                    open.retain(|_, (call, _)| !call.is_closed());
+                    if let Some((call, place)) = open.get(&caller) {
+                        place.upgrade().inspect(|place| place.heard());
                         let _ = call.try_send(datagram);
-                    } else if let Some(place) = self.place(caller) {
-                        let (call, waiting) = mpsc::channel(WAITING);
-                        let _ = call.try_send(datagram);
-                        open.insert(caller, call);
-                        let (shared, listen, socket) = (self.shared.clone(), self.listen.clone(), socket.clone());
-                        self.running.spawn(async move {
-                            shared.datagram_call(waiting, &socket, &listen, caller).await;
-                            drop(place);
-                        });
-                        tokio::time::sleep(self.between).await;
+                        continue;
                     }
+                    if !self.may(caller) {
+                        continue;
+                    }
+                    let place = |knocked| Callers::datagrams(&self.shared.callers, caller.ip(), self.most(), knocked);
+                    let Some(place) = place(false).or_else(|| place(knocks.again(caller))) else {
+                        tracing::debug!(%caller, listen = %self.listen.name, "a call is not taken");
+                        continue;
+                    };
+                    let place = Arc::new(place);
+                    let (call, waiting) = mpsc::channel(WAITING);
+                    let _ = call.try_send(datagram);
+                    open.insert(caller, (call, Arc::downgrade(&place)));
+                    let (shared, listen, socket) = (self.shared.clone(), self.listen.clone(), socket.clone());
+                    self.running.spawn(async move {
+                        shared.datagram_call(waiting, &socket, &listen, caller, &place).await;
+                    });
+                    tokio::time::sleep(self.between).await;
                 }
                 // What the network said to an earlier answer.
                 Err(error) => tracing::debug!(%error, "a datagram of a call is lost"),
@@ -215,17 +192,14 @@ impl Calls {
         }
     }
 
-    /// A place for this caller's call. Who may not call leaves no row: anybody could fill the history. Calls have a
-    /// quarter of the session's places, so that the technician's own flows always find one.
-    fn place(&self, caller: SocketAddr) -> Option<Place> {
-        let may = self.listen.from.contains(caller.ip());
-        let place = (may && self.shared.calls.load(Ordering::Relaxed) < MOST)
-            .then(|| Callers::place(&self.shared.callers, caller.ip(), (self.most / 4).max(OF_ONE)))
-            .flatten();
-        if place.is_none() {
-            tracing::info!(%caller, listen = %self.listen.name, may, "a call is not taken");
-        }
-        place
+    /// Who may not call leaves no row: anybody could fill the history.
+    fn may(&self, caller: SocketAddr) -> bool {
+        self.listen.from.contains(caller.ip()) && self.shared.calls.load(Ordering::Relaxed) < MOST
+    }
+
+    /// Calls have a quarter of the session's places, so that the technician's own flows always find one.
+    fn most(&self) -> usize {
+        (self.most / 4).max(OF_ONE)
     }
 }
 
@@ -250,6 +224,7 @@ impl Shared {
         socket: &UdpSocket,
         listen: &Listen,
         caller: SocketAddr,
+        place: &Place,
     ) {
         let (open, begun) = (self.calling(listen, caller), Instant::now());
         let flow = open.flow;
@@ -267,10 +242,12 @@ impl Shared {
                 answer = datagrams.recv() => {
                     let Some(datagram) = answer else { break };
                     totals.received += datagram.len() as u64;
+                    place.answered();
                     if let Err(error) = socket.send_to(&datagram, caller).await {
                         tracing::debug!(%error, "a datagram is lost");
                     }
                 }
+                () = place.displaced() => break,
                 () = idle.as_mut() => break,
             }
             idle.as_mut().reset(Instant::now() + udp::IDLE);
@@ -326,18 +303,5 @@ mod tests {
         };
         assert_eq!(doors.iter().map(at).collect::<Vec<_>>(), [own[1]]);
         assert!(Door::open(&listen, &own[..1]).await.is_empty());
-    }
-
-    #[test]
-    fn one_that_calls_without_end_leaves_places_for_others_and_all_of_them_for_the_technician() {
-        let callers = Arc::default();
-        let address = |last| IpAddr::from([192, 168, 1, last]);
-        let place = |last| Callers::place(&callers, address(last), 6);
-        let camera: Vec<Place> = std::iter::from_fn(|| place(7)).collect();
-        assert_eq!(camera.len(), OF_ONE);
-        let panels: Vec<Place> = (20..30).map_while(place).collect();
-        assert_eq!(panels.len(), 2, "six in all");
-        drop(camera);
-        assert!(place(7).is_some() && callers.0.lock().unwrap().len() == 2, "who has gone is forgotten");
     }
 }
