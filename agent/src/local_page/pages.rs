@@ -1,5 +1,7 @@
 //! What the page answers.
 
+use std::num::NonZeroU64;
+
 use askama::Template;
 use axum::{
     Form, Json,
@@ -127,6 +129,28 @@ impl Page {
     fn time(&self, at: Timestamp) -> String {
         let format = format_description!("[year]-[month]-[day] [hour]:[minute] UTC");
         at.date_time().format(format).unwrap_or_else(|_| at.to_string())
+    }
+
+    /// Like `24 h` and `1 h 30 min`.
+    #[expect(clippy::unused_self, reason = "called from the template")]
+    fn length(&self, minutes: u32) -> String {
+        match (minutes / 60, minutes % 60) {
+            (0, minutes) => format!("{minutes}\u{a0}min"),
+            (hours, 0) => format!("{hours}\u{a0}h"),
+            (hours, minutes) => format!("{hours}\u{a0}h {minutes}\u{a0}min"),
+        }
+    }
+
+    /// Like `2 MB/s` and `1.5 kB/s`.
+    fn rate_shown(&self, bytes_per_s: NonZeroU64) -> String {
+        let (unit, key) = match bytes_per_s.get() {
+            0..=999 => (1, "unit-b"),
+            1_000..=999_999 => (1_000, "unit-kb"),
+            _ => (1_000_000, "unit-mb"),
+        };
+        let (whole, tenth) = (bytes_per_s.get() / unit, bytes_per_s.get() % unit * 10 / unit);
+        let point = if tenth == 0 { String::new() } else { format!("{}{tenth}", self.words.get("decimal-mark")) };
+        self.words.with(key, "amount", format!("{whole}{point}"))
     }
 
     #[expect(clippy::unused_self, reason = "called from the template")]

@@ -1,6 +1,6 @@
 //! The page over a real socket, as browsers, other sites and impatient people meet it.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, num::NonZeroU64};
 
 use gatelodge_proto::{
     Random, SessionId, Timestamp,
@@ -17,7 +17,7 @@ use crate::{
     config,
     identity::{Identity, MacSource, SerialSource},
     run::PageOrder,
-    status::{Board, LiveSession, OnSiteCodeShown, Stage},
+    status::{Board, LiveSession, OnSiteCodeShown, SessionLimits, Stage},
 };
 
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
@@ -122,6 +122,29 @@ async fn it_shows_identity_code_and_state_and_escapes_what_hardware_says() {
     assert!(json.contains("\"stage\":\"enrolled\"") && json.contains("\"life\":\"active\""));
     let (_, label) = get(shown.page.address, "/label.svg", "").await;
     assert!(label.contains("<svg"));
+}
+
+#[tokio::test]
+async fn it_shows_what_sessions_are_held_to_while_they_may_enter_at_all() {
+    let shown = shown().await;
+    let limits = |max_minutes, rate| SessionLimits { max_minutes, at_once: 4, rate: NonZeroU64::new(rate) };
+    let (_, page) = get(shown.page.address, "/", "").await;
+    for words in ["24\u{a0}h at most", "4 at most", "As fast as the connection"] {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+    shown.board.update(|status| status.limits = Some(limits(90, 1_500_000)));
+    let (_, page) = get(shown.page.address, "/", "").await;
+    for words in ["1\u{a0}h 30\u{a0}min at most", "1.5\u{a0}MB/s each way at most"] {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+    shown.board.update(|status| status.limits = Some(limits(45, 512_000)));
+    let (_, page) = get(shown.page.address, "/", "Accept-Language: fr\r\n").await;
+    for words in ["45\u{a0}min au plus", "512\u{a0}ko/s au plus dans chaque sens"] {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+    shown.board.update(|status| status.remote_access = false);
+    let (_, page) = get(shown.page.address, "/", "").await;
+    assert!(!page.contains("Limits of a session") && page.contains("switched off"), "{page}");
 }
 
 #[tokio::test]

@@ -7,6 +7,8 @@ use gatelodge_proto::{
     payload::{Command, Consent, EndReason, NotLonger, Order, Outcome},
 };
 
+use crate::session::SESSIONS_AT_ONCE;
+
 /// Outcomes remembered, so that a command sent twice is carried out once.
 const REMEMBERED: usize = 128;
 
@@ -41,9 +43,6 @@ pub struct Stand {
     /// Live sessions.
     pub sessions: usize,
 }
-
-/// Sessions at a time.
-const SESSIONS: usize = 4;
 
 /// How far this clock may be ahead. What is truly late is harmless: a ticket to a session works once and for half a
 /// minute of the cloud's own time.
@@ -107,8 +106,8 @@ pub fn judge(command: &Command, ledger: &Ledger, stand: Stand, now: Timestamp) -
         Order::OpenSession(_) | Order::ExtendSession { .. } if stand.consent == Consent::Never => {
             refuse(EndReason::DeviceConsent, NotLonger::Consent, "the customer allows no remote access".into())
         }
-        Order::OpenSession(_) if stand.sessions >= SESSIONS => {
-            let reason = format!("the device has {SESSIONS} sessions already");
+        Order::OpenSession(_) if stand.sessions >= SESSIONS_AT_ONCE => {
+            let reason = format!("the device has {SESSIONS_AT_ONCE} sessions already");
             refuse(EndReason::DeviceBusy, NotLonger::NotOpen, reason)
         }
         // A state carries its own order, (epoch, version), ending a session is safe at any time, and a session that is to
@@ -198,7 +197,7 @@ mod tests {
         assert!(refused(&off, "own switch", Some(EndReason::DeviceOff)), "{off:?}");
         let closed = judged(Stand { consent: Consent::Never, ..stand() });
         assert!(refused(&closed, "no remote access", Some(EndReason::DeviceConsent)), "{closed:?}");
-        let busy = judged(Stand { sessions: SESSIONS, ..stand() });
+        let busy = judged(Stand { sessions: SESSIONS_AT_ONCE, ..stand() });
         assert!(refused(&busy, "4 sessions", Some(EndReason::DeviceBusy)), "{busy:?}");
     }
 
@@ -228,7 +227,10 @@ mod tests {
     fn a_session_lasts_longer_only_where_one_may_be_open() {
         let extend = || command(Order::ExtendSession { grant: "a.b".parse().unwrap() });
         let judged = |stand, now| judge(&extend(), &Ledger::default(), stand, now);
-        assert_eq!(judged(Stand { sessions: SESSIONS, ..stand() }, NOW + Duration::from_secs(9999)), Verdict::Carry);
+        assert_eq!(
+            judged(Stand { sessions: SESSIONS_AT_ONCE, ..stand() }, NOW + Duration::from_secs(9999)),
+            Verdict::Carry
+        );
         for (other, why) in [
             (Stand { epoch: 4, ..stand() }, NotLonger::Owner),
             (Stand { remote_access: false, ..stand() }, NotLonger::Off),

@@ -58,7 +58,7 @@ use self::{
 };
 pub(crate) use admit::signed;
 pub(crate) use order::{Card, READY, Word};
-pub use order::{Control, Limits, Start, Wish};
+pub use order::{Control, Limits, SESSIONS_AT_ONCE, Start, Wish};
 pub use places::Places;
 pub(crate) use target::forbidden;
 

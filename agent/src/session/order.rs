@@ -58,6 +58,9 @@ pub struct Start {
     pub clock_lacks_us: i64,
 }
 
+/// Sessions that one device carries at a time.
+pub const SESSIONS_AT_ONCE: usize = 4;
+
 /// What one session may cost, by the device's own settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use gatelodge_proto::Timestamp;
 use tokio::sync::watch;
 
-use super::{IdentityShown, LinkState, Stage, Status};
-use crate::{config::Config, identity::Identity};
+use super::{IdentityShown, LinkState, SessionLimits, Stage, Status};
+use crate::{config::Config, identity::Identity, session::SESSIONS_AT_ONCE};
 
 /// The current picture; clones show the same one.
 #[derive(Debug, Clone)]
@@ -26,6 +26,11 @@ impl Board {
             certificate_until: None,
             waiting_messages: 0,
             remote_access: config.remote_access.enabled,
+            limits: Some(SessionLimits {
+                max_minutes: config.remote_access.max_minutes.get(),
+                at_once: SESSIONS_AT_ONCE,
+                rate: config.remote_access.rate,
+            }),
             services: config.offered(),
             networks: config.networks.clone(),
             sessions: Vec::new(),

@@ -4,4 +4,6 @@ mod board;
 mod model;
 
 pub use board::Board;
-pub use model::{IdentityShown, LinkState, LiveSession, OnSiteCodeShown, Problem, Stage, Status, sentence};
+pub use model::{
+    IdentityShown, LinkState, LiveSession, OnSiteCodeShown, Problem, SessionLimits, Stage, Status, sentence,
+};

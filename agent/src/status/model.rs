@@ -1,5 +1,7 @@
 //! The picture itself; also the JSON of `/status.json` and `gatelodge-agent status --json`.
 
+use std::num::NonZeroU64;
+
 use gatelodge_proto::{
     DeviceId, SessionId, Timestamp,
     enrol::Wait,
@@ -33,6 +35,9 @@ pub struct Status {
     pub waiting_messages: usize,
     /// The device's own switch.
     pub remote_access: bool,
+    /// The device's own limits; an older agent does not say them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<SessionLimits>,
     /// What sessions may reach.
     pub services: Vec<Service>,
     /// What sessions may reach as a whole.
@@ -127,6 +132,18 @@ pub enum LinkState {
         /// Why, in a sentence.
         reason: String,
     },
+}
+
+/// What sessions are held to by the device's own settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionLimits {
+    /// How long one lasts at most, in minutes.
+    pub max_minutes: u32,
+    /// How many there are at a time.
+    pub at_once: usize,
+    /// Bytes a second that one carries each way at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<NonZeroU64>,
 }
 
 /// A live session.

@@ -11,7 +11,7 @@ use gatelodge_proto::{
 use serde_json::json;
 
 use super::{
-    jobs,
+    jobs::{self, About},
     machine::{Found, MoreTime, NoMoreTime, Open, Session},
     record::{actor, record},
     store,
@@ -74,7 +74,7 @@ pub async fn ask(kits: &Kits, by: &InstallerMember, id: SessionId, minutes: u32)
         MoreTime::Ask(asked) => {
             wished(&mut tx, kits, &asked, minutes, actor(member)).await?;
             keep(&mut tx, &asked).await?;
-            jobs::enqueue_extension_mails(&mut tx, kits, id, asked.ask.customer).await?;
+            jobs::enqueue(&mut tx, kits, About::Extension, id, asked.ask.customer).await?;
         }
         MoreTime::Give(given) => {
             wished(&mut tx, kits, &given, minutes, actor(member)).await?;

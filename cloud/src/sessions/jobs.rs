@@ -25,9 +25,6 @@ use crate::{
     },
 };
 
-const REQUEST: &str = "sessions.mail_request";
-const EXTENSION: &str = "sessions.mail_extension";
-
 #[derive(Debug, Serialize, Deserialize)]
 struct Ask {
     session: SessionId,
@@ -35,36 +32,17 @@ struct Ask {
 }
 
 /// The mails to those of the customer who may decide.
-pub(super) async fn enqueue_request_mails(
+pub(super) async fn enqueue(
     tx: &mut Tx,
     kits: &Kits,
-    session: SessionId,
-    customer: OrganisationId,
-) -> Result<(), DbError> {
-    enqueue(tx, kits, REQUEST, session, customer).await
-}
-
-/// The mails about more time, to the same people.
-pub(super) async fn enqueue_extension_mails(
-    tx: &mut Tx,
-    kits: &Kits,
-    session: SessionId,
-    customer: OrganisationId,
-) -> Result<(), DbError> {
-    enqueue(tx, kits, EXTENSION, session, customer).await
-}
-
-async fn enqueue(
-    tx: &mut Tx,
-    kits: &Kits,
-    kind: &'static str,
+    about: About,
     session: SessionId,
     customer: OrganisationId,
 ) -> Result<(), DbError> {
     let now = kits.now();
     let members = accounts::members(tx, customer).await?;
     for member in members.iter().filter(|member| matches!(member.role, Role::Administrator | Role::Supervisor)) {
-        jobs::enqueue(tx, now, &kits.random, kind, &Ask { session, user: member.user_id }, now).await?;
+        jobs::enqueue(tx, now, &kits.random, about.kind(), &Ask { session, user: member.user_id }, now).await?;
     }
     Ok(())
 }
@@ -75,12 +53,12 @@ pub fn jobs(kits: &Kits) -> Vec<(&'static str, Handler)> {
         let kits = kits.clone();
         Arc::new(move |job| Box::pin(mail(kits.clone(), about, job)))
     };
-    vec![(REQUEST, of(About::Request)), (EXTENSION, of(About::Extension))]
+    [About::Request, About::Extension].map(|about| (about.kind(), of(about))).into()
 }
 
 /// What the customer is asked.
 #[derive(Debug, Clone, Copy)]
-enum About {
+pub(super) enum About {
     /// Whether somebody may enter.
     Request,
     /// Whether who is inside may stay longer.
@@ -88,6 +66,14 @@ enum About {
 }
 
 impl About {
+    /// The kind of job.
+    const fn kind(self) -> &'static str {
+        match self {
+            Self::Request => "sessions.mail_request",
+            Self::Extension => "sessions.mail_extension",
+        }
+    }
+
     /// For how long somebody waits for an answer; nobody when it was given, or all is over.
     fn waits(self, found: &Found) -> Option<Duration> {
         let minutes = match (self, found) {

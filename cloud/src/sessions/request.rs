@@ -10,7 +10,7 @@ use gatelodge_proto::{
 
 use super::{
     decide::{self, OpenRefusal},
-    jobs,
+    jobs::{self, About},
     machine::{self, Answer},
     model::{Ask, LIVE_PER_DEVICE, LONGEST_REASON, NamedSession},
     record::{actor, asked, record},
@@ -176,7 +176,7 @@ pub async fn request(
     store::insert(&mut tx, &ask).await?;
     record(&mut tx, kits, &ask, actor(member), "session_requested", asked(&ask)).await?;
     match machine::answer(ask, ground.consent, now) {
-        Answer::Ask(_) => jobs::enqueue_request_mails(&mut tx, kits, id, customer).await?,
+        Answer::Ask(_) => jobs::enqueue(&mut tx, kits, About::Request, id, customer).await?,
         Answer::Open(allowed) => decide::open(&mut tx, kits, allowed, ground.consent, Actor::Cloud).await?,
         Answer::Refuse(refused) => {
             store::refuse(&mut tx, &refused).await?;

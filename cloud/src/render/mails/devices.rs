@@ -53,6 +53,34 @@ pub struct SessionAsked {
     pub length: Duration,
 }
 
+/// What a customer is asked about a session, by its keys.
+struct Asking {
+    subject: &'static str,
+    what: &'static str,
+    network: &'static str,
+    call: &'static str,
+    button: &'static str,
+    nothing: &'static str,
+}
+
+const TO_ENTER: Asking = Asking {
+    subject: "mail-session-subject",
+    what: "mail-session-what",
+    network: "session-network-asked",
+    call: "session-call-asked",
+    button: "mail-session-button",
+    nothing: "mail-session-nothing",
+};
+
+const TO_STAY: Asking = Asking {
+    subject: "mail-extension-subject",
+    what: "mail-extension-what",
+    network: "session-network",
+    call: "session-call",
+    button: "mail-extension-button",
+    nothing: "mail-extension-nothing",
+};
+
 impl Mail {
     /// To the customer: a device waits to be confirmed.
     pub fn activation_link(name: Option<&str>, device: &DeviceNamed, url: &str, life: Duration) -> Self {
@@ -123,6 +151,15 @@ impl Mail {
 
     /// To the customer: somebody asks to enter; `url` is the page of requests.
     pub fn session_request(name: &str, device: &DeviceNamed, session: &SessionAsked, url: &str) -> Self {
+        Self::asking(&TO_ENTER, name, device, session, url)
+    }
+
+    /// To the customer: who is inside asks for more time; `url` is the page of requests.
+    pub fn session_extension(name: &str, device: &DeviceNamed, session: &SessionAsked, url: &str) -> Self {
+        Self::asking(&TO_STAY, name, device, session, url)
+    }
+
+    fn asking(words: &Asking, name: &str, device: &DeviceNamed, session: &SessionAsked, url: &str) -> Self {
         let minutes = session.length.as_secs() / 60;
         let who = |key: &'static str| {
             device
@@ -131,16 +168,10 @@ impl Mail {
                 .with("organisation", &session.organisation)
                 .with("minutes", minutes)
         };
-        let mut what = vec![who("mail-session-what")];
-        what.extend(
-            session.networks.iter().map(|network| Phrase::new("session-network-asked").with("network", network)),
-        );
-        what.extend(
-            session
-                .calls
-                .iter()
-                .map(|call| Phrase::new("session-call-asked").with("from", &call.from).with("port", &call.port)),
-        );
+        let mut what = vec![who(words.what)];
+        what.extend(session.networks.iter().map(|network| Phrase::new(words.network).with("network", network)));
+        let call = |call: &Call| Phrase::new(words.call).with("from", &call.from).with("port", &call.port);
+        what.extend(session.calls.iter().map(call));
         let mut facts = vec![("column-device", format!("{} ({})", device.name, device.product))];
         if !session.services.is_empty() {
             facts.push(("column-services", session.services.join(", ")));
@@ -153,38 +184,14 @@ impl Mail {
             None => what.push(Phrase::new("session-no-reason")),
         }
         Self {
-            subject: who("mail-session-subject"),
+            subject: who(words.subject),
             name: Some(name.to_owned()),
             what,
             facts,
-            button: Phrase::new("mail-session-button"),
+            button: Phrase::new(words.button),
             url: url.to_owned(),
             life: None,
-            nothing: Phrase::new("mail-session-nothing"),
-            why: Phrase::new("mail-why-ask"),
-        }
-    }
-
-    /// To the customer: who is inside asks for more time; `url` is the page of requests.
-    pub fn session_extension(name: &str, device: &DeviceNamed, session: &SessionAsked, url: &str) -> Self {
-        let Self { facts, what, .. } = Self::session_request(name, device, session, url);
-        let minutes = session.length.as_secs() / 60;
-        let who = |key: &'static str| {
-            device
-                .phrase(key)
-                .with("technician", &session.technician)
-                .with("organisation", &session.organisation)
-                .with("minutes", minutes)
-        };
-        Self {
-            subject: who("mail-extension-subject"),
-            name: Some(name.to_owned()),
-            what: std::iter::once(who("mail-extension-what")).chain(what.into_iter().skip(1)).collect(),
-            facts,
-            button: Phrase::new("mail-extension-button"),
-            url: url.to_owned(),
-            life: None,
-            nothing: Phrase::new("mail-extension-nothing"),
+            nothing: Phrase::new(words.nothing),
             why: Phrase::new("mail-why-ask"),
         }
     }
