@@ -76,11 +76,15 @@ impl<'a> Connected<'a> {
             status.certificate_until = Some(leaf.not_after);
             status.link = LinkState::Idle;
         });
+        let sessions = Sessions::in_state(agent.board.clone(), agent.state.path()).map_err(RunError::Sessions)?;
+        if !agent.config.remote_access.enabled {
+            sessions.stop_all(payload::EndReason::Device);
+        }
         Ok(Self {
             renew_at: renewal::moment(&leaf, &agent.random),
             codes: CodeDesk::new(agent.config.enrolment.method, now.into_std()),
             reporter: Reporter::new(Duration::from_secs(agent.config.report.interval_s)),
-            sessions: Sessions::in_state(agent.board.clone(), agent.state.path()).map_err(RunError::Sessions)?,
+            sessions,
             ledger: Ledger::default(),
             inquiry: Inquiry::default(),
             look_at: now,

@@ -8,15 +8,14 @@ use std::{
     time::Duration,
 };
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 use gatelodge_tests::{
     agent::AgentSetup,
     chaos::{Chaos, Faults, Setup},
     cloud::{CloudSetup, TestCloud},
     panel::WORDS,
-    portal::Hands,
     ports::free_port,
-    story::{self, Forward, Mails, Stage},
+    story::{self, Told},
     wait::{measure_for, wait_until},
 };
 use tokio::{
@@ -24,18 +23,9 @@ use tokio::{
     net::TcpStream,
 };
 
-const SOON: Duration = Duration::from_secs(120);
+use crate::sessions::live::{answers, database, echoes, open, ready};
 
-/// A session that is open, on a device whose way to the device endpoint may go elsewhere.
-async fn open(cloud: TestCloud, folder: &std::path::Path) -> anyhow::Result<(Stage, Forward)> {
-    let mails = Mails::BuiltIn(Box::new(Hands::plain(&cloud.portal(), "en")?));
-    let mut stage = Stage::set(cloud, mails, folder.to_owned(), AgentSetup::default()).await?;
-    story::play_until(&mut stage, 4, |_| {}).await?;
-    story::sign_in_technician(&mut stage).await?;
-    let forward = story::forward(&mut stage, "panel-web").await?;
-    wait_until("the panel answers through the session", SOON, async || Ok(visit(forward.port).await.ok())).await?;
-    Ok((stage, forward))
-}
+const SOON: Duration = Duration::from_secs(120);
 
 /// One connection through the session, there and back.
 async fn visit(port: u16) -> anyhow::Result<()> {
@@ -45,11 +35,6 @@ async fn visit(port: u16) -> anyhow::Result<()> {
     tcp.read_to_string(&mut page).await?;
     ensure!(page.contains(WORDS), "the panel says:\n{page}");
     Ok(())
-}
-
-async fn database(stage: &Stage) -> anyhow::Result<sqlx::SqlitePool> {
-    let file = stage.cloud.data_dir().join("gatelodge.db");
-    Ok(sqlx::SqlitePool::connect(&format!("sqlite://{}", file.display())).await?)
 }
 
 #[tokio::test]
@@ -65,7 +50,9 @@ async fn targets_wait_while_a_device_cannot_tell_of_them_and_no_row_is_lost() ->
     .await?;
     cloud.serve().await?;
     let folder = tempfile::tempdir()?;
-    let (stage, forward) = open(cloud, folder.path()).await?;
+    let mut stage = ready(cloud, folder.path(), AgentSetup::default()).await?;
+    let forward = story::forward(&mut stage, "panel-web").await?;
+    wait_until("the panel answers through the session", SOON, async || Ok(visit(forward.port).await.ok())).await?;
     let database = database(&stage).await?;
     let rows = async || -> anyhow::Result<i64> {
         let closed = "SELECT count(*) FROM session_flow WHERE closed_at IS NOT NULL AND outcome = 'opened'";
@@ -102,4 +89,63 @@ async fn targets_wait_while_a_device_cannot_tell_of_them_and_no_row_is_lost() ->
     })
     .await?;
     Ok(())
+}
+
+/// The device has no session any more.
+fn none_left(told: &Told) -> Option<()> {
+    told.0["sessions"].as_array()?.is_empty().then_some(())
+}
+
+#[tokio::test]
+async fn a_grant_ends_on_the_device_by_itself_while_the_cloud_and_its_relay_are_away() -> anyhow::Result<()> {
+    let setup = AgentSetup {
+        environment: vec![("GATELODGE_AGENT_LOG".into(), "info,gatelodge_agent::session=debug".into())],
+        ..AgentSetup::default()
+    };
+    let folder = tempfile::tempdir()?;
+    let mut stage = ready(TestCloud::start(CloudSetup::default()).await?, folder.path(), setup).await?;
+    let port = free_port()?;
+    let place = format!("{port}:panel-echo");
+    let verb = ["forward", "villa-rosa", &place, "--minutes", "1", "--reason", "a short look"];
+    let process = stage.technician.start(verb)?;
+    story::allow(&mut stage).await?;
+    answers(port).await.with_context(|| process.log())?;
+    // A connection that would stay for as long as it may.
+    let mut tcp = TcpStream::connect(("127.0.0.1", port)).await?;
+    tcp.write_all(b"?").await?;
+    ensure!(tcp.read_u8().await? == b'?');
+
+    stage.cloud.kill()?;
+    ensure!(none_left(&stage.agent_status().await?).is_none(), "an outage alone ends nothing");
+    let ended = wait_until("the device ends it", SOON, async || Ok(none_left(&stage.agent_status().await?)));
+    ended.await.with_context(|| stage.agent.log())?;
+    let log = stage.agent.log();
+    let word = log.lines().find(|line| line.contains("the session process is done"));
+    ensure!(word.is_some_and(|line| line.contains("expired")), "it ended otherwise:\n{log}");
+
+    stage.cloud.serve().await?;
+    let database = database(&stage).await?;
+    let told = "SELECT count(*) FROM session_flow WHERE closed_at IS NOT NULL AND bytes_up = 1";
+    wait_until("both histories have its connections to their end", SOON, async || {
+        Ok((sqlx::query_scalar::<_, i64>(told).fetch_one(&database).await? == 2).then_some(()))
+    })
+    .await?;
+    let reason = "SELECT end_reason FROM remote_session WHERE state = 'ended'";
+    ensure!(sqlx::query_scalar::<_, String>(reason).fetch_one(&database).await? == "expired");
+    Ok(())
+}
+
+#[tokio::test]
+async fn remote_access_that_is_switched_off_on_the_device_ends_what_is_live() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let (mut stage, mut forward) = open(TestCloud::start(CloudSetup::default()).await?, folder.path()).await?;
+    let settings = folder.path().join("agent/agent.toml");
+    let text = std::fs::read_to_string(&settings)? + "\n[remote_access]\nenabled = false\n";
+    std::fs::write(&settings, text)?;
+    echoes(forward.port).await.context("settings are read when the agent starts")?;
+    stage.agent.kill()?;
+    stage.agent.run()?;
+    let status = forward.process.wait(SOON).await?;
+    ensure!(!status.success() && forward.process.log().contains("stopped on the device"), "{}", forward.process.log());
+    stage.agent_says("has no session any more", none_left).await
 }

@@ -4,6 +4,7 @@ mod carried;
 mod device;
 mod kept_end;
 mod limits;
+pub(crate) mod live;
 mod longer;
 mod networks;
 mod rejoin;

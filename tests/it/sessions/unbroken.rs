@@ -12,12 +12,10 @@ use std::{
 use anyhow::{Context as _, ensure};
 use gatelodge_proto::Random;
 use gatelodge_tests::{
-    agent::AgentSetup,
     chaos::{Chaos, Direction, Faults, Setup},
     cloud::{CloudSetup, TestCloud},
-    portal::Hands,
     ports::free_port,
-    story::{self, Forward, Mails, Stage},
+    story,
     wait::{measure_for, wait_until},
 };
 use sha2::{Digest as _, Sha256};
@@ -27,28 +25,11 @@ use tokio::{
     task::JoinHandle,
 };
 
+use super::live::{database, echoes, open};
 use crate::data_plane::noise;
 
 const SOON: Duration = Duration::from_secs(180);
 pub(crate) const MIB: usize = 1 << 20;
-
-/// A session to the installation's echo, open.
-async fn open(cloud: TestCloud, folder: &std::path::Path) -> anyhow::Result<(Stage, Forward)> {
-    let mails = Mails::BuiltIn(Box::new(Hands::plain(&cloud.portal(), "en")?));
-    let mut stage = Stage::set(cloud, mails, folder.to_owned(), AgentSetup::default()).await?;
-    story::play_until(&mut stage, 4, |_| {}).await?;
-    story::sign_in_technician(&mut stage).await?;
-    let forward = story::forward(&mut stage, "panel-echo").await?;
-    wait_until("the echo answers through the session", SOON, async || Ok(echoes(forward.port).await.ok())).await?;
-    Ok((stage, forward))
-}
-
-async fn echoes(port: u16) -> anyhow::Result<()> {
-    let mut tcp = TcpStream::connect(("127.0.0.1", port)).await?;
-    tcp.write_all(b"?").await?;
-    ensure!(tcp.read_u8().await? == b'?');
-    Ok(())
-}
 
 /// Bytes on their way there and back at once, by one connection.
 pub(crate) struct Transfer {
@@ -131,8 +112,7 @@ async fn a_transfer_goes_on_when_the_cloud_dies_is_stopped_and_when_the_agent_di
     stage.agent.run()?;
     transfer.ends_whole().await.with_context(|| format!("the agent:\n{}", stage.agent.log()))?;
 
-    let database = stage.cloud.data_dir().join("gatelodge.db");
-    let database = sqlx::SqlitePool::connect(&format!("sqlite://{}", database.display())).await?;
+    let database = database(&stage).await?;
     let begun = "SELECT count(*) FROM audit_row WHERE what = 'session_opened'";
     ensure!(sqlx::query_scalar::<_, i64>(begun).fetch_one(&database).await? == 1, "it is one session");
     let closed = "SELECT count(*) FROM session_flow WHERE closed_at IS NOT NULL AND bytes_up = 25165824";

@@ -190,6 +190,7 @@ mod tests {
         answers.answered();
         answers.heard();
         assert!(Callers::datagrams(&callers, address(9), 6, false).is_none(), "it has not knocked before");
+        tokio::time::advance(Duration::from_secs(1)).await;
         let all = [speaks, once, answers_once, answers, later, &connection];
         assert_eq!(go(&all, &callers, |turn| 100 + turn), [1, 2, 4, 0]);
     }
