@@ -172,13 +172,19 @@ pub(super) async fn heard(
     tx: &mut Tx,
     kits: &Kits,
     found: Found,
-    end: KeptEnd,
+    end: Option<KeptEnd>,
     refused: Option<NotLonger>,
 ) -> Result<(), DbError> {
     let Found::Open(open) = found else { return Ok(()) };
-    let granted = granted(kits, &open)?.until;
-    if let Some(kept) = open.kept(end, refused, granted) {
-        store::extend(tx, &kept).await?;
+    let answered = match end {
+        Some(end) => {
+            let granted = granted(kits, &open)?.until;
+            open.kept(end, refused, granted)
+        }
+        None => Some(open.answered(refused)),
+    };
+    if let Some(answered) = answered {
+        store::extend(tx, &answered).await?;
     }
     Ok(())
 }

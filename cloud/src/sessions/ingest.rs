@@ -73,7 +73,7 @@ pub async fn take_in(tx: &mut Tx, kits: &Kits, device: DeviceId, event: &Event) 
             let Some(found) = own(tx, device, *session).await? else { return Ok(()) };
             let details = kept(*end, found.opened_at());
             record(tx, kits, found.ask(), record::device(device), "session_joined", details).await?;
-            heard(tx, kits, found, *end, None).await
+            heard(tx, kits, found, Some(*end), None).await
         }
         Happening::FlowOpened { .. } | Happening::FlowClosed { .. } => {
             let Ok((session, row)) = FlowRow::of(event.what.clone()) else { return Ok(()) };
@@ -105,10 +105,7 @@ pub async fn take_in(tx: &mut Tx, kits: &Kits, device: DeviceId, event: &Event) 
             }
             let details = json!({ "reason": reason.word() });
             record(tx, kits, found.ask(), record::device(device), "session_extension_refused", details).await?;
-            match end {
-                Some(end) => heard(tx, kits, found, *end, Some(*reason)).await,
-                None => Ok(()),
-            }
+            heard(tx, kits, found, *end, Some(*reason)).await
         }
         Happening::SessionEnded { session, reason, bytes_up, bytes_down } => {
             let Some(found) = own(tx, device, *session).await? else { return Ok(()) };

@@ -291,11 +291,17 @@ impl Session<Open> {
         let state = &mut self.state;
         state.until = end.until.min(granted);
         state.longest |= state.until < granted && refused.is_none_or(|why| why == NotLonger::Longest);
-        if let Some(wish) = state.extension.as_mut().filter(|wish| wish.state == ExtensionState::Given) {
+        Some(self.answered(refused))
+    }
+
+    /// The device has answered what the customer gave, and `refused` it for this reason or has taken it. Its end is
+    /// another matter: a device that knows of no such session has none to tell.
+    pub fn answered(mut self, refused: Option<NotLonger>) -> Self {
+        if let Some(wish) = self.state.extension.as_mut().filter(|wish| wish.state == ExtensionState::Given) {
             wish.state = if refused.is_some() { ExtensionState::Refused } else { ExtensionState::Taken };
             wish.refusal = refused;
         }
-        Some(self)
+        self
     }
 
     fn with_extension(mut self, minutes: u32, at: Timestamp, state: ExtensionState) -> Self {

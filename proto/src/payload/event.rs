@@ -115,8 +115,8 @@ impl Happening {
     }
 }
 
-/// When a session ends on the device. No clock of the device has a say in it: where it keeps to the grant, it is the
-/// grant's end, else so much earlier.
+/// When a session ends on the device: the grant's end where it keeps to it, else so much earlier. No clock of the device
+/// moves what is told; one that is ahead lets the session end before that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeptEnd {
     /// The end of the grant that the device speaks of.

@@ -182,7 +182,7 @@ async fn through_an_interface(agent: &Path, wanted: &Sessions) -> anyhow::Result
     let installation = Installation::make()?;
     let load = Load::at(installation.load).await?;
     let mut ours = Ours::open(agent, load.at, Carriers::WebSockets, None).await?;
-    let vpn = ours.vpn().await?.tunnel;
+    let vpn = ours.vpn().await?;
     let mut seen = Vec::new();
     for _ in 0..wanted.rounds() {
         seen.push(vpn.bulk(1, wanted.span()).await?);

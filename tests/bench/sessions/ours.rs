@@ -143,9 +143,9 @@ impl Ours {
 
     /// A session that is a network interface of this computer. In the middle of its way is the technician's process:
     /// the one that turns packets into streams.
-    pub(super) async fn vpn(&mut self) -> anyhow::Result<Open> {
+    pub(super) async fn vpn(&mut self) -> anyhow::Result<Tunnel> {
         let mut process = self.stage.technician.start(["vpn", DEVICE, "--json", "--reason", "Programming"])?;
-        let id = story::allow(&mut self.stage).await.with_context(|| format!("vpn wrote:\n{}", process.log()))?;
+        story::allow(&mut self.stage).await.with_context(|| format!("vpn wrote:\n{}", process.log()))?;
         let open = process.wait_for_line("\"event\":\"open\"", UP_WITHIN).await?;
         let open: serde_json::Value = serde_json::from_str(&open)?;
         let here = open["services"][0]["address"].as_str().context("the far end has an address here")?;
@@ -156,8 +156,7 @@ impl Ours {
             middle: Some(process.id()),
             _held: Box::new(process),
         };
-        let agent = self.stage.agent.id().context("the agent runs")?;
-        Ok(Open { tunnel, id, process: agent })
+        Ok(tunnel)
     }
 
     /// A session to the far end.

@@ -109,6 +109,8 @@ async fn what_a_device_refuses_is_taken_back_with_its_reason_and_may_be_asked_ag
         carry::admit(kits, &ticket, Side::Technician).await?;
 
         let end = Some(KeptEnd { granted, until: first });
+        cast.happens(other.id, says(None, NotLonger::NotOpen)).await?;
+        assert_eq!(shown(&cast, session).await?.2, Some(ExtensionState::Given), "another device answers for itself");
         cast.happens(other.id, says(end, NotLonger::Off)).await?;
         assert_eq!(shown(&cast, session).await?.0, Some(granted), "another device has no word in it");
         cast.happens(prop.id, says(end, NotLonger::Off)).await?;
@@ -122,6 +124,9 @@ async fn what_a_device_refuses_is_taken_back_with_its_reason_and_may_be_asked_ag
             (Some(granted), false, Some(ExtensionState::Given)),
             "switched on again"
         );
+        cast.happens(prop.id, says(None, NotLonger::NotOpen)).await?;
+        assert_eq!(shown(&cast, session).await?, (Some(granted), false, Some(ExtensionState::Refused)));
+        assert_eq!(view(&cast, session).await?.extension.unwrap().refusal, Some(NotLonger::NotOpen));
         cast.happens(prop.id, says(end, NotLonger::Longest)).await?;
         assert_eq!(shown(&cast, session).await?, (Some(first), true, Some(ExtensionState::Refused)));
         let refused = extend::ask(kits, &marc, session, 30).await;
@@ -130,7 +135,7 @@ async fn what_a_device_refuses_is_taken_back_with_its_reason_and_may_be_asked_ag
             let rows = cast.details(organisation, prop.id, "session_extension_refused").await?;
             let mut reasons: Vec<_> = rows.iter().map(|row| row["reason"].as_str().unwrap_or_default()).collect();
             reasons.sort_unstable();
-            assert_eq!(reasons, ["longest", "off"]);
+            assert_eq!(reasons, ["longest", "not_open", "off"]);
         }
     }
     Ok(())

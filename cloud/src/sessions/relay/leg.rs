@@ -104,10 +104,10 @@ async fn stay(relay: &Relay, entered: Entered, (mut sink, mut source): (impl Out
             () = write(relay, &mut sink, &mut outlet, phase.clone(), &vitals) => {
                 Some(timeout(FAREWELL, reading).await.unwrap_or(Parting::Away))
             }
-        parting = silence(&settings, &vitals) => Some(parting),
-        () = ended(place.end.clone()) => Some(Parting::Ends(Cause::Word(EndReason::Expired))),
-        // The sender goes away only after it has said so.
-        () = async { drop(gone.wait_for(Phase::is_last).await) } => None,
+            parting = silence(&settings, &vitals) => Some(parting),
+            () = ended(place.end.clone()) => Some(Parting::Ends(Cause::Word(EndReason::Expired))),
+            // The sender goes away only after it has said so.
+            () = async { drop(gone.wait_for(Phase::is_last).await) } => None,
         }
     };
     match parting {
@@ -170,7 +170,8 @@ async fn read(role: Role, source: &mut impl Inward, mut phase: watch::Receiver<P
         };
         if phase.has_changed().unwrap_or(true) {
             let now = phase.borrow_and_update();
-            was_up |= matches!(*now, Phase::Up(_) | Phase::Apart);
+            // Replaced or over, it was paired before, even where that was not seen in between.
+            was_up |= !matches!(*now, Phase::Alone);
             pairing = if let Phase::Up(pairing) = &*now { Some(pairing.clone()) } else { None };
         }
         match &pairing {

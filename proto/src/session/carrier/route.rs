@@ -13,6 +13,8 @@ pub struct Sight {
     /// The address from which a connection to the relay, or to the proxy before it, would begin now; none without a way
     /// there.
     pub source: Option<IpAddr>,
+    /// Where the last one led: what was seen of the way elsewhere says nothing of this one.
+    pub to: SocketAddr,
     /// Whether the address from which the last one began is still this computer's.
     pub stands: bool,
 }
@@ -42,7 +44,7 @@ impl Route {
         let asked = UdpSocket::bind((any, 0)).ok()?;
         // Connecting is where the system chooses; a socket for datagrams sends nothing by it.
         let source = asked.connect(self.to).and_then(|()| asked.local_addr()).ok().map(|chosen| chosen.ip());
-        Some(Sight { source, stands })
+        Some(Sight { source, to: self.to, stands })
     }
 }
 
@@ -54,8 +56,8 @@ mod tests {
     fn the_own_address_stands_and_one_that_is_gone_does_not() {
         let local = |text: &str| text.parse::<SocketAddr>().unwrap();
         let route = |from| Route { from: local(from), to: local("127.0.0.1:443") };
-        let source = Some(Ipv4Addr::LOCALHOST.into());
-        assert_eq!(route("127.0.0.1:50000").look(), Some(Sight { source, stands: true }));
-        assert_eq!(route("192.0.2.77:50000").look(), Some(Sight { source, stands: false }));
+        let (source, to) = (Some(Ipv4Addr::LOCALHOST.into()), local("127.0.0.1:443"));
+        assert_eq!(route("127.0.0.1:50000").look(), Some(Sight { source, to, stands: true }));
+        assert_eq!(route("192.0.2.77:50000").look(), Some(Sight { source, to, stands: false }));
     }
 }

@@ -165,7 +165,7 @@ impl<S: Messages + 'static> Line<S> {
         }
         match dialled {
             Ok(socket) => {
-                self.lookout.joined(self.redial.sight());
+                self.lookout.joined(self.redial.sight(), now.into_std());
                 self.way = Way::Joined(Leg::new(socket, now));
             }
             Err(NotAgain::Join(JoinError::Ended(reason))) => self.over(CarrierEnd::Revoked(reason)),

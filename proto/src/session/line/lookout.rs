@@ -8,7 +8,7 @@
 //! good for what it carries.
 
 use std::{
-    net::IpAddr,
+    net::{IpAddr, SocketAddr},
     time::{Duration, Instant},
 };
 
@@ -21,6 +21,8 @@ const EVERY: Duration = Duration::from_secs(1);
 pub(super) struct Lookout {
     /// The source when the carrier, or the attempt for one, was begun.
     begun: Option<IpAddr>,
+    /// Where the connection before it led.
+    to: Option<SocketAddr>,
     /// Whether the carrier's own address could be seen when it was joined.
     stood: bool,
     /// What it was at the last look.
@@ -30,17 +32,20 @@ pub(super) struct Lookout {
 
 impl Lookout {
     pub(super) fn new(now: Instant) -> Self {
-        Self { begun: None, stood: false, last: None, next: now + EVERY }
+        Self { begun: None, to: None, stood: false, last: None, next: now + EVERY }
     }
 
     /// An attempt begins.
     pub(super) fn begin(&mut self, sight: Option<Sight>, now: Instant) {
         let source = sight.and_then(|sight| sight.source);
-        *self = Self { begun: source, last: source, ..Self::new(now) };
+        *self = Self { begun: source, to: sight.map(|sight| sight.to), last: source, ..Self::new(now) };
     }
 
-    /// It led to a carrier.
-    pub(super) fn joined(&mut self, sight: Option<Sight>) {
+    /// It led to a carrier, perhaps another way than what was looked at before, as from IPv6 to IPv4.
+    pub(super) fn joined(&mut self, sight: Option<Sight>, now: Instant) {
+        if sight.map(|sight| sight.to) != self.to {
+            self.begin(sight, now);
+        }
         self.stood = sight.is_some_and(|sight| sight.stands);
     }
 
@@ -55,7 +60,7 @@ impl Lookout {
     /// A look at the network under a carrier: whether another carrier is to be sought.
     pub(super) fn has_moved(&mut self, sight: Option<Sight>, now: Instant) -> bool {
         self.next = now + EVERY;
-        let Some(Sight { source, stands }) = sight else { return false };
+        let Some(Sight { source, stands, .. }) = sight else { return false };
         if self.stood && !stands {
             return true;
         }
@@ -84,7 +89,8 @@ mod tests {
 
     /// `?` where there is no telling, nothing where there is no way.
     fn sight(source: &str, stands: bool) -> Option<Sight> {
-        (source != "?").then(|| Sight { source: source.parse().ok(), stands })
+        let to = if source.contains(':') { "[2001:db8:9::1]:443" } else { "192.0.2.1:443" };
+        (source != "?").then(|| Sight { source: source.parse().ok(), to: to.parse().unwrap(), stands })
     }
 
     /// After which look at these the carrier is given up, the first being the one at which it was begun.
@@ -92,7 +98,7 @@ mod tests {
         let mut now = Instant::now();
         let mut lookout = Lookout::new(now);
         lookout.begin(sights[0], now);
-        lookout.joined(sights[0]);
+        lookout.joined(sights[0], now);
         (1..sights.len()).find(|look| {
             assert!(!lookout.is_due(now), "a second lies between looks");
             now = lookout.look_at();
@@ -127,6 +133,18 @@ mod tests {
         let elsewhere = sight("2001:db8:0:2:bbbb::1", true);
         assert_eq!(moved(&[today, tomorrow, tomorrow, tomorrow]), None);
         assert_eq!(moved(&[today, elsewhere, elsewhere]), Some(2));
+    }
+
+    #[test]
+    fn a_carrier_that_leads_elsewhere_is_not_held_against_the_way_before() {
+        let (now, old) = (Instant::now(), Sight { source: None, ..sight("2001:db8:0:1::1", true).unwrap() });
+        let mut lookout = Lookout::new(now);
+        lookout.begin(Some(old), now);
+        let new = sight("10.0.0.2", true);
+        lookout.joined(new, now);
+        assert!(!lookout.has_moved(new, now) && !lookout.has_moved(new, now), "nothing changed since it was joined");
+        let moved = sight("10.9.0.2", true);
+        assert!(!lookout.has_moved(moved, now) && lookout.has_moved(moved, now));
     }
 
     #[test]

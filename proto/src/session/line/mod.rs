@@ -162,7 +162,7 @@ impl<S: Messages + 'static> Line<S> {
         let now = Instant::now();
         let mut lookout = Lookout::new(now.into_std());
         lookout.begin(redial.sight(), now.into_std());
-        lookout.joined(redial.sight());
+        lookout.joined(redial.sight(), now.into_std());
         let mut line = Self {
             role,
             secret,
@@ -202,7 +202,7 @@ impl<S: Messages + 'static> Line<S> {
     }
 
     /// Sends what was written, tells the relay, and through it the other end, why this end leaves, and closes. Best
-    /// effort: within two seconds, and not without a carrier.
+    /// effort: within five seconds at the very worst, and not without a carrier.
     ///
     /// An end that leaves because the other one said so lets it tell the relay first: what the relay hears first is
     /// what the audit says.
