@@ -95,7 +95,7 @@ pub async fn take_in(tx: &mut Tx, kits: &Kits, device: DeviceId, event: &Event) 
             let Some(found) = own(tx, device, *session).await? else { return Ok(()) };
             let details = kept(*end, found.opened_at());
             record(tx, kits, found.ask(), record::device(device), "session_extended_on_device", details).await?;
-            heard(tx, kits, found, *end, None).await
+            heard(tx, kits, found, Some(*end), None).await
         }
         Happening::ExtensionRefused { session, end, reason } => {
             let Some(found) = own(tx, device, *session).await? else { return Ok(()) };

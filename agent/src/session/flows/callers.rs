@@ -5,6 +5,7 @@ use std::{
     collections::{HashSet, VecDeque},
     net::{IpAddr, SocketAddr},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use tokio::time::Instant;
@@ -12,12 +13,22 @@ use tokio_util::sync::CancellationToken;
 
 /// Calls of one address at once: a neighbour that calls without end leaves places for the others.
 pub(super) const OF_ONE: usize = 4;
+/// From one call that makes room to the next. Whoever forges addresses may also knock twice: so slowly it neither uses up
+/// the calls of a session nor has more of them on their way out than a few.
+const APART: Duration = Duration::from_secs(2);
 /// Callers without a place that are remembered.
 const KNOCKS: usize = 4096;
 
 /// Who calls now, at all ports of a session.
 #[derive(Default)]
-pub(super) struct Callers(Mutex<Vec<Arc<Call>>>);
+pub(super) struct Callers(Mutex<Here>);
+
+#[derive(Default)]
+struct Here {
+    calls: Vec<Arc<Call>>,
+    /// When one had to make room last.
+    displaced_at: Option<Instant>,
+}
 
 struct Call {
     caller: IpAddr,
@@ -67,20 +78,23 @@ impl Callers {
 
     fn place(this: &Arc<Self>, call: Call, most: usize, displaces: bool) -> Option<Place> {
         let mut here = this.here();
-        let own_full = here.iter().filter(|other| other.caller == call.caller).count() >= OF_ONE;
-        if own_full || here.len() >= most {
-            let among = here.iter().enumerate().filter(|(_, other)| !own_full || other.caller == call.caller);
+        let own_full = here.calls.iter().filter(|other| other.caller == call.caller).count() >= OF_ONE;
+        if own_full || here.calls.len() >= most {
+            let now = Instant::now();
+            let rests = here.displaced_at.is_some_and(|at| now < at + APART);
+            let among = here.calls.iter().enumerate().filter(|(_, other)| !own_full || other.caller == call.caller);
             let least = among.filter_map(|(at, other)| Some((other.worth()?, at))).min();
-            let (_, at) = least.filter(|_| displaces)?;
-            here.swap_remove(at).displaced.cancel();
+            let (_, at) = least.filter(|_| displaces && !rests)?;
+            here.calls.swap_remove(at).displaced.cancel();
+            here.displaced_at = Some(now);
         }
         let call = Arc::new(call);
-        here.push(call.clone());
+        here.calls.push(call.clone());
         drop(here);
         Some(Place { callers: this.clone(), call })
     }
 
-    fn here(&self) -> MutexGuard<'_, Vec<Arc<Call>>> {
+    fn here(&self) -> MutexGuard<'_, Here> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -108,7 +122,7 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.callers.here().retain(|call| !Arc::ptr_eq(call, &self.call));
+        self.callers.here().calls.retain(|call| !Arc::ptr_eq(call, &self.call));
     }
 }
 
@@ -138,8 +152,6 @@ impl Knocks {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn address(last: u8) -> IpAddr {
@@ -155,17 +167,19 @@ mod tests {
         let panels: Vec<Place> = (20..30).map_while(place).collect();
         assert_eq!(panels.len(), 2, "six in all");
         drop(camera);
-        assert!(place(7).is_some() && callers.here().len() == 2, "who has gone is forgotten");
+        assert!(place(7).is_some() && callers.here().calls.len() == 2, "who has gone is forgotten");
     }
 
     /// Which of them have to make room, one after the other, for callers that have knocked.
-    fn go(places: &[&Place], callers: &Arc<Callers>, last: impl Fn(u8) -> u8) -> Vec<usize> {
+    async fn go(places: &[&Place], callers: &Arc<Callers>, last: impl Fn(u8) -> u8) -> Vec<usize> {
         let mut gone = Vec::new();
-        let most = callers.here().len();
+        let most = callers.here().calls.len();
         let comes = |turn| Callers::datagrams(callers, address(last(turn)), most, true);
         let mut kept = Vec::new();
         for turn in 0..9 {
             let Some(next) = comes(turn) else { break };
+            assert!(comes(turn).is_none(), "one at a time makes room");
+            tokio::time::advance(APART).await;
             next.answered();
             kept.push(next);
             let left = |at: &usize| places[*at].call.displaced.is_cancelled() && !gone.contains(at);
@@ -192,17 +206,17 @@ mod tests {
         assert!(Callers::datagrams(&callers, address(9), 6, false).is_none(), "it has not knocked before");
         tokio::time::advance(Duration::from_secs(1)).await;
         let all = [speaks, once, answers_once, answers, later, &connection];
-        assert_eq!(go(&all, &callers, |turn| 100 + turn), [1, 2, 4, 0]);
+        assert_eq!(go(&all, &callers, |turn| 100 + turn).await, [1, 2, 4, 0]);
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_caller_whose_address_is_forged_makes_room_among_its_own() {
         let callers = Arc::default();
         let other = Callers::datagrams(&callers, address(1), 9, false).unwrap();
         let forged: Vec<Place> = std::iter::from_fn(|| Callers::datagrams(&callers, address(7), 9, false)).collect();
         assert_eq!(forged.len(), OF_ONE);
         let all: Vec<&Place> = std::iter::once(&other).chain(&forged).collect();
-        let gone = go(&all, &callers, |_| 7);
+        let gone = go(&all, &callers, |_| 7).await;
         assert!(gone.len() == OF_ONE && !gone.contains(&0), "{gone:?}");
     }
 

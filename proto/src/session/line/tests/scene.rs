@@ -128,7 +128,8 @@ impl Sockets {
 
     /// From now on connections would begin at this address; the one that is there keeps its own.
     pub(super) fn are_at(&self, source: &str) {
-        *self.1.sight.lock().unwrap() = Some(Sight { source: source.parse().ok(), to: "192.0.2.1:443".parse().unwrap(), stands: true });
+        *self.1.sight.lock().unwrap() =
+            Some(Sight { source: source.parse().ok(), to: "192.0.2.1:443".parse().unwrap(), stands: true });
     }
 
     /// Another connection; the relay's end of it, already welcoming.
