@@ -296,6 +296,7 @@ impl Session<Open> {
 
     /// The device has answered what the customer gave, and `refused` it for this reason or has taken it. Its end is
     /// another matter: a device that knows of no such session has none to tell.
+    #[must_use]
     pub fn answered(mut self, refused: Option<NotLonger>) -> Self {
         if let Some(wish) = self.state.extension.as_mut().filter(|wish| wish.state == ExtensionState::Given) {
             wish.state = if refused.is_some() { ExtensionState::Refused } else { ExtensionState::Taken };
