@@ -123,6 +123,14 @@ fn moves(place: &Place, from: &str, to: &str) -> anyhow::Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn transfers_go_on_when_both_ends_change_their_networks() -> anyhow::Result<()> {
     let Some(mut scene) = Scene::set("sessions whose ends change their networks").await? else { return Ok(()) };
+    // Each way out is a slow wire with a queue before it.
+    for place in [&scene.office, &scene.device] {
+        let slow = "qdisc add dev eth0 root tbf rate 200mbit burst 128kb limit 2000000";
+        if let Err(error) = place.run("tc", &slow.split(' ').collect::<Vec<_>>()) {
+            // A kernel without token buckets moves its computers all the same.
+            ensure!(format!("{error:#}").contains("kind is unknown"), "{error:#}");
+        }
+    }
     let (process, _, ports) = scene.forward().await?;
     let transfers = ports.map(|port| Transfer::start(port, 24 * MIB));
     for transfer in &transfers {
