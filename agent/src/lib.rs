@@ -1,8 +1,10 @@
 //! `gatelodge-agent`: runs on the device, reports who it is, and carries out what its cloud asks within its own rules.
 
+pub mod audit;
 pub mod cli;
 pub mod cloud;
 pub mod config;
+pub mod consent;
 pub mod delivery;
 pub mod doctor;
 pub mod enrol;
@@ -10,6 +12,7 @@ mod hex;
 pub mod identity;
 pub mod local_page;
 pub mod outbox;
+pub mod recordings;
 pub mod run;
 pub mod session;
 pub mod state;

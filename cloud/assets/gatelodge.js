@@ -4,6 +4,9 @@ const body = document.body;
 const tag = document.documentElement.lang;
 const language = tag === "en" ? "en-GB" : tag;
 
+// Regions that live on, as they came, before anything here or a person touches them.
+const known = new Map([...document.querySelectorAll("[data-live][id]")].map((region) => [region.id, region.innerHTML]));
+
 // Codes, MACs and serials get a copy button.
 for (const code of document.querySelectorAll("[data-copyable]")) {
   if (!navigator.clipboard) break;
@@ -39,6 +42,9 @@ if (token && location.hash.length > 1) {
   history.replaceState(null, "", location.pathname + location.search);
 }
 
+// A step between two pages that only a form can make goes on by itself.
+document.querySelector("form[data-goes-on]")?.requestSubmit();
+
 // Refused forms: the summary takes the focus, so that it is read first.
 document.querySelector("[data-errors]")?.focus();
 
@@ -69,6 +75,12 @@ if (form) {
   });
 }
 
+// Hours are first offered in the reader's own time zone.
+for (const choice of document.querySelectorAll("select[data-zone]")) {
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  if ([...choice.options].some((known) => known.value === zone)) choice.value = zone;
+}
+
 // Menus close on Escape and on a press elsewhere.
 for (const menu of document.querySelectorAll("details.menu")) {
   document.addEventListener("keydown", (event) => {
@@ -79,9 +91,7 @@ for (const menu of document.querySelectorAll("details.menu")) {
 
 // Regions that live on are read again while somebody looks, and replaced in place where they differ. A region whose
 // button has the focus is left alone: nothing moves under a finger.
-const live = document.querySelectorAll("[data-live][id]");
-if (live.length > 0) {
-  const known = new Map([...live].map((region) => [region.id, null]));
+if (known.size > 0) {
   const refresh = async () => {
     if (document.visibilityState !== "visible") return;
     const answer = await fetch(location.href, { headers: { Accept: "text/html" }, redirect: "error" });
@@ -90,15 +100,13 @@ if (live.length > 0) {
     for (const [id, before] of known) {
       const [mine, theirs] = [document.getElementById(id), page.getElementById(id)];
       if (!mine || !theirs || theirs.innerHTML === before) continue;
-      if (before !== null && !mine.contains(document.activeElement)) {
+      if (!mine.contains(document.activeElement)) {
         mine.replaceChildren(...theirs.cloneNode(true).childNodes);
         localTimes(mine);
         mine.classList.remove("grown");
         requestAnimationFrame(() => mine.classList.add("grown"));
-      } else if (before !== null) {
-        continue;
+        known.set(id, theirs.innerHTML);
       }
-      known.set(id, theirs.innerHTML);
     }
   };
   const beat = () => refresh().catch(() => {}).finally(() => setTimeout(beat, 3000));

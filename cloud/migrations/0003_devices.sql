@@ -5,6 +5,7 @@ CREATE TABLE product (
     kind TEXT NOT NULL,
     warranty_months INTEGER NOT NULL,
     label_help TEXT NOT NULL,
+    presets {json} NOT NULL DEFAULT '[]',
     created_at {ts} NOT NULL
 );
 
@@ -106,6 +107,10 @@ CREATE TABLE registration (
     customer_data {json} NOT NULL,
     customer_id {uuid} REFERENCES organisation (id),
     consent TEXT NOT NULL,
+    -- the hours of `always`; open until then whatever the rule says; who may enter in an emergency
+    hours {json},
+    open_until {ts},
+    break_glass TEXT,
     state TEXT NOT NULL,
     registered_at {ts} NOT NULL,
     activated_at {ts},
@@ -114,6 +119,7 @@ CREATE TABLE registration (
 CREATE UNIQUE INDEX registration_live_device ON registration (device_id) WHERE state IN ('open', 'active');
 CREATE UNIQUE INDEX registration_live_web_address ON registration (web_address) WHERE state IN ('open', 'active');
 CREATE INDEX registration_installer ON registration (installer_id, state);
+CREATE INDEX registration_opening ON registration (open_until) WHERE open_until IS NOT NULL;
 CREATE INDEX registration_customer ON registration (customer_id, state);
 
 CREATE TABLE command (

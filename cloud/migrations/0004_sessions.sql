@@ -9,7 +9,11 @@ CREATE TABLE remote_session (
     services {json} NOT NULL,
     networks {json} NOT NULL,
     listens {json} NOT NULL,
+    features {json} NOT NULL,
     reason TEXT,
+    ticket_number TEXT,
+    -- opened in an emergency without an answer, as the customer had agreed
+    break_glass BOOLEAN NOT NULL DEFAULT FALSE,
     minutes INTEGER NOT NULL,
     csr TEXT NOT NULL,
     key_thumbprint TEXT NOT NULL,
@@ -36,7 +40,10 @@ CREATE TABLE remote_session (
     extension_minutes INTEGER,
     extension_at {ts},
     extension_state TEXT,
-    extension_refusal TEXT
+    extension_refusal TEXT,
+    -- on what consent it opened, and what the customer's key has signed for it, where one is pinned on the device
+    consent_kind TEXT NOT NULL DEFAULT 'cloud',
+    proof {json}
 );
 CREATE INDEX remote_session_device ON remote_session (device_id, id);
 CREATE INDEX remote_session_customer ON remote_session (customer_id, id);
@@ -70,4 +77,52 @@ CREATE TABLE session_flow (
     bytes_up BIGINT NOT NULL,
     bytes_down BIGINT NOT NULL,
     PRIMARY KEY (session_id, id)
+);
+
+-- The vendor's emergency stop: of one installer, of one device, or of everybody where neither is named. In force until
+-- it is lifted.
+CREATE TABLE emergency_stop (
+    id {uuid} PRIMARY KEY,
+    installer_id {uuid} REFERENCES organisation (id),
+    device_id {uuid} REFERENCES device (id),
+    reason TEXT NOT NULL,
+    stopped_by {uuid} NOT NULL REFERENCES user_account (id),
+    stopped_at {ts} NOT NULL,
+    lifted_by {uuid} REFERENCES user_account (id),
+    lifted_at {ts}
+);
+CREATE INDEX emergency_stop_in_force ON emergency_stop (stopped_at) WHERE lifted_at IS NULL;
+
+-- for what a session's recordings are taken from its device, each once; only hashes are here
+CREATE TABLE recording_credential (
+    hash {bytes} PRIMARY KEY,
+    session_id {uuid} NOT NULL REFERENCES remote_session (id),
+    issued_at {ts} NOT NULL
+);
+
+-- a recording of a terminal, encrypted by the device; its bytes are a file
+CREATE TABLE recording (
+    id {uuid} PRIMARY KEY,
+    session_id {uuid} NOT NULL REFERENCES remote_session (id),
+    device_id {uuid} NOT NULL REFERENCES device (id),
+    installer_id {uuid} NOT NULL REFERENCES organisation (id),
+    customer_id {uuid} NOT NULL REFERENCES organisation (id),
+    begun_at {ts} NOT NULL,
+    bytes BIGINT NOT NULL,
+    sha256 TEXT,
+    cut_short BOOLEAN NOT NULL DEFAULT FALSE,
+    taken_at {ts}
+);
+CREATE INDEX recording_session ON recording (session_id);
+CREATE INDEX recording_taken ON recording (taken_at);
+
+-- The customer's key of a device: what the portal offers, and what the device says is pinned. It lets nobody in.
+CREATE TABLE device_key (
+    device_id {uuid} PRIMARY KEY REFERENCES device (id),
+    offered {json},
+    offered_by {uuid} REFERENCES user_account (id),
+    offered_at {ts},
+    pin TEXT,
+    pinned {json},
+    pinned_at {ts}
 );

@@ -1,12 +1,17 @@
 //! Shapes of the JSON API (`/api/v1`) that the technician's program and the cloud share.
 
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::{
     DeviceId, SessionId, Timestamp,
+    consent::ConsentKind,
     grant::SignedGrant,
     identity::{EmailAddress, IdCode, WebAddress},
-    payload::{Consent, EndReason, Life, Listen, Network, NotLonger, Service, ServiceName},
+    opening::Opening,
+    payload::{
+        Consent, EndReason, Feature, Life, Listen, Network, NotLonger, Preset, Service, ServiceName, TicketNumber,
+    },
 };
 
 /// `POST` without a body: begins a sign-in by browser approval (RFC 8628); answers [`SignInStarted`].
@@ -65,6 +70,36 @@ pub struct Page<T> {
     /// Give it as `?cursor=` for the next page; absent on the last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_cursor: Option<String>,
+}
+
+/// Something that happened, as an organisation may know it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct HistoryEntry {
+    /// Its id, in time order.
+    pub id: Uuid,
+    /// When.
+    pub at: Timestamp,
+    /// `user`, `device`, `cloud` or `operator`.
+    pub actor_kind: String,
+    /// The name at that moment; empty once it was erased.
+    pub actor: String,
+    /// What, as a stable word like `session_ended`.
+    pub what: String,
+    /// On which device.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<DeviceId>,
+    /// In which session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<SessionId>,
+    /// More: of a session its technician, reason, services, bytes and end; of a target its flow.
+    pub details: serde_json::Value,
+    /// Whose chain it is a link of: the device, else the user, else nobody's.
+    pub chain: Uuid,
+    /// Which link of it, from 1.
+    pub place: u64,
+    /// SHA-256 that the next link holds, hex.
+    pub hash: String,
 }
 
 /// A sign-in has begun.
@@ -142,6 +177,9 @@ pub struct DeviceView {
     pub customer: Option<String>,
     /// The consent in force.
     pub consent: Option<Consent>,
+    /// What the rule says beside that: hours, until when the device is open, and who may enter in an emergency.
+    #[serde(default, skip_serializing_if = "Opening::is_empty")]
+    pub opening: Opening,
     /// What a session may reach.
     pub services: Vec<Service>,
     /// Which networks a session may reach as a whole.
@@ -150,6 +188,12 @@ pub struct DeviceView {
     /// Where the installation calls the technician's computer, when a session is asked for with it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub listens: Vec<Listen>,
+    /// What a session may do there beside that, when it is asked for with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub features: Vec<Feature>,
+    /// Its services by what they are for, so that nobody needs to know ports.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub presets: Vec<Preset>,
 }
 
 /// Asks for a session.
@@ -168,9 +212,18 @@ pub struct SessionRequest {
     /// At which of its ports the installation may call the technician's computer.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub listens: Vec<ServiceName>,
+    /// What it is to do beside that.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub features: Vec<Feature>,
     /// Why, when the technician says so; shown to the customer and kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Under which number the installer keeps the work; shown to the customer and kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ticket_number: Option<TicketNumber>,
+    /// Whether it is an emergency: where the customer has agreed to it, nobody is asked, and everybody is told.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub break_glass: bool,
     /// For how long, in minutes; at most the cloud's `sessions.max_minutes`, which its refusal names.
     pub minutes: u32,
     /// PKCS #10 of the session's own key, PEM.
@@ -296,8 +349,17 @@ pub struct SessionView {
     /// Where the installation may call the technician's computer.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub listens: Vec<Listen>,
+    /// What it may do beside that.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub features: Vec<Feature>,
     /// Why, when the technician said so.
     pub reason: Option<String>,
+    /// Under which number the installer keeps the work.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ticket_number: Option<TicketNumber>,
+    /// Whether it was opened in an emergency without an answer of the customer.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub break_glass: bool,
     /// Where it stands.
     pub state: SessionState,
     /// When it was asked for.
@@ -309,6 +371,9 @@ pub struct SessionView {
     /// Whether the device's own settings end it then, whatever was allowed, and let nobody extend it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub longest: bool,
+    /// On what consent it was opened, and lengthened last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consent_kind: Option<ConsentKind>,
     /// The latest wish that it may last longer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub extension: Option<ExtensionView>,

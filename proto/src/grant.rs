@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     DeviceId, OrganisationId, SessionId, Timestamp, UserId,
-    payload::{Consent, Listen, Network, Service},
+    payload::{Consent, Feature, Listen, Network, Service, TicketNumber},
+    recording::RecordingKey,
 };
 
 /// The largest signed grant, in bytes of text.
@@ -37,6 +38,12 @@ pub struct Grant {
     /// Where the installation may call the technician's computer.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub listens: Vec<Listen>,
+    /// What the session may do beside that.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub features: Vec<Feature>,
+    /// Who can read what is recorded of terminals.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub recording: Vec<RecordingKey>,
     /// From when.
     pub from: Timestamp,
     /// Until when.
@@ -50,6 +57,12 @@ pub struct Grant {
     /// Why the technician comes, when they said so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Under which number the installer keeps the work.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ticket_number: Option<TicketNumber>,
+    /// Whether nobody was asked, as the customer has agreed for emergencies.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub break_glass: bool,
 }
 
 /// Who asked for a session.
@@ -106,6 +119,11 @@ impl SignedGrant {
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The part that is signed, to the byte.
+    pub fn payload(&self) -> &str {
+        self.0.split_once('.').map_or(self.0.as_str(), |(payload, _)| payload)
     }
 }
 
@@ -190,12 +208,16 @@ mod tests {
             }],
             networks: Vec::new(),
             listens: Vec::new(),
+            features: vec![Feature::Web],
+            recording: Vec::new(),
             from: now,
             until: now + std::time::Duration::from_secs(3600),
             lifetime_s: 3600,
             idle_s: 900,
             consent: Consent::Ask,
             reason: Some("yearly check".into()),
+            ticket_number: Some("2026-0417".parse().unwrap()),
+            break_glass: false,
         }
     }
 

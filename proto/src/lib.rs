@@ -5,6 +5,8 @@
 
 pub mod api;
 pub mod clock;
+pub mod consent;
+pub mod csv;
 pub mod enrol;
 pub mod grant;
 #[cfg(feature = "https")]
@@ -13,14 +15,18 @@ pub mod identity;
 pub mod ids;
 #[cfg(feature = "link")]
 pub mod link;
+pub mod opening;
 pub mod payload;
 pub mod random;
+pub mod recording;
 #[cfg(feature = "session")]
 pub mod session;
 #[cfg(feature = "settings")]
 pub mod settings;
 pub mod timestamp;
 pub mod topics;
+#[cfg(feature = "web")]
+pub mod web;
 
 pub use clock::Clock;
 pub use ids::{

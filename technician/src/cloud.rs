@@ -130,6 +130,16 @@ impl Cloud {
         self.all(DEVICES_PATH, &[]).await
     }
 
+    /// Those of them that the API's own filters let through.
+    pub async fn devices_with(&self, filters: &[(&str, &str)]) -> Result<Vec<DeviceView>, CloudError> {
+        self.all(DEVICES_PATH, filters).await
+    }
+
+    /// The live sessions that this sign-in's own user has asked for, on every device.
+    pub async fn every_own_session(&self) -> Result<Vec<SessionView>, CloudError> {
+        self.all(SESSIONS_PATH, &[("live", "true"), ("own", "true")]).await
+    }
+
     /// Every session this sign-in may see, newest first.
     pub async fn sessions(&self, live: bool) -> Result<Vec<SessionView>, CloudError> {
         self.all(SESSIONS_PATH, if live { &[("live", "true")] } else { &[] }).await

@@ -4,10 +4,13 @@
 
 pub mod cli;
 pub mod cloud;
+pub mod discover;
+pub mod files;
 pub mod forward;
 pub mod output;
 pub mod pick;
 mod sentences;
+pub mod shell;
 pub mod signed_in;
 pub mod tls;
 pub mod vpn;

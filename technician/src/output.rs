@@ -95,6 +95,13 @@ impl Output {
         }
     }
 
+    /// Something for a person whose terminal shows another computer's at the moment.
+    pub fn aside(self, words: &str) {
+        if self.is_watched() {
+            let _ = write!(std::io::stderr().lock(), "\r\n[gatelodge: {}]\r\n", plain(words));
+        }
+    }
+
     /// What a person at the terminal types in one line; nothing when nobody is there or the line is empty.
     pub async fn ask(self, question: &str) -> Option<String> {
         if !self.is_watched() || !std::io::stdin().is_terminal() {

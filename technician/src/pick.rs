@@ -62,9 +62,12 @@ mod tests {
             web_address: name.parse().ok(),
             customer: None,
             consent: Some(Consent::Ask),
+            opening: gatelodge_proto::opening::Opening::default(),
             services: vec![],
             networks: Vec::new(),
             listens: Vec::new(),
+            features: Vec::new(),
+            presets: Vec::new(),
         }
     }
 

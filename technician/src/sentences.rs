@@ -1,5 +1,13 @@
 //! Every sentence this program says to a person, in one place, so that another language is another file.
 
+mod copies;
+mod finds;
+mod lists;
+
+pub(crate) use copies::*;
+pub(crate) use finds::*;
+pub(crate) use lists::*;
+
 use std::{
     net::{IpAddr, SocketAddr},
     time::Duration,
@@ -7,9 +15,9 @@ use std::{
 
 use gatelodge_proto::{
     SessionId,
-    api::{DeviceView, Presence, SessionState, SessionView},
-    payload::{Consent, EndReason, Host, Life, Listen, Network, NotLonger, Service, ServiceName, Subnet},
-    session::inner_frame::Target,
+    api::{DeviceView, SessionView},
+    payload::{EndReason, Host, Listen, Network, NotLonger, Service, ServiceName, Subnet, Title},
+    session::{inner_frame::Target, line::LineState},
 };
 
 use crate::forward::Wanted;
@@ -45,6 +53,8 @@ pub(crate) const NEXT_STATE_FOLDER: &str = "make room there and see that root ma
 pub(crate) const NAMES_IN_HOSTS: &str = "the names are in /etc/hosts until the session ends";
 pub(crate) const WAITING_FOR_CONSENT: &str = "the customer has not allowed this session yet";
 pub(crate) const NEXT_WAIT: &str = "wait here, or ask them to open the portal > Requests";
+pub(crate) const BROKE_GLASS: &str =
+    "break-glass: you enter without an answer of the customer; they and your organisation are told now";
 pub(crate) const SESSION_REFUSED: &str = "the customer does not allow this session";
 pub(crate) const NEXT_AGREE: &str = "agree with them on the phone, then ask again";
 pub(crate) const NO_MORE_TIME: &str = "the customer gives no more time: the session ends as planned";
@@ -54,6 +64,8 @@ pub(crate) const NEXT_OPEN_SESSION: &str =
 pub(crate) const NEXT_OTHER_SESSION: &str = "leave --session out for your own session with the device";
 pub(crate) const NOT_ANSWERED_YET: &str =
     "the customer gives more time; the device has not answered yet, and the session lasts longer once it has";
+pub(crate) const NEXT_EACH_ALONE: &str =
+    "leave the local port out, or name each service with a port of its own, like 8080:panel-web";
 pub(crate) const WHY: &str = "Why do you need the session? The customer reads it (Enter for no reason): ";
 pub(crate) const AWAY: &str = "connection lost, trying again; what is open goes on when it is back";
 pub(crate) const ENDING: &str = "ending the session";
@@ -85,6 +97,10 @@ pub(crate) fn several_devices(wanted: &str) -> String {
 
 pub(crate) fn no_service(device: &str, wanted: &ServiceName) -> String {
     format!("{device} has no service `{wanted}`")
+}
+
+pub(crate) fn several_at(preset: &Title, local: SocketAddr) -> String {
+    format!("{preset} is several services, which cannot all be at {local}")
 }
 
 pub(crate) fn in_no_network(device: &str, wanted: &Wanted) -> String {
@@ -148,6 +164,42 @@ pub(crate) fn target(target: &Target) -> String {
         },
         Target::Echo { address } => format!("ping {address}"),
         Target::Call { listen, caller } => format!("call of {caller} to {listen}"),
+        Target::File { path: Some(path), .. } => path.to_string(),
+        Target::File { path: None, .. } => "folders".to_owned(),
+        Target::Discover => "look around".to_owned(),
+        Target::Terminal { .. } => "terminal".to_owned(),
+    }
+}
+
+pub(crate) fn no_terminal(device: &str) -> String {
+    format!("{device} lets no session have a terminal")
+}
+
+pub(crate) const NEXT_OFFER_TERMINAL: &str =
+    "whoever looks after the device sets terminal.enabled and terminal.user in its settings";
+pub(crate) const SHELL_JSON: &str = "a terminal's own output is no JSON";
+pub(crate) const NEXT_SHELL_JSON: &str = "leave --json out";
+pub(crate) const LONG_COMMAND: &str = "the command is longer than 4096 characters, or has a NUL";
+pub(crate) const NEXT_LONG_COMMAND: &str = "put it into a script on the device";
+pub(crate) const NEXT_AFTER_SHELL: &str = "do what it says, then open another terminal";
+
+/// What a technician reads before there is a terminal.
+pub(crate) fn recorded(device: &DeviceView, way_out: &str) -> String {
+    let customer = device.customer.as_deref().unwrap_or("the customer");
+    format!("This terminal is recorded; {customer} and your organisation can replay it. Leave it by {way_out}")
+}
+
+pub(crate) fn ends_in(seconds: u32) -> String {
+    match seconds.div_ceil(60) {
+        1 => "the session ends within a minute".to_owned(),
+        minutes => format!("the session ends in {minutes} minutes"),
+    }
+}
+
+pub(crate) const fn line(state: LineState) -> &'static str {
+    match state {
+        LineState::Away { .. } => AWAY,
+        LineState::Up { .. } => "the connection is back",
     }
 }
 
@@ -236,7 +288,7 @@ pub(crate) fn goes_on_until(seconds: u64, longest: bool) -> String {
 pub(crate) const fn after_not_longer(why: NotLonger) -> &'static str {
     match why {
         NotLonger::Longest => "finish what is open; when this session has ended, ask for another",
-        NotLonger::Off | NotLonger::Consent | NotLonger::Grant => {
+        NotLonger::Off | NotLonger::Consent | NotLonger::Grant | NotLonger::Proof => {
             "talk to the customer, or have somebody look at the device, then ask again"
         }
         NotLonger::Owner | NotLonger::NotOpen => NEXT_LIST_DEVICES,
@@ -252,6 +304,9 @@ pub(crate) const fn not_longer(why: NotLonger) -> &'static str {
         NotLonger::Consent => "the device gives no more time: as it knows the customer's rule, nobody may enter",
         NotLonger::Owner => "the device gives no more time: it has changed hands meanwhile",
         NotLonger::NotOpen => "the device gives no more time: the session is not open there any more",
+        NotLonger::Proof => {
+            "the device gives no more time: the customer's key is pinned on it, and has not signed a later end"
+        }
         NotLonger::Grant => {
             "the device gives no more time: it does not accept what the cloud has signed; its log says more"
         }
@@ -278,6 +333,9 @@ pub(crate) const fn ended(reason: EndReason) -> &'static str {
         EndReason::DeviceBusy => "the device refuses the session: it carries as many as it can",
         EndReason::DeviceClock => "the device refuses the session: by its own clock it was asked too late",
         EndReason::DeviceFault => "the device tried to open the session and could not",
+        EndReason::DeviceProof => {
+            "the device refuses the session: the customer's key is pinned on it, and has not signed this session"
+        }
     }
 }
 
@@ -296,58 +354,7 @@ pub(crate) const fn after_end(reason: EndReason) -> &'static str {
         EndReason::DeviceBusy => "end a session of this device, then ask again; gatelodge sessions shows them",
         EndReason::DeviceClock => "have somebody at the device set its clock, then ask again",
         EndReason::DeviceFault => "ask again; if it stays so, the device's log says why",
-    }
-}
-
-pub(crate) const fn life(life: Life) -> &'static str {
-    match life {
-        Life::Manufactured => "manufactured",
-        Life::Enrolled => "enrolled",
-        Life::Registered => "registered",
-        Life::Active => "active",
-        Life::Released => "released",
-        Life::Retired => "retired",
-    }
-}
-
-pub(crate) const fn consent(consent: Option<Consent>) -> &'static str {
-    match consent {
-        Some(Consent::Ask) => "asked each time",
-        Some(Consent::Always) => "always",
-        Some(Consent::Never) => "never",
-        None => "",
-    }
-}
-
-pub(crate) fn presence(presence: Presence) -> String {
-    match presence {
-        Presence { online: true, .. } => "online".to_owned(),
-        Presence { since: Some(since), .. } => format!("offline since {since}"),
-        Presence { since: None, .. } => "never seen".to_owned(),
-    }
-}
-
-pub(crate) const fn state(state: SessionState) -> &'static str {
-    match state {
-        SessionState::Waiting => "waiting",
-        SessionState::Open => "open",
-        SessionState::Refused => "refused",
-        SessionState::Ended => "ended",
-    }
-}
-
-/// Who holds the session to a rate, in one line.
-pub(crate) fn limited(rate: u64, by: &str) -> String {
-    format!("limited to {} by the {by}", self::rate(rate))
-}
-
-/// `1.2 MB/s` and the like.
-pub(crate) fn rate(bytes_per_second: u64) -> String {
-    let tenths = |unit: u64| format!("{}.{}", bytes_per_second / unit, bytes_per_second % unit * 10 / unit);
-    match bytes_per_second {
-        0..=999 => format!("{bytes_per_second} B/s"),
-        1_000..=999_999 => format!("{} kB/s", tenths(1_000)),
-        _ => format!("{} MB/s", tenths(1_000_000)),
+        EndReason::DeviceProof => "ask again; the customer answers with the passkey, or presses Allow on the device",
     }
 }
 

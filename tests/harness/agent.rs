@@ -28,8 +28,12 @@ pub struct AgentSetup {
     pub services: Vec<(String, SocketAddr)>,
     /// The same over UDP.
     pub udp_services: Vec<(String, SocketAddr)>,
+    /// What is said of a service besides: its name, the key and the TOML value.
+    pub profiles: Vec<(&'static str, &'static str, String)>,
     /// What a session may reach as a whole: name and subnet.
     pub networks: Vec<(String, String)>,
+    /// Folders for files: name, place and whether files may be put there.
+    pub folders: Vec<(&'static str, PathBuf, bool)>,
     /// Where the installation calls the technician: name, protocol, port and who may.
     pub listens: Vec<(String, &'static str, u16, String)>,
     /// More settings, as dotted key and TOML value.
@@ -116,9 +120,16 @@ impl TestAgent {
                 ("port", address.port().to_string()),
             ];
             text = text + "\n[[services]]\n" + &lines(fields);
+            let said = setup.profiles.iter().filter(|(service, ..)| *service == name);
+            text += &lines(said.map(|(_, key, value)| (*key, value.clone())));
         }
         for (name, subnet) in setup.networks {
             text = text + "\n[[networks]]\n" + &lines([("name", quoted(&name)), ("subnet", quoted(&subnet))]);
+        }
+        for (name, path, write) in setup.folders {
+            let fields =
+                [("name", quoted(name)), ("path", quoted(&path.display().to_string())), ("write", write.to_string())];
+            text = text + "\n[[folders]]\n" + &lines(fields);
         }
         for (name, protocol, port, from) in setup.listens {
             let fields = [

@@ -178,6 +178,10 @@ impl TestCloud {
             ("http.loopback".to_owned(), quoted(&format!("127.0.0.1:{}", ports.loopback))),
             ("mqtt.listen".to_owned(), quoted(&format!("127.0.0.1:{}", ports.mqtt))),
         ];
+        // Stories sign in with a password; those about a second factor say so.
+        if !setup.more.iter().any(|(key, _)| key == "sessions.second_factor") {
+            settings.push(("sessions.second_factor".to_owned(), quoted("when_set_up")));
+        }
         let database_url = setup.database_url.or_else(|| setup.database.as_ref().map(|own| own.url().to_owned()));
         settings.extend(database_url.map(|url| ("database.url".to_owned(), quoted(&url))));
         settings.extend(setup.host.map(|host| ("mqtt.public".to_owned(), quoted(&format!("{host}:{}", ports.mqtt)))));

@@ -62,6 +62,7 @@ impl TestKits {
             ("GATELODGE__DATABASE__URL", database.url().to_owned()),
             ("GATELODGE__HTTP__LISTEN", "127.0.0.1:0".to_owned()),
             ("GATELODGE__MQTT__LISTEN", "127.0.0.1:0".to_owned()),
+            ("GATELODGE__SESSIONS__SECOND_FACTOR", "when_set_up".to_owned()),
         ];
         let config = Config::load(None, settings.map(|(name, value)| (name.to_owned(), value)))?;
         let random = Random::seeded(1);

@@ -3,6 +3,7 @@
 //! machine is noted by [`skip`], never passed over in silence.
 
 pub mod agent;
+pub mod awkward;
 pub mod browser;
 pub mod chaos;
 pub mod cloud;
@@ -18,6 +19,7 @@ pub mod mosquitto;
 pub mod mqtt;
 pub mod namespace;
 pub mod panel;
+pub mod passkey;
 pub mod place;
 pub mod portal;
 pub mod ports;

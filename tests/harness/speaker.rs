@@ -150,6 +150,8 @@ impl Speaker {
             services: Vec::new(),
             networks: Vec::new(),
             listens: Vec::new(),
+            features: Vec::new(),
+            profiles: Vec::new(),
         };
         self.placed(Up::Report, report)
     }

@@ -3,7 +3,9 @@
 mod links;
 mod mails;
 mod pages;
+mod passkeys;
 mod people;
 mod programs;
 mod replaced_password;
+mod second_factor;
 mod sign_up;

@@ -9,8 +9,9 @@ use gatelodge_cloud::{
     db::Db,
     kits::Kits,
     run,
+    sessions::request,
 };
-use gatelodge_proto::{DeviceId, UserId};
+use gatelodge_proto::{DeviceId, UserId, payload::Consent};
 use gatelodge_tests::{database::Kind, kits::TestKits, programs::program};
 use serde_json::json;
 use uuid::Uuid;
@@ -159,6 +160,32 @@ async fn an_operator_is_told_the_first_broken_link() -> anyhow::Result<()> {
         let begins = format!("audit_row {changed} of 2027-01-15T08:00:00Z: this row was changed after it was written");
         assert!(text.starts_with(&begins) && text.contains(&format!("that of {chain}")), "{text}");
         assert!(text.contains("\nNext: find out who could write to the database"), "{text}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_whole_history_leaves_as_csv_json_and_pages_and_holds_its_readers_rows_alone() -> anyhow::Result<()> {
+    for cast in crate::cast::on_each().await? {
+        let marc = cast.installer("marc@example.com").await?;
+        let (prop, _) = cast.active(&marc, "villa-rosa", "rosa@example.com", Consent::Ask).await?;
+        let other = cast.installer("luc@example.com").await?;
+        let (foreign, _) = cast.active(&other, "villa-verde", "verdi@example.com", Consent::Ask).await?;
+        for (by, prop) in [(&marc, prop), (&other, foreign), (&marc, prop)] {
+            request::request(cast.kits(), by, crate::sessions::wish(prop)).await?;
+        }
+        let organisation = marc.member().organisation_id;
+        let mut tx = cast.kits().db.read().await?;
+        let forward = audit::read_on(&mut tx, organisation, None, None, 1000).await?;
+        let mut backward = audit::read(&mut tx, organisation, None, None, 1000).await?;
+        backward.reverse();
+        let ids = |rows: &[audit::Row]| rows.iter().map(|row| row.id).collect::<Vec<_>>();
+        assert_eq!(ids(&forward), ids(&backward), "one history, read from either end");
+        assert!(forward.len() > 3 && forward.iter().all(|row| row.device_id != Some(foreign.id.uuid())));
+        let rest = audit::read_on(&mut tx, organisation, None, Some(forward[1].id), 1).await?;
+        assert_eq!(ids(&rest), [forward[2].id], "page by page, nothing twice and nothing left out");
+        let of_device = audit::read_on(&mut tx, organisation, Some(prop.id), None, 1000).await?;
+        assert!(!of_device.is_empty() && of_device.iter().all(|row| row.device_id == Some(prop.id.uuid())));
     }
     Ok(())
 }

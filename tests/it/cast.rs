@@ -10,11 +10,13 @@ use std::{
 };
 
 use axum::extract::FromRequestParts as _;
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use gatelodge_cloud::{
     accounts::{
         SignedIn, api_token,
         model::{Network, OrganisationKind, Role},
-        rights::{CustomerMember, InstallerMember, VendorAdministrator},
+        recording_key::{self, FEWEST_ROUNDS, WrappedKey},
+        rights::{CustomerMember, InstallerMember, OrganisationAdministrator, VendorAdministrator},
         service as accounts,
         tokens::{self, Purpose, Secret},
     },
@@ -166,13 +168,27 @@ impl Cast {
         let kits = self.kits();
         let mut tx = kits.db.write().await?;
         let member = accounts::membership(&mut tx, user, organisation).await?.expect("a member");
-        let (token, _) = api_token::issue(&mut tx, kits, kits.now(), &member, "a test").await?;
+        let (token, _) = api_token::issue(&mut tx, kits, kits.now(), &member, "a test", Some(kits.now())).await?;
         tx.commit().await?;
         Ok(token.expose())
     }
 
     pub(crate) async fn installer(&self, email: &str) -> anyhow::Result<InstallerMember> {
         Ok(self.somebody(OrganisationKind::Installer, Role::Technician, email).await?.try_into()?)
+    }
+
+    /// Gives an organisation a key for recordings, by an administrator of its own.
+    pub(crate) async fn keyed(&self, organisation: OrganisationId, email: &str) -> anyhow::Result<()> {
+        let administrator = self.member(organisation, Role::Administrator, email).await?;
+        let text = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+        let key = WrappedKey {
+            public_key: text(&[&[4], &self.kits().random.bytes::<64>()[..]].concat()).parse()?,
+            salt: text(&[1; 16]),
+            rounds: FEWEST_ROUNDS,
+            nonce: text(&[2; 12]),
+            wrapped: text(&[3; 154]),
+        };
+        Ok(recording_key::set(self.kits(), &OrganisationAdministrator::try_from(administrator)?, key).await?)
     }
 
     /// The user of an e-mail address, signed in for their first organisation.
@@ -319,6 +335,8 @@ impl Cast {
                 port: 9000,
                 from: "192.168.1.0/24".parse()?,
             }],
+            features: vec![payload::Feature::Terminal, payload::Feature::Web],
+            profiles: Vec::new(),
         };
         self.says(prop.id, Up::Report, report).await
     }

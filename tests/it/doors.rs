@@ -6,13 +6,14 @@ mod words;
 use std::{net::SocketAddr, sync::OnceLock};
 
 use axum::{
-    Router,
+    Extension, Router,
     body::{Body, to_bytes},
     extract::ConnectInfo,
 };
 use gatelodge_cloud::{
     accounts::{SignedIn, rights::InstallerMember},
     activation,
+    gateway::Gateway,
     web::{self, Hardening},
     wiring,
 };
@@ -30,7 +31,10 @@ pub(crate) struct Answer {
 }
 
 fn router(cast: &Cast) -> anyhow::Result<Router> {
-    let features = wiring::routes().with_state(cast.kits().clone());
+    let kits = cast.kits().clone();
+    // Nobody gets so far as to see its certificate.
+    let gateway = Gateway::new(kits.clone(), SocketAddr::from(([127, 0, 0, 1], 1)), Vec::new().into())?;
+    let features = wiring::routes().with_state(kits).layer(Extension(gateway));
     Ok(web::portal(features, &Hardening { https: true, public_origin: None })?)
 }
 

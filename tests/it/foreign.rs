@@ -10,6 +10,7 @@ use gatelodge_cloud::{
         model::{OrganisationKind, Role},
         portal_session, service as accounts,
     },
+    change,
     mail::Message,
     run,
 };
@@ -33,6 +34,9 @@ enum Of {
     Token,
     Key,
     Mail,
+    Passkey,
+    Stop,
+    Recording,
 }
 
 /// Whose business a route is.
@@ -56,7 +60,7 @@ const fn row(path: &'static str, of: Of, whose: For, body: &'static str) -> Row 
     Row { path, of, whose, body }
 }
 
-const MATRIX: [Row; 43] = [
+const MATRIX: [Row; 67] = [
     row("/api/v1/devices/{id}", Of::Device, For::Vendor, ""),
     row("/api/v1/devices/{id}/retire", Of::Device, For::Vendor, ""),
     row("/api/v1/devices/{id}/revoke", Of::Device, For::Vendor, ""),
@@ -64,6 +68,10 @@ const MATRIX: [Row; 43] = [
     row("/api/v1/devices/{id}/correct-email", Of::Device, For::Its, r#"{"email":"new@example.com"}"#),
     row("/api/v1/devices/{id}/cancel-registration", Of::Device, For::Its, ""),
     row("/api/v1/devices/{id}/consent", Of::Device, For::Its, r#"{"consent":"always"}"#),
+    row("/api/v1/devices/{id}/break-glass", Of::Device, For::Its, r#"{"who":"supervisor"}"#),
+    row("/devices/{device}/break-glass", Of::Device, For::Its, "who=supervisor"),
+    row("/api/v1/devices/{id}/open", Of::Device, For::Its, r#"{"hours":2}"#),
+    row("/devices/{device}/open", Of::Device, For::Its, "hours=2"),
     row("/api/v1/devices/{id}/web-address", Of::Device, For::Its, r#"{"web_address":"mine-now"}"#),
     row("/api/v1/devices/{id}/release", Of::Device, For::Its, r#"{"typed":"villa-rosa"}"#),
     row("/api/v1/sessions/{id}", Of::Session, For::Its, ""),
@@ -77,6 +85,7 @@ const MATRIX: [Row; 43] = [
     row("/api/v1/me/tokens/{id}", Of::Token, For::Its, ""),
     row("/api/v1/quarantine/{id}/approve", Of::Key, For::Vendor, ""),
     row("/api/v1/quarantine/{id}/dismiss", Of::Key, For::Vendor, ""),
+    row("/record/v1/{recording}", Of::Recording, For::Its, r#"{"bytes":1,"sha256":"00"}"#),
     row("/devices/{device}", Of::Device, For::Its, ""),
     row("/devices/{device}/sent", Of::Device, For::Its, ""),
     row("/devices/{device}/resend-link", Of::Device, For::Its, ""),
@@ -85,13 +94,32 @@ const MATRIX: [Row; 43] = [
     row("/devices/{device}/consent", Of::Device, For::Its, "consent=always"),
     row("/devices/{device}/web-address", Of::Device, For::Its, "web_address=mine-now"),
     row("/devices/{device}/release", Of::Device, For::Its, "typed=villa-rosa"),
+    row("/devices/{device}/web-page", Of::Device, For::Its, "service=panel-web&reason=check&minutes=30"),
+    row("/devices/{device}/own-page", Of::Device, For::Its, ""),
+    row("/at/{address}", Of::Device, For::Its, ""),
+    row("/web-pages/{session}", Of::Session, For::Its, ""),
+    row("/web-pages/{session}/enter", Of::Session, For::Its, ""),
     row("/devices/{device}/activated", Of::Device, For::Its, ""),
+    row("/sessions/{session}", Of::Session, For::Its, ""),
+    row("/sessions/{session}/allow-and-open", Of::Session, For::Its, "hours=2"),
+    row("/api/v1/emergency-stops/{id}/lift", Of::Stop, For::Vendor, ""),
+    row("/vendor/emergency-stops/{stop}/lift", Of::Stop, For::Vendor, ""),
     row("/sessions/{session}/allow", Of::Session, For::Its, ""),
+    row("/sessions/{session}/allow/begin", Of::Session, For::Its, ""),
+    row("/sessions/{session}/extend/begin", Of::Session, For::Its, "minutes=30"),
+    row("/devices/{device}/key", Of::Device, For::Its, ""),
+    row("/devices/{device}/key/begin", Of::Device, For::Its, ""),
+    row("/devices/{device}/key/release", Of::Device, For::Its, ""),
+    row("/devices/{device}/key/release/begin", Of::Device, For::Its, ""),
     row("/sessions/{session}/refuse", Of::Session, For::Its, ""),
     row("/sessions/{session}/extend", Of::Session, For::Its, "minutes=30"),
     row("/sessions/{session}/refuse-extension", Of::Session, For::Its, ""),
     row("/sessions/{session}/stop", Of::Session, For::Its, ""),
+    row("/sessions/recordings/{recording}", Of::Recording, For::Its, ""),
+    row("/sessions/recordings/{recording}/open", Of::Recording, For::Its, ""),
     row("/my-data/sign-ins/{browser}/end", Of::Browser, For::Its, ""),
+    row("/my-data/second-factor/passkeys/{passkey}/rename", Of::Passkey, For::Its, "name=mine"),
+    row("/my-data/second-factor/passkeys/{passkey}/remove", Of::Passkey, For::Its, ""),
     row("/my-data/programs/{program}/revoke", Of::Token, For::Its, ""),
     row("/vendor/inventory/{device}", Of::Device, For::Vendor, ""),
     row("/vendor/inventory/{device}/retire", Of::Device, For::Vendor, "typed=retire"),
@@ -169,7 +197,33 @@ async fn things(cast: &Cast) -> anyhow::Result<BTreeMap<Of, Vec<Uuid>>> {
     let mut tx = kits.db.write().await?;
     let member = accounts::membership(&mut tx, owner.user_id, owner.organisation_id).await?.context("a member")?;
     let browser = portal_session::Browser { user_agent: "Firefox".into(), network: cast::network() };
-    portal_session::begin(&mut tx, kits, kits.now(), &member, &browser).await?;
+    portal_session::begin(&mut tx, kits, kits.now(), &member, &browser, false).await?;
+    change!(&mut tx, c => sqlx::query(
+        "INSERT INTO passkey (id, user_id, credential_id, name, credential, created_at) VALUES ($1, $2, $3, 'Key', $4, 0)",
+    )
+    .bind(message_id)
+    .bind(owner.user_id.uuid())
+    .bind(vec![7u8; 16])
+    .bind(sqlx::types::Json(serde_json::json!({})))
+    .execute(c))?;
+    // Of a device without a session: it ends nothing here.
+    change!(&mut tx, c => sqlx::query(
+        "INSERT INTO emergency_stop (id, device_id, reason, stopped_by, stopped_at) VALUES ($1, $2, 'x', $3, 0)",
+    )
+    .bind(message_id)
+    .bind(open.id.uuid())
+    .bind(owner.user_id.uuid())
+    .execute(c))?;
+    change!(&mut tx, c => sqlx::query(
+        "INSERT INTO recording (id, session_id, device_id, installer_id, customer_id, begun_at, bytes, sha256, taken_at) \
+         VALUES ($1, $2, $3, $4, $5, 0, 1, '00', 1)",
+    )
+    .bind(message_id)
+    .bind(session.uuid())
+    .bind(active.id.uuid())
+    .bind(marc.member().organisation_id.uuid())
+    .bind(owner.organisation_id.uuid())
+    .execute(c))?;
     tx.commit().await?;
 
     let mut tx = kits.db.read().await?;
@@ -180,6 +234,9 @@ async fn things(cast: &Cast) -> anyhow::Result<BTreeMap<Of, Vec<Uuid>>> {
         (Of::Token, "SELECT id FROM api_token"),
         (Of::Key, "SELECT id FROM enrolment WHERE state = 'conflict'"),
         (Of::Mail, "SELECT id FROM mailbox_message"),
+        (Of::Passkey, "SELECT id FROM passkey"),
+        (Of::Stop, "SELECT id FROM emergency_stop"),
+        (Of::Recording, "SELECT id FROM recording"),
     ] {
         let id = run!(&mut tx, c => sqlx::query_scalar::<_, Uuid>(statement).fetch_optional(c))?;
         things.insert(of, vec![id.with_context(|| format!("there is no {of:?}"))?]);
@@ -187,7 +244,10 @@ async fn things(cast: &Cast) -> anyhow::Result<BTreeMap<Of, Vec<Uuid>>> {
     Ok(things)
 }
 
-const STANDING: [&str; 7] = [
+const STANDING: [&str; 10] = [
+    "SELECT count(*) FROM emergency_stop WHERE lifted_at IS NULL",
+    "SELECT count(*) FROM recording WHERE bytes = 1",
+    "SELECT count(*) FROM passkey WHERE name = 'Key'",
     "SELECT count(*) FROM registration WHERE state IN ('open', 'active') AND web_address LIKE 'villa-%'",
     "SELECT count(*) FROM remote_session WHERE state = 'waiting'",
     "SELECT count(*) FROM portal_session",
@@ -259,7 +319,8 @@ async fn what_is_somebody_elses_is_answered_like_what_is_not_there() -> anyhow::
 async fn tried(knock: &Knock<'_>, method: &str, row: &Row, id: Uuid) -> anyhow::Result<(StatusCode, String, String)> {
     let (start, rest) = row.path.split_once('{').context("it names something")?;
     let (_, end) = rest.split_once('}').context("the name ends")?;
-    let kind = match (method, row.body.is_empty(), row.path.starts_with("/api/")) {
+    let by_programs = row.path.starts_with("/api/") || row.path.starts_with("/record/");
+    let kind = match (method, row.body.is_empty(), by_programs) {
         ("GET", ..) | (_, true, true) => "",
         (_, _, true) => "application/json",
         (_, _, false) => "application/x-www-form-urlencoded",

@@ -3,6 +3,9 @@
 
 // The targets are crates of their own outside the workspace, because libFuzzer needs nightly Rust.
 #[expect(unreachable_pub, reason = "the fuzz programs call them")]
+#[path = "../../agent/fuzz/src/lib.rs"]
+mod agent;
+#[expect(unreachable_pub, reason = "the fuzz programs call them")]
 #[path = "../../cloud/fuzz/src/lib.rs"]
 mod cloud;
 #[expect(unreachable_pub, reason = "the fuzz programs call them")]
@@ -26,9 +29,13 @@ const MUTANTS: u64 = 400;
 /// A corpus is a sample, not an archive.
 const LARGEST: usize = 8 * 1024;
 
-fn crates() -> [(PathBuf, Vec<(&'static str, Target)>); 2] {
+fn crates() -> [(PathBuf, Vec<(&'static str, Target)>); 3] {
     let folder = |name: &str| repository().join(name).join("fuzz");
-    [(folder("proto"), proto::TARGETS.to_vec()), (folder("cloud"), cloud::TARGETS.to_vec())]
+    [
+        (folder("agent"), agent::TARGETS.to_vec()),
+        (folder("proto"), proto::TARGETS.to_vec()),
+        (folder("cloud"), cloud::TARGETS.to_vec()),
+    ]
 }
 
 fn corpus(folder: &Path, target: &str) -> Vec<(String, Vec<u8>)> {

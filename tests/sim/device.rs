@@ -12,7 +12,7 @@ use gatelodge_agent::{
     clock::Clock,
     cloud::{SwappableCertificate, endpoint_tls},
     delivery::{Access, Delivery},
-    identity::Identity,
+    identity::{Identity, Reach},
     outbox::Outbox,
     state::{Boot, Holding, StateDir},
 };
@@ -188,7 +188,7 @@ impl Live<'_> {
         }
         let Device { identity, epoch, clock, random, .. } = &self.device;
         let (interfaces, services) = surroundings(identity, random);
-        let report = identity.report(interfaces, services, (Vec::new(), Vec::new()), *epoch, clock.now());
+        let report = identity.report(interfaces, Reach { services, ..Reach::default() }, *epoch, clock.now());
         self.add(Up::Report, report)
     }
 
@@ -278,7 +278,14 @@ impl Live<'_> {
                 self.device.epoch = self.device.epoch.max(state.epoch);
                 Outcome::Done
             }
-            Order::StopSession { .. } | Order::ExtendSession { .. } | Order::RenewOnSiteCode => Outcome::Done,
+            Order::StopSession { .. }
+            | Order::ExtendSession { .. }
+            | Order::RenewOnSiteCode
+            | Order::OfferKey { .. }
+            | Order::ConsentWanted { .. }
+            | Order::ConsentGone { .. }
+            | Order::StandingRule { .. }
+            | Order::ReleaseKey { .. } => Outcome::Done,
             Order::OpenSession(_) => {
                 Outcome::Refused { reason: "a simulated device takes no sessions".into(), end: Some(EndReason::Device) }
             }

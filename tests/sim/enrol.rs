@@ -157,5 +157,23 @@ fn settings(plan: &Enrol, ca_file: Option<&Path>) -> Config {
         services: Vec::new(),
         networks: Vec::new(),
         listens: Vec::new(),
+        folders: Vec::new(),
+        terminal: off(),
+        discovery: config::Discovery { enabled: false, ports: Vec::new() },
+        web: config::Web { enabled: false },
+    }
+}
+
+/// Simulated devices have no terminal.
+fn off() -> config::Terminal {
+    let one = NonZeroU32::MIN;
+    config::Terminal {
+        enabled: false,
+        user: None,
+        shell: None,
+        command: Vec::new(),
+        record_input: false,
+        max_recording: one,
+        max_waiting: one,
     }
 }

@@ -2,7 +2,10 @@
 
 mod check;
 mod config;
+mod consent;
 mod enrol;
+mod history;
+mod page;
 mod reset;
 mod run;
 mod status;
@@ -46,6 +49,22 @@ enum Verb {
         #[arg(long)]
         json: bool,
     },
+    /// Show who was let in to this device, what they opened and when they left; kept here, out of the cloud's reach
+    #[command(after_help = "Example:\n  gatelodge-agent history --csv > visits.csv")]
+    History {
+        /// One JSON value a line, with the hashes that hold each entry to the one before
+        #[arg(long, conflicts_with = "csv")]
+        json: bool,
+        /// For spreadsheets
+        #[arg(long)]
+        csv: bool,
+    },
+    /// Show whose word lets somebody in; answer requests, pin or remove the customer's key
+    #[command(after_help = "Example:\n  gatelodge-agent consent allow")]
+    Consent {
+        #[command(subcommand)]
+        wish: Option<consent::Wish>,
+    },
     /// Check every step from the settings to the cloud, and say what to do
     Doctor,
     /// Forget owner and certificate, make a new key; the device must be enrolled and registered anew
@@ -68,6 +87,9 @@ enum Verb {
         #[arg(long)]
         socket: PathBuf,
     },
+    /// Give up every right and run a program in a terminal; a session starts this by itself
+    #[command(hide = true)]
+    InTerminal(crate::session::InTerminal),
 }
 
 /// Does what the command line says.
@@ -88,14 +110,31 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
         Verb::Run => run::run(settings(file.as_deref())?),
         Verb::Enrol => enrol::enrol(&settings(file.as_deref())?),
         Verb::Status { json } => status::status(&settings(file.as_deref())?, json),
+        Verb::History { json, csv } => {
+            let shape = match (json, csv) {
+                (true, _) => history::Shape::Json,
+                (false, true) => history::Shape::Csv,
+                (false, false) => history::Shape::Text,
+            };
+            history::history(&settings(file.as_deref())?, shape)
+        }
+        Verb::Consent { wish } => consent::consent(&settings(file.as_deref())?, wish),
         Verb::Doctor => check::doctor(file.as_deref()),
         Verb::Reset { yes } => reset::reset(&settings(file.as_deref())?, yes),
         Verb::Config { print_default } => config::config(file.as_deref(), print_default),
+        Verb::InTerminal(arguments) => in_terminal(arguments),
         Verb::Session { socket } => {
             log_to_stderr();
             crate::session::process::main(&socket)
                 .map_err(|error| Failure::new(error.to_string(), "look at the agent's log"))
         }
+    }
+}
+
+fn in_terminal(arguments: crate::session::InTerminal) -> Result<ExitCode, Failure> {
+    match arguments.run() {
+        Ok(never) => match never {},
+        Err(error) => Err(Failure::new(error.to_string(), "look at the device's terminal settings")),
     }
 }
 

@@ -1,13 +1,12 @@
 //! `status`: asks the running agent's local page, else tells what the state folder knows.
 
-use std::{
-    io::{self, Read as _, Write as _},
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream},
-    process::ExitCode,
-    time::Duration,
-};
+use std::{io, process::ExitCode};
 
-use super::term::{Failure, field, say};
+use super::{
+    consent::words,
+    page,
+    term::{Failure, field, say},
+};
 use crate::{
     config::Config,
     state::{self, Holding},
@@ -15,10 +14,9 @@ use crate::{
 };
 
 const NOT_RUNNING: u8 = 3;
-const PATIENCE: Duration = Duration::from_secs(5);
 
 pub(super) fn status(config: &Config, json: bool) -> Result<ExitCode, Failure> {
-    match ask(config.local_page.listen) {
+    match page::get(config.local_page.listen, "/status.json") {
         Ok(body) if json => {
             say(body.trim());
             Ok(ExitCode::SUCCESS)
@@ -74,11 +72,16 @@ fn show(status: &Status) {
     if status.waiting_messages > 0 {
         field("waiting", format!("{} messages without a receipt", status.waiting_messages));
     }
-    if !status.remote_access {
-        field("remote access", "off by this device's own switch");
+    field("held by", held_by(status.remote_access, status.consent.pinned.is_some()));
+    if let Some(pinned) = &status.consent.pinned {
+        field("pinned key", &pinned.fingerprint);
+    }
+    if !status.consent.wanted.is_empty() || status.consent.offered.is_some() {
+        field("waiting", "for somebody at the device: gatelodge-agent consent");
     }
     for session in &status.sessions {
         field("session", format!("{} ({}) until {}", session.technician, session.organisation, session.until));
+        field("by", words(session.consent_kind));
     }
     if let Some(problem) = &status.problem {
         field("problem", &problem.what);
@@ -88,10 +91,20 @@ fn show(status: &Status) {
     }
 }
 
+/// Whose word lets technicians in.
+const fn held_by(remote_access: bool, pinned: bool) -> &'static str {
+    match (remote_access, pinned) {
+        (false, _) => "this device's own switch: remote access is off, whoever allows it",
+        (true, true) => "the customer's key: its signature, or a press on this device",
+        (true, false) => "the portal's word and this device's own switch; no key is pinned",
+    }
+}
+
 fn not_running(config: &Config, json: bool, error: &io::Error) -> Result<ExitCode, Failure> {
     let damaged = |error: state::StateError| Failure::new(error.to_string(), error.next_step());
     let holding = state::read_holding(&config.state_dir).map_err(damaged)?;
     let registration = state::read_registration(&config.state_dir).map_err(damaged)?;
+    let pinned = state::read_pin(&config.state_dir).map_err(damaged)?.is_some();
     let stage = match &holding {
         None => "not enrolled",
         Some(Holding::Key { .. }) => "enrolling",
@@ -99,37 +112,15 @@ fn not_running(config: &Config, json: bool, error: &io::Error) -> Result<ExitCod
         Some(Holding::Retired) => "retired",
     };
     if json {
-        say(serde_json::json!({ "running": false, "stage": stage, "registration": registration }));
+        say(serde_json::json!({ "running": false, "stage": stage, "registration": registration, "pinned": pinned }));
     } else {
         say(format!("The agent is not running. Last known: {stage}."));
         if let Some(registration) = registration {
             field("state", registration.life.word());
         }
+        field("held by", held_by(config.remote_access.enabled, pinned));
         field("asked", format!("{}: {error}", config.local_page.listen));
         field("next", "gatelodge-agent run, or systemctl start gatelodge-agent");
     }
     Ok(ExitCode::from(NOT_RUNNING))
-}
-
-/// A plain HTTP/1.0 request to ourselves needs no client library.
-fn ask(listen: SocketAddr) -> io::Result<String> {
-    let mut stream = TcpStream::connect_timeout(&reachable(listen), PATIENCE)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    write!(stream, "GET /status.json HTTP/1.0\r\nHost: {}\r\nConnection: close\r\n\r\n", reachable(listen))?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    match answer.split_once("\r\n\r\n") {
-        Some((head, body)) if head.lines().next().is_some_and(|line| line.contains(" 200 ")) => Ok(body.to_owned()),
-        _ => Err(io::Error::other("what listens there does not answer like an agent")),
-    }
-}
-
-/// The address to ask when the page listens on all of them.
-fn reachable(listen: SocketAddr) -> SocketAddr {
-    let ip = match listen.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
-    };
-    SocketAddr::new(ip, listen.port())
 }

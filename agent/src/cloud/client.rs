@@ -2,10 +2,12 @@
 
 use std::{net::IpAddr, time::Duration};
 
+use bytes::Bytes;
 use gatelodge_proto::{
-    Random, Timestamp,
+    FlowId, Random, Timestamp,
     api::Problem,
     https::{Answer, Client, NoAnswer, Setup},
+    recording::{PATH, Received, Whole},
 };
 use http::{HeaderMap, Method, StatusCode, header};
 use serde::{Serialize, de::DeserializeOwned};
@@ -94,6 +96,24 @@ impl CloudClient {
         serde_json::from_slice(bytes).map_err(|error| CloudError::Answer(error.to_string()))
     }
 
+    /// Asks about a recording, or brings bytes or a word about it, with the credential of its session.
+    pub async fn recording(&self, asked: Asked<'_>) -> Result<Received, CloudError> {
+        let Asked { recording, credential, what } = asked;
+        let path = format!("{PATH}{recording}");
+        let (method, path, body) = match what {
+            About::Standing => (Method::GET, path, None),
+            About::Bytes { at, bytes } => {
+                (Method::PUT, format!("{path}?at={at}"), Some(("application/octet-stream", bytes)))
+            }
+            About::Whole(whole) => {
+                (Method::POST, path, Some(("application/json", gatelodge_proto::payload::encode(whole).into())))
+            }
+        };
+        let url = self.base.join(&path).map_err(|error| CloudError::Answer(error.to_string()))?;
+        let answer = self.http.send(method, &url, Some(credential), body).await.map_err(|error| self.no(error))?;
+        serde_json::from_slice(accepted(&answer)?).map_err(|error| CloudError::Answer(error.to_string()))
+    }
+
     /// What time the cloud believes it is, asked by a clock that may be wrong: its certificate is right in every way
     /// but the hour.
     pub async fn hour(&self) -> Result<Timestamp, CloudError> {
@@ -119,11 +139,40 @@ impl CloudClient {
         json: Option<Vec<u8>>,
     ) -> Result<Answer, CloudError> {
         let url = self.base.join(path).map_err(|error| CloudError::Answer(error.to_string()))?;
-        http.ask(method, &url, None, json).await.map_err(|error| match error {
+        http.ask(method, &url, None, json).await.map_err(|error| self.no(error))
+    }
+
+    fn no(&self, error: NoAnswer) -> CloudError {
+        match error {
             NoAnswer::Unreachable(reason) => CloudError::Unreachable { host: authority(&self.base), reason },
             NoAnswer::TooLong(_) => CloudError::Answer(error.to_string()),
-        })
+        }
     }
+}
+
+/// A word about a recording.
+pub struct Asked<'a> {
+    /// Which.
+    pub recording: FlowId,
+    /// From the order of its session.
+    pub credential: &'a str,
+    /// What about it.
+    pub what: About<'a>,
+}
+
+/// What there is to say about a recording.
+pub enum About<'a> {
+    /// How much of it the cloud has.
+    Standing,
+    /// Here are bytes.
+    Bytes {
+        /// After so many.
+        at: u64,
+        /// These.
+        bytes: Bytes,
+    },
+    /// That is all of it.
+    Whole(&'a Whole),
 }
 
 fn accepted(answer: &Answer) -> Result<&[u8], CloudError> {

@@ -5,7 +5,7 @@ mod trust;
 mod way;
 
 pub(crate) use client::parse_date;
-pub use client::{CloudClient, CloudError};
+pub use client::{About, Asked, CloudClient, CloudError};
 pub(crate) use trust::provider;
 pub use trust::{SwappableCertificate, TrustError, endpoint_tls, https_tls};
 pub(crate) use way::proxy_to;

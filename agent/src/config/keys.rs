@@ -83,6 +83,52 @@ pub(super) const KEYS: &[Key] = &[
         "Bytes a second that one session carries each way at most, like 2000000, so that it leaves room on a thin line. It is delayed, never cut; without it there is no limit.",
     ),
     Key::new(
+        "terminal.enabled",
+        Some("false"),
+        "Whether a session may have a shell on this device, when the customer allows it. Every terminal is recorded, for the customer and the installer alone to read.",
+    ),
+    Key::new(
+        "terminal.user",
+        None,
+        "The user whose shell it is: one with few rights, never root and never the agent's own. Must be set before there is a terminal; the agent needs the right to change to it (run as root, or CAP_SETUID, CAP_SETGID and CAP_KILL).",
+    ),
+    Key::new("terminal.shell", None, "Instead of that user's own shell, like /bin/sh."),
+    Key::new(
+        "terminal.command",
+        Some("[]"),
+        "Program and arguments that run in every terminal instead of a shell, like a menu; what a technician asks to run is refused then.",
+    ),
+    Key::new(
+        "terminal.record_input",
+        Some("false"),
+        "Whether what is typed is recorded too, passwords included; what programs show always is.",
+    ),
+    Key::new(
+        "terminal.max_recording",
+        Some("64"),
+        "The largest size of one recording in MiB; the terminal ends there.",
+    ),
+    Key::new(
+        "terminal.max_waiting",
+        Some("256"),
+        "The largest size in MiB of all recordings that wait for the cloud to take them; no terminal is opened beyond it.",
+    ),
+    Key::new(
+        "discovery.enabled",
+        Some("false"),
+        "Whether a session may be told what there is on this device's network, when the customer allows it.",
+    ),
+    Key::new(
+        "discovery.ports",
+        Some("[]"),
+        "TCP ports that are tried then on the networks below, like [80, 443, 10001]: on each address of a network of at most 256, else on those that were found. No others ever are; 16 at most.",
+    ),
+    Key::new(
+        "web.enabled",
+        Some("true"),
+        "Whether a session may reach the services below by a browser through the cloud, when the customer allows it. The cloud can read what passes then.",
+    ),
+    Key::new(
         "services[].name",
         Some("\"panel-web\""),
         "What remote sessions may reach through this device; nothing else is ever opened. The name people use.",
@@ -94,6 +140,26 @@ pub(super) const KEYS: &[Key] = &[
         "services[].connections",
         None,
         "How many connections it takes at a time, like 1 for a panel that takes one only; further ones wait 10 s for their turn and are then refused. Without it any number.",
+    ),
+    Key::new(
+        "services[].title",
+        None,
+        "What people call it, like \"Programming\": technicians pick it by this name. Services with one title are picked together.",
+    ),
+    Key::new(
+        "services[].kind",
+        None,
+        "What it is for: `programming`, `web` or `video`. Without a title people read \"Programming\", \"Web page\" or \"Video\", and the vendor may name presets by it.",
+    ),
+    Key::new(
+        "services[].scheme",
+        None,
+        "How its web pages are spoken to, for browsers that come through the cloud: `http`, or `https` where the panel has a certificate of its own, which nobody checks. Without it the port and the name decide. Reported; the gateway of this version does not use it yet.",
+    ),
+    Key::new(
+        "services[].web_host",
+        None,
+        "Under which name or address the panel expects its web pages to be asked for (`Host`), where it answers to one alone; without it services[].host. Reported; the gateway of this version does not use it yet.",
     ),
     Key::new(
         "networks[].name",
@@ -117,4 +183,15 @@ pub(super) const KEYS: &[Key] = &[
         Some("\"192.168.1.0/24\""),
         "Who may call: first address and prefix length, as for a network. The port is open on this device's own address there.",
     ),
+    Key::new(
+        "folders[].name",
+        Some("\"logs\""),
+        "A folder that remote sessions may fetch files from, when the customer allows it. The name people use.",
+    ),
+    Key::new(
+        "folders[].path",
+        Some("\"/var/log/panel\""),
+        "Where it is. Links in it are not followed, and nothing above it is reached.",
+    ),
+    Key::new("folders[].write", Some("false"), "Whether files may be put there, too."),
 ];

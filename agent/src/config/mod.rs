@@ -9,17 +9,22 @@ pub use read::{print_default, read};
 use std::{
     net::SocketAddr,
     num::{NonZeroU16, NonZeroU32, NonZeroU64},
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
 use gatelodge_proto::{
     identity::MacAddress,
-    payload::{Listen, Network, Protocol, Service, ServiceName},
+    payload::{Feature, Host, Listen, Network, Profile, Protocol, Scheme, Service, ServiceKind, ServiceName, Title},
     session::carrier::{InvalidProxy, Proxy},
 };
 use serde::Deserialize;
 use url::Url;
+
+use crate::{
+    recordings,
+    session::{Known, Looks, OwnFolder, OwnTerminal, Room},
+};
 
 /// Where the settings are read when nothing else is said.
 pub const DEFAULT_FILE: &str = "/etc/gatelodge/agent.toml";
@@ -56,12 +61,50 @@ pub struct Config {
     /// Where the installation calls a technician's computer; also the device's own allow-list.
     #[serde(default)]
     pub listens: Vec<Listen>,
+    /// Folders that files are sent from and taken in.
+    #[serde(default)]
+    pub folders: Vec<OwnFolder>,
+    /// A shell on the device.
+    pub terminal: Terminal,
+    /// What there is on the network.
+    pub discovery: Discovery,
+    /// Browsers through the cloud's gateway.
+    pub web: Web,
 }
 
 impl Config {
+    /// What sessions may do beside reaching something; also the device's own allow-list.
+    pub fn features(&self) -> Vec<Feature> {
+        let own = |feature: &Feature| match feature {
+            Feature::Terminal => self.terminal.enabled,
+            Feature::Files => !self.folders.is_empty(),
+            Feature::Discovery => self.discovery.enabled,
+            Feature::Web => self.web.enabled,
+        };
+        Feature::ALL.into_iter().filter(own).collect()
+    }
+
     /// The services as others know them.
     pub fn offered(&self) -> Vec<Service> {
         self.services.iter().map(OwnService::offered).collect()
+    }
+
+    /// How the device looks around on its networks.
+    pub fn looks(&self) -> Looks {
+        let known = |service: &OwnService| {
+            // A name's address is found when it is opened; who it is now is nothing to tell.
+            let at = SocketAddr::new(service.host.parse().ok()?, service.port);
+            let kind = service.kind.map(|kind| kind.title().to_owned());
+            let name = service.title.as_ref().map(ToString::to_string).or(kind);
+            let name = name.unwrap_or_else(|| service.name.to_string());
+            Some(Known { at, protocol: service.protocol, name })
+        };
+        Looks { ports: self.discovery.ports.clone(), known: self.services.iter().filter_map(known).collect() }
+    }
+
+    /// What there is to know of them beside where they are.
+    pub fn profiles(&self) -> Vec<Profile> {
+        self.services.iter().map(OwnService::profile).filter(Profile::says_something).collect()
     }
 }
 
@@ -79,12 +122,31 @@ pub struct OwnService {
     pub port: u16,
     /// How many connections it takes at a time, all sessions together; as many as come when absent.
     pub connections: Option<NonZeroU16>,
+    /// What people call it.
+    pub title: Option<Title>,
+    /// What it is for.
+    pub kind: Option<ServiceKind>,
+    /// How its web pages are spoken to.
+    pub scheme: Option<Scheme>,
+    /// Under which name its web pages are asked for.
+    pub web_host: Option<Host>,
 }
 
 impl OwnService {
     /// The service as others know it.
     pub fn offered(&self) -> Service {
         Service { name: self.name.clone(), protocol: self.protocol, host: self.host.clone(), port: self.port }
+    }
+
+    /// What there is to know of it beside where it is.
+    pub fn profile(&self) -> Profile {
+        Profile {
+            service: self.name.clone(),
+            title: self.title.clone(),
+            kind: self.kind,
+            scheme: self.scheme,
+            web_host: self.web_host.clone(),
+        }
     }
 }
 
@@ -208,6 +270,61 @@ pub struct RemoteAccess {
     pub max_minutes: NonZeroU32,
     /// Bytes a second that one session carries each way at most.
     pub rate: Option<NonZeroU64>,
+}
+
+/// A shell on the device.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Terminal {
+    /// Whether a session may have one.
+    pub enabled: bool,
+    /// Whose programs run in it.
+    pub user: Option<String>,
+    /// Instead of that user's shell.
+    pub shell: Option<PathBuf>,
+    /// Program and arguments that run in every terminal instead of a shell.
+    #[serde(default)]
+    pub command: Vec<String>,
+    /// Whether what is typed is recorded, too.
+    pub record_input: bool,
+    /// Largest size of one recording, in MiB.
+    pub max_recording: NonZeroU32,
+    /// Largest size of all recordings that wait for the cloud, in MiB.
+    pub max_waiting: NonZeroU32,
+}
+
+impl Terminal {
+    /// What a session needs to know of it, with the state folder; nothing when it is switched off.
+    pub fn own(&self, state: &Path) -> Option<OwnTerminal> {
+        let bytes = |mebibytes: NonZeroU32| u64::from(mebibytes.get()) << 20;
+        self.enabled.then(|| OwnTerminal {
+            user: self.user.clone(),
+            shell: self.shell.clone(),
+            command: self.command.clone(),
+            record_input: self.record_input,
+            room: Room { recording: bytes(self.max_recording), waiting: bytes(self.max_waiting) },
+            folder: state.join(recordings::FOLDER),
+        })
+    }
+}
+
+/// What there is on the network.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Discovery {
+    /// Whether a session may be told.
+    pub enabled: bool,
+    /// TCP ports that are tried.
+    #[serde(default)]
+    pub ports: Vec<u16>,
+}
+
+/// Browsers through the cloud's gateway.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Web {
+    /// Whether a session may come from there.
+    pub enabled: bool,
 }
 
 #[cfg(test)]

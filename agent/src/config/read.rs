@@ -13,6 +13,9 @@ use crate::session::forbidden;
 /// `GATELODGE_AGENT__CLOUD__URL` sets `cloud.url`.
 const ENVIRONMENT: &str = "GATELODGE_AGENT";
 
+/// Ports that are tried when a device looks around: those of some products, and no scan.
+const MOST_PORTS: usize = 16;
+
 /// Reads `file`, when given, under the variables in `environment`.
 pub fn read(
     file: Option<&Path>,
@@ -37,6 +40,16 @@ pub fn read(
         return Err(SettingsError::Value(format!(
             "local_page.listen is {}, which others on the network reach; set local_page.lan = true to allow that",
             config.local_page.listen
+        )));
+    }
+    if config.discovery.ports.len() > MOST_PORTS || config.discovery.ports.contains(&0) {
+        return Err(SettingsError::Value(format!(
+            "discovery.ports has {}; write at most {MOST_PORTS} ports from 1 to 65535, those of the products you look for",
+            if config.discovery.ports.contains(&0) {
+                "port 0".to_owned()
+            } else {
+                format!("{} ports", config.discovery.ports.len())
+            }
         )));
     }
     for network in &config.networks {
@@ -66,11 +79,29 @@ pub fn read(
     }
     let mut names: Vec<_> = config.services.iter().map(|service| &service.name).collect();
     names.extend(config.networks.iter().map(|network| &network.name));
+    for folder in &config.folders {
+        let refused = |why: &str| {
+            let (name, path) = (&folder.name, folder.path.display());
+            Err(SettingsError::Value(format!("folders \"{name}\" has the path {path}, which {why}")))
+        };
+        if !folder.path.is_absolute() {
+            return refused("does not begin with /; write the whole path");
+        }
+        // As links lead; where nothing is yet, as it is written.
+        let plain = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let (theirs, ours) = (plain(&folder.path), plain(&config.state_dir));
+        if ours.starts_with(&theirs) || theirs.starts_with(&ours) {
+            return refused(
+                "holds the agent's own state folder or lies in it: the device's key is there; name another",
+            );
+        }
+    }
+    names.extend(config.folders.iter().map(|folder| &folder.name));
     names.extend(config.listens.iter().map(|listen| &listen.name));
     names.sort();
     if let Some([name, _]) = names.array_windows().find(|[one, next]| one == next) {
         return Err(SettingsError::Value(format!(
-            "two of services, networks and listens are named \"{name}\"; give each its own name"
+            "two of services, networks, listens and folders are named \"{name}\"; give each its own name"
         )));
     }
     Ok(config)

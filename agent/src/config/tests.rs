@@ -185,3 +185,29 @@ fn a_relay_is_where_the_cloud_is_or_where_the_settings_say_and_nowhere_else() {
     let refused = config("cloud.relay_url = \"ws://relay.example.com\"\n").unwrap_err();
     assert!(refused.contains("cloud.relay_url must start with wss://"), "{refused}");
 }
+
+#[test]
+fn a_folder_for_files_never_holds_the_agents_own() {
+    let place = tempfile::tempdir().unwrap();
+    let at = |name: &str| place.path().join(name).display().to_string();
+    for folder in ["state", "state/recordings", "logs"] {
+        std::fs::create_dir_all(at(folder)).unwrap();
+    }
+    std::os::unix::fs::symlink(place.path(), at("logs/up")).unwrap();
+    let config = |state: &str, folder: &str| {
+        let folders = format!("[[folders]]\nname = \"logs\"\npath = \"{folder}\"\n");
+        read_text(&format!("state_dir = \"{state}\"\n{CLOUD}{folders}"), &[])
+    };
+    assert!(config(&at("state"), &at("logs")).is_ok());
+    for (state, folder) in [
+        (at("state"), at("state")),
+        (at("state"), at("state/recordings")),
+        (at("state"), at("")),
+        (at("state"), "/".into()),
+        (at("state"), at("logs/up")),
+        (at("not/yet"), at("not")),
+    ] {
+        let refused = config(&state, &folder).unwrap_err();
+        assert!(refused.contains("own state folder"), "{folder}: {refused}");
+    }
+}

@@ -1,8 +1,10 @@
 //! Self-diagnosis: every step from the settings to the device endpoint, one check a file, each with its next step.
 
+mod audit;
 mod certificate;
 mod clock;
 mod cloud;
+mod consent;
 mod endpoint;
 mod identity;
 mod settings;
@@ -64,6 +66,8 @@ pub async fn examine(
     let mut findings = vec![finding];
     let Some(config) = config else { return findings };
     findings.push(state_dir::check(&config.state_dir));
+    findings.push(audit::check(&config.state_dir));
+    findings.push(consent::check(&config));
     findings.extend(identity::check(&config.identity));
     let (finding, told) = cloud::check(&config.cloud, time).await;
     findings.push(finding);

@@ -11,6 +11,7 @@ mod mac;
 mod machine_id;
 mod model;
 mod qnap;
+pub(crate) mod rtnetlink;
 mod synology;
 
 pub use factory::{FactoryError, FactorySecret};
@@ -22,7 +23,7 @@ use std::path::Path;
 use gatelodge_proto::{
     Timestamp,
     identity::{IdCode, Label, MacAddress, SerialNumber},
-    payload::{Interface, Listen, Network, Report, Service},
+    payload::{Feature, Interface, Listen, Network, Profile, Report, Service},
 };
 
 use crate::config;
@@ -131,6 +132,21 @@ pub fn read(settings: &config::Identity) -> Result<Identity, IdentityError> {
     })
 }
 
+/// What a device's settings let sessions reach and do.
+#[derive(Debug, Default)]
+pub struct Reach {
+    /// Single services.
+    pub services: Vec<Service>,
+    /// Whole networks.
+    pub networks: Vec<Network>,
+    /// Where the installation calls the technician's computer.
+    pub listens: Vec<Listen>,
+    /// What beside that.
+    pub features: Vec<Feature>,
+    /// What there is to know of the services beside where they are.
+    pub profiles: Vec<Profile>,
+}
+
 impl Identity {
     /// What the label's QR says, without its secret.
     pub fn label(&self) -> Option<Label> {
@@ -141,8 +157,7 @@ impl Identity {
     pub fn report(
         &self,
         interfaces: Vec<Interface>,
-        services: Vec<Service>,
-        (networks, listens): (Vec<Network>, Vec<Listen>),
+        Reach { services, networks, listens, features, profiles }: Reach,
         epoch: u64,
         now: Timestamp,
     ) -> Report {
@@ -160,6 +175,8 @@ impl Identity {
             services,
             networks,
             listens,
+            features,
+            profiles,
         }
     }
 }

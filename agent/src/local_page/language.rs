@@ -90,9 +90,19 @@ mod tests {
         let (english, french) =
             (keys(include_str!("../../locales/en/page.ftl")), keys(include_str!("../../locales/fr/page.ftl")));
         assert_eq!(english, french);
-        let used = [include_str!("pages.rs"), include_str!("../../templates/page.html")].concat();
+        let used = [
+            include_str!("pages.rs"),
+            include_str!("history.rs"),
+            include_str!("consent.rs"),
+            include_str!("../../templates/page.html"),
+            include_str!("../../templates/history.html"),
+            include_str!("../../templates/key.html"),
+        ]
+        .concat();
+        // Made of words of the wire; `history.rs` has a test of its own for them.
+        let made = |key: &str| ["end-", "target-", "life-"].iter().any(|begins| key.starts_with(begins));
         for key in english {
-            assert!(used.contains(&format!("\"{key}\"")), "{key} is not used");
+            assert!(made(&key) || used.contains(&format!("\"{key}\"")), "{key} is not used");
         }
     }
 }

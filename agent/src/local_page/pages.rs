@@ -1,6 +1,6 @@
 //! What the page answers.
 
-use std::num::NonZeroU64;
+use std::{num::NonZeroU64, path::PathBuf};
 
 use askama::Template;
 use axum::{
@@ -11,6 +11,7 @@ use axum::{
 };
 use gatelodge_proto::{
     SessionId, Timestamp,
+    consent::ConsentKind,
     enrol::Wait,
     payload::{Consent, DeviceState, Life},
 };
@@ -25,11 +26,24 @@ use crate::{
     status::{Board, LinkState, LiveSession, Stage, Status},
 };
 
+/// The key of a kind's words.
+const fn kind_words(kind: ConsentKind) -> &'static str {
+    match kind {
+        ConsentKind::Cloud => "kind-cloud",
+        ConsentKind::Passkey => "kind-passkey",
+        ConsentKind::StandingRule => "kind-standing-rule",
+        ConsentKind::BreakGlass => "kind-break-glass",
+        ConsentKind::Pressed => "kind-pressed",
+    }
+}
+
 /// What the handlers share.
 #[derive(Debug, Clone)]
 pub(super) struct Desk {
     pub(super) board: Board,
     pub(super) orders: mpsc::Sender<PageOrder>,
+    /// Where the device's own record is.
+    pub(super) folder: PathBuf,
     /// Per start of the agent; a form without it was not ours.
     pub(super) token: String,
 }
@@ -47,9 +61,9 @@ struct Page {
 
 #[derive(Template)]
 #[template(path = "word.html")]
-struct Word {
-    words: Words,
-    line: String,
+pub(super) struct Word {
+    pub(super) words: Words,
+    pub(super) line: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -157,13 +171,27 @@ impl Page {
     fn who(&self, session: &LiveSession) -> String {
         format!("{} ({})", session.technician, session.organisation)
     }
+
+    #[expect(clippy::unused_self, reason = "called from the template")]
+    fn named(&self, technician: &str, organisation: &str) -> String {
+        format!("{technician} ({organisation})")
+    }
+
+    #[expect(clippy::unused_self, reason = "called from the template")]
+    fn kind_key(&self, session: &LiveSession) -> &'static str {
+        kind_words(session.consent_kind)
+    }
+
+    fn minutes(&self, minutes: u64) -> String {
+        self.length(u32::try_from(minutes).unwrap_or(u32::MAX))
+    }
 }
 
-fn words(headers: &HeaderMap) -> Words {
+pub(super) fn words(headers: &HeaderMap) -> Words {
     Words::accepted(headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()))
 }
 
-fn render(code: StatusCode, template: &impl Template) -> Response {
+pub(super) fn render(code: StatusCode, template: &impl Template) -> Response {
     match template.render() {
         Ok(text) => (code, Html(text)).into_response(),
         Err(error) => {

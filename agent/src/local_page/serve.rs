@@ -1,6 +1,6 @@
 //! Listens and hands requests on. Own accept loop, because every step of a connection needs a limit.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use axum::{
     Router, middleware,
@@ -13,18 +13,24 @@ use hyper_util::{
     service::TowerToHyperService,
 };
 use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
     sync::{Semaphore, mpsc},
 };
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{guard::guard, pages, pages::Desk};
+use super::{caller, consent, guard::guard, history, pages, pages::Desk};
 use crate::{config::LocalPage, run::PageOrder, status::Board};
 
 /// Browsers open half a dozen; a device has no room for many more.
 const CONNECTIONS: usize = 32;
 const HEADERS_WITHIN: Duration = Duration::from_secs(10);
 const CONNECTION_WITHIN: Duration = Duration::from_secs(60);
+/// For whom the page does not speak to.
+const TURNED_AWAY: &[u8] =
+    b"HTTP/1.1 403 Forbidden\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n\
+    This page is for the people of this device, not for programs in terminals of sessions.\n";
+const TURNED_AWAY_WITHIN: Duration = Duration::from_secs(2);
 const MAX_BODY: usize = 4 * 1024;
 
 /// The page cannot be served.
@@ -55,18 +61,21 @@ pub struct Served {
     _task: AbortOnDropHandle<()>,
 }
 
-/// Serves the page.
+/// Serves the page, and nothing to the user whose programs run in terminals.
 pub async fn serve(
     settings: &LocalPage,
+    terminals: Option<String>,
     board: Board,
     orders: mpsc::Sender<PageOrder>,
+    folder: &Path,
     random: &Random,
 ) -> Result<Served, PageError> {
     let refused = |source| PageError::Listen { address: settings.listen, source };
     let listener = TcpListener::bind(settings.listen).await.map_err(refused)?;
     let address = listener.local_addr().map_err(refused)?;
     let token = crate::hex::lower(&random.bytes::<16>());
-    let task = tokio::spawn(accept(listener, routes(Desk { board, orders, token })));
+    let task =
+        tokio::spawn(accept(listener, terminals, routes(Desk { board, orders, folder: folder.to_owned(), token })));
     Ok(Served { address, _task: AbortOnDropHandle::new(task) })
 }
 
@@ -75,6 +84,16 @@ fn routes(desk: Desk) -> Router {
         .route("/", get(pages::page))
         .route("/status.json", get(pages::status))
         .route("/sessions/{session}/stop", post(pages::stop))
+        .route("/history", get(history::history))
+        .route("/history.jsonl", get(history::download))
+        .route("/consent/allow", post(consent::allow))
+        .route("/consent/refuse", post(consent::refuse))
+        .route("/key", get(consent::key))
+        .route("/key/confirm", post(consent::confirm))
+        .route("/key/decline", post(consent::decline))
+        .route("/key/forget", post(consent::forget))
+        .route("/rules/take-back", post(consent::take_rules_back))
+        .route("/token", get(consent::token))
         .route("/label.svg", get(pages::label))
         .route("/mark.svg", get(pages::mark))
         .route("/page.css", get(pages::style))
@@ -85,15 +104,22 @@ fn routes(desk: Desk) -> Router {
         .with_state(desk)
 }
 
-async fn accept(listener: TcpListener, routes: Router) {
+async fn accept(listener: TcpListener, terminals: Option<String>, routes: Router) {
     let room = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
         let Ok(place) = Arc::clone(&room).acquire_owned().await else { return };
         match listener.accept().await {
             Ok((stream, _)) => {
-                let routes = routes.clone();
+                let (routes, terminals) = (routes.clone(), terminals.clone());
                 tokio::spawn(async move {
-                    let _ = tokio::time::timeout(CONNECTION_WITHIN, connection(stream, routes)).await;
+                    match terminals {
+                        Some(user) if caller::turned_away(&stream, &user).await => {
+                            let _ = tokio::time::timeout(TURNED_AWAY_WITHIN, turn_away(stream)).await;
+                        }
+                        Some(_) | None => {
+                            let _ = tokio::time::timeout(CONNECTION_WITHIN, connection(stream, routes)).await;
+                        }
+                    }
                     drop(place);
                 });
             }
@@ -104,6 +130,16 @@ async fn accept(listener: TcpListener, routes: Router) {
             }
         }
     }
+}
+
+/// Nothing that it says is looked at.
+async fn turn_away(mut stream: TcpStream) -> io::Result<()> {
+    stream.write_all(TURNED_AWAY).await?;
+    stream.shutdown().await?;
+    // What is not taken would be a reset, and the answer lost.
+    let mut unread = [0; 1024];
+    while stream.read(&mut unread).await? > 0 {}
+    Ok(())
 }
 
 async fn connection(stream: TcpStream, routes: Router) {

@@ -4,7 +4,8 @@ use std::{net::SocketAddr, num::NonZeroU64};
 
 use gatelodge_proto::{
     Random, SessionId, Timestamp,
-    payload::{Consent, DeviceState, Life},
+    consent::{Challenge, ConsentKind, PinId},
+    payload::{Consent, DeviceState, EndReason, FlowOutcome, Happening, Life},
 };
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -14,10 +15,11 @@ use tokio::{
 
 use super::*;
 use crate::{
+    audit::{Audit, Deed, Visit},
     config,
     identity::{Identity, MacSource, SerialSource},
     run::PageOrder,
-    status::{Board, LiveSession, OnSiteCodeShown, SessionLimits, Stage},
+    status::{Board, LiveSession, OfferShown, OnSiteCodeShown, PinShown, SessionLimits, Stage, WantedShown},
 };
 
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
@@ -26,9 +28,14 @@ struct Shown {
     page: serve::Served,
     board: Board,
     orders: mpsc::Receiver<PageOrder>,
+    folder: tempfile::TempDir,
 }
 
 async fn shown() -> Shown {
+    shown_where_terminals_are(None).await
+}
+
+async fn shown_where_terminals_are(user: Option<String>) -> Shown {
     let settings = "[cloud]\nurl = \"https://cloud.example.com\"\n[local_page]\nlisten = \"127.0.0.1:0\"\n";
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), settings).unwrap();
@@ -45,8 +52,9 @@ async fn shown() -> Shown {
     };
     let board = Board::new(&identity, &config, NOW);
     let (sender, orders) = mpsc::channel(4);
-    let page = serve(&config.local_page, board.clone(), sender, &Random::seeded(1)).await.unwrap();
-    Shown { page, board, orders }
+    let folder = tempfile::tempdir().unwrap();
+    let page = serve(&config.local_page, user, board.clone(), sender, folder.path(), &Random::seeded(1)).await.unwrap();
+    Shown { page, board, orders, folder }
 }
 
 fn live(board: &Board) -> SessionId {
@@ -69,6 +77,9 @@ fn live(board: &Board) -> SessionId {
             since: NOW,
             until: NOW,
             reason: Some("yearly check".into()),
+            consent_kind: ConsentKind::Passkey,
+            opened: vec!["tcp 192.168.1.50:80".into()],
+            break_glass: false,
         }];
     });
     session
@@ -88,9 +99,12 @@ async fn get(address: SocketAddr, path: &str, more: &str) -> (u16, String) {
 }
 
 async fn press(address: SocketAddr, session: SessionId, host: &str, origin: &str, token: &str) -> (u16, String) {
-    let body = format!("token={token}");
+    post(address, &format!("/sessions/{session}/stop"), host, origin, &format!("token={token}")).await
+}
+
+async fn post(address: SocketAddr, path: &str, host: &str, origin: &str, body: &str) -> (u16, String) {
     let request = format!(
-        "POST /sessions/{session}/stop HTTP/1.1\r\nHost: {host}\r\nOrigin: {origin}\r\nConnection: close\r\n\
+        "POST {path} HTTP/1.1\r\nHost: {host}\r\nOrigin: {origin}\r\nConnection: close\r\n\
          Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     );
@@ -100,6 +114,26 @@ async fn press(address: SocketAddr, session: SessionId, host: &str, origin: &str
 fn token_in(page: &str) -> String {
     let start = page.find("name=\"token\" value=\"").unwrap() + 20;
     page[start..start + 32].to_owned()
+}
+
+#[tokio::test]
+async fn the_user_of_terminals_gets_no_word_and_presses_nothing() {
+    let own = rustix::process::geteuid().as_raw();
+    let passwd = std::fs::read_to_string("/etc/passwd").unwrap();
+    let user = passwd.lines().find(|line| line.split(':').nth(2) == Some(&own.to_string())).unwrap();
+    let mut shown = shown_where_terminals_are(user.split(':').next().map(str::to_owned)).await;
+    for path in ["/", "/token", "/status.json", "/history"] {
+        let (code, said) = get(shown.page.address, path, "").await;
+        assert!(code == 403 && said.contains("programs in terminals"), "{path}: {said}");
+    }
+    let session = live(&shown.board);
+    let host = shown.page.address.to_string();
+    let (code, _) = press(shown.page.address, session, &host, &format!("http://{host}"), "").await;
+    assert_eq!(code, 403);
+    assert!(shown.orders.try_recv().is_err());
+
+    let other = shown_where_terminals_are(Some("nobody-here".into())).await;
+    assert_eq!(get(other.page.address, "/", "").await.0, 200);
 }
 
 #[tokio::test]
@@ -184,12 +218,158 @@ async fn the_stop_button_ends_that_session() {
     assert_eq!(press(address, other, &address.to_string(), &own, &token).await.0, 404);
 }
 
+/// A request, a key that is offered and one that is pinned; more than a device shows at a time.
+fn asked(board: &Board) -> (Challenge, PinId) {
+    let (draft, pin) = (Challenge::of_rule("e30"), PinId::make(&Random::seeded(4)));
+    board.update(|status| {
+        let (fingerprint, site) = ("11111 22222 33333 44444 55555 66666".to_owned(), "lodge.example".to_owned());
+        status.consent.offered = Some(OfferShown { fingerprint: fingerprint.clone(), site: site.clone() });
+        status.consent.pinned = Some(PinShown { pin, fingerprint, site, since: NOW });
+        status.consent.wanted = vec![WantedShown {
+            draft,
+            session: SessionId::make(NOW, &Random::seeded(5)),
+            technician: "Paul Petit".into(),
+            organisation: "Petit Alarmes".into(),
+            reaches: vec!["panel-web".into(), "192.168.1.0/24".into()],
+            reason: Some("<i>battery</i>".into()),
+            minutes: 90,
+            until: NOW,
+            longer: false,
+        }];
+    });
+    (draft, pin)
+}
+
+#[tokio::test]
+async fn it_shows_who_asks_to_enter_who_is_in_and_on_whose_word() {
+    let shown = shown().await;
+    let address = shown.page.address;
+    let (_, page) = get(address, "/", "").await;
+    assert!(page.contains("The portal’s word and this device’s own switch:"), "{page}");
+    assert_eq!(get(address, "/key", "").await.0, 404, "there is none to remove");
+    live(&shown.board);
+    asked(&shown.board);
+    let (_, page) = get(address, "/", "").await;
+    for words in [
+        "Signed by your passkey.",
+        "tcp 192.168.1.50:80",
+        "Somebody asks to enter",
+        "Paul Petit (Petit Alarmes)",
+        "panel-web, 192.168.1.0/24",
+        "1\u{a0}h 30\u{a0}min",
+        "11111 22222 33333 44444 55555 66666",
+        "lodge.example",
+    ] {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+    assert!(!page.contains("<i>battery") && !page.contains("The portal’s word and"), "{page}");
+    let (_, page) = get(address, "/", "Accept-Language: fr\r\n").await;
+    assert!(page.contains("Quelqu’un demande à entrer") && page.contains("Signée par votre clé d’accès."), "{page}");
+    let (code, page) = get(address, "/key", "").await;
+    assert!(code == 200 && page.contains("Remove this key from the device"), "{page}");
+}
+
+#[tokio::test]
+async fn a_press_counts_for_what_was_shown_on_this_page_alone() {
+    let mut shown = shown().await;
+    let address = shown.page.address;
+    let (draft, pin) = asked(&shown.board);
+    let (host, own) = (address.to_string(), format!("http://{address}"));
+    let token = get(address, "/token", "").await.1.rsplit("\r\n\r\n").next().unwrap().to_owned();
+    assert_eq!(token_in(&get(address, "/", "").await.1), token);
+    let digits = "11111+22222+33333+44444+55555+66666";
+    let fingerprint = digits.replace('+', " ");
+    for (path, field, order) in [
+        ("/consent/allow", format!("draft={draft}"), PageOrder::Answer { draft, allowed: true }),
+        ("/consent/refuse", format!("draft={draft}"), PageOrder::Answer { draft, allowed: false }),
+        ("/key/confirm", format!("fingerprint={digits}"), PageOrder::ConfirmKey { fingerprint: fingerprint.clone() }),
+        ("/key/decline", format!("fingerprint={digits}"), PageOrder::DeclineKey { fingerprint }),
+        ("/key/forget", format!("pin={pin}"), PageOrder::ForgetKey { pin }),
+        ("/rules/take-back", String::new(), PageOrder::TakeRulesBack),
+    ] {
+        let body = format!("token={token}&{field}");
+        let body = body.trim_end_matches('&');
+        let stale = body.replace(&token, &"0".repeat(32));
+        assert_eq!(post(address, path, &host, "http://evil.example", body).await.0, 403, "{path}");
+        assert_eq!(post(address, path, "evil.example", "http://evil.example", body).await.0, 403, "{path}");
+        assert_eq!(post(address, path, &host, &own, &stale).await.0, 403, "{path}");
+        assert_eq!(get(address, path, "").await.0, 405, "{path}");
+        assert!(shown.orders.try_recv().is_err(), "{path}: nothing was ordered");
+        assert_eq!(post(address, path, &host, &own, body).await.0, 303, "{path}");
+        assert_eq!(shown.orders.recv().await, Some(order));
+    }
+    let other = Challenge::of_rule("e31");
+    let body = format!("token={token}&draft={other}");
+    assert_eq!(post(address, "/consent/allow", &host, &own, &body).await.0, 404, "not what is shown");
+    let body = format!("token={token}&fingerprint=11111");
+    assert_eq!(post(address, "/key/confirm", &host, &own, &body).await.0, 404);
+    let body = format!("token={token}&pin={}", PinId::make(&Random::seeded(9)));
+    assert_eq!(post(address, "/key/forget", &host, &own, &body).await.0, 404);
+    assert!(shown.orders.try_recv().is_err());
+}
+
 #[tokio::test]
 async fn a_port_in_use_is_named_with_the_remedy() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let settings = config::LocalPage { listen: taken.local_addr().unwrap(), lan: false };
     let shown = shown().await;
-    let refused = serve(&settings, shown.board, mpsc::channel(1).0, &Random::seeded(1)).await.unwrap_err();
+    let refused = serve(&settings, None, shown.board, mpsc::channel(1).0, shown.folder.path(), &Random::seeded(1))
+        .await
+        .unwrap_err();
     assert!(refused.to_string().contains(&settings.listen.to_string()));
     assert!(refused.next_step().contains("local_page.listen"));
+}
+
+#[tokio::test]
+async fn it_shows_who_was_here_from_the_device_s_own_record_and_that_somebody_changed_it() {
+    let shown = shown().await;
+    let (code, page) = get(shown.page.address, "/history", "").await;
+    assert!(code == 200 && page.contains("Nobody has asked to enter"), "{page}");
+    let mut audit = Audit::open(shown.folder.path()).unwrap();
+    let session = SessionId::make(NOW, &Random::seeded(2));
+    let visit = Visit {
+        session,
+        technician: "Marc <b>Petit</b>".into(),
+        technician_id: gatelodge_proto::UserId::make(NOW, &Random::seeded(3)),
+        organisation: "Petit Alarmes".into(),
+        organisation_id: gatelodge_proto::OrganisationId::make(NOW, &Random::seeded(4)),
+        reach: vec!["panel-web".into()],
+        reason: Some("yearly check".into()),
+        ticket_number: Some("2026-0417".parse().unwrap()),
+        from: NOW,
+        until: NOW,
+        consent: Consent::Ask,
+        break_glass: false,
+    };
+    audit.note(NOW, Deed::SessionOpened(Box::new(visit))).unwrap();
+    let flow = gatelodge_proto::FlowId::make(NOW, &Random::seeded(5));
+    let (target, outcome) = ("tcp panel.local:80".to_owned(), FlowOutcome::TimedOut);
+    let opened = Happening::FlowOpened { session, flow, target, outcome };
+    let ended = Happening::SessionEnded { session, reason: EndReason::Customer, bytes_up: 2_000, bytes_down: 3 };
+    audit.told(NOW, [opened, ended]).unwrap();
+    let (_, page) = get(shown.page.address, "/history", "").await;
+    for words in [
+        "Petit Alarmes",
+        "yearly check",
+        "2026-0417",
+        "tcp panel.local:80",
+        "no answer",
+        "stopped it in the portal",
+        "2\u{a0}kB",
+    ] {
+        assert!(page.contains(words), "{words} is missing:\n{page}");
+    }
+    assert!(!page.contains("<b>Petit") && !page.contains("has changed this record"), "{page}");
+    let (_, page) = get(shown.page.address, "/history", "Accept-Language: fr\r\n").await;
+    assert!(page.contains("sans réponse") && page.contains("arrêtée dans le portail"), "{page}");
+    let (_, record) = get(shown.page.address, "/history.jsonl", "").await;
+    assert!(record.contains(&flow.to_string()) && record.contains("attachment"), "{record}");
+
+    let path = shown.folder.path().join("audit.log");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replace("yearly", "weekly")).unwrap();
+    let (code, page) = get(shown.page.address, "/history", "").await;
+    assert!(code == 200 && page.contains("Somebody has changed this record") && page.contains("entry 1"), "{page}");
+    let (code, _) = get(shown.page.address, "/history?skip=many", "").await;
+    assert_eq!(code, 400);
 }

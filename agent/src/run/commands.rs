@@ -84,16 +84,29 @@ pub fn judge(command: &Command, ledger: &Ledger, stand: Stand, now: Timestamp) -
         let of = match command.order {
             Order::OpenSession(_) => Refused::Opening(end),
             Order::ExtendSession { .. } => Refused::MoreTime(not_longer),
-            Order::State(_) | Order::StopSession { .. } | Order::RenewOnSiteCode => Refused::Other,
+            Order::State(_)
+            | Order::StopSession { .. }
+            | Order::RenewOnSiteCode
+            | Order::OfferKey { .. }
+            | Order::ConsentWanted { .. }
+            | Order::ConsentGone { .. }
+            | Order::StandingRule { .. }
+            | Order::ReleaseKey { .. } => Refused::Other,
         };
         Verdict::Refuse { reason, of }
     };
     match &command.order {
-        Order::OpenSession(_) | Order::RenewOnSiteCode if now > command.deadline + CLOCK_AHEAD => {
+        Order::OpenSession(_) | Order::RenewOnSiteCode | Order::OfferKey { .. } | Order::ConsentWanted { .. }
+            if now > command.deadline + CLOCK_AHEAD =>
+        {
             let reason = format!("late: it was good until {}, the device's clock says {now}", command.deadline);
             refuse(EndReason::DeviceClock, NotLonger::Grant, reason)
         }
-        Order::OpenSession(_) | Order::ExtendSession { .. } | Order::RenewOnSiteCode
+        Order::OpenSession(_)
+        | Order::ExtendSession { .. }
+        | Order::RenewOnSiteCode
+        | Order::OfferKey { .. }
+        | Order::ConsentWanted { .. }
             if command.epoch != stand.epoch =>
         {
             let reason = format!("wrong epoch: made in {}, the device is in {}", command.epoch, stand.epoch);
@@ -110,13 +123,18 @@ pub fn judge(command: &Command, ledger: &Ledger, stand: Stand, now: Timestamp) -
             let reason = format!("the device has {SESSIONS_AT_ONCE} sessions already");
             refuse(EndReason::DeviceBusy, NotLonger::NotOpen, reason)
         }
-        // A state carries its own order, (epoch, version), ending a session is safe at any time, and a session that is to
-        // last longer is live, or there is none.
+        // A state carries its own order, (epoch, version), ending a session is safe at any time, a session that is to last
+        // longer is live, or there is none, and what the customer's key has signed says itself for what it is good.
         Order::State(_)
         | Order::StopSession { .. }
         | Order::OpenSession(_)
         | Order::ExtendSession { .. }
-        | Order::RenewOnSiteCode => Verdict::Carry,
+        | Order::RenewOnSiteCode
+        | Order::OfferKey { .. }
+        | Order::ConsentWanted { .. }
+        | Order::ConsentGone { .. }
+        | Order::StandingRule { .. }
+        | Order::ReleaseKey { .. } => Verdict::Carry,
     }
 }
 
@@ -146,7 +164,13 @@ mod tests {
     }
 
     fn open() -> Command {
-        let order = SessionOrder { grant: "a.b".parse().unwrap(), relay: "wss://r".into(), ticket: "00".into() };
+        let order = SessionOrder {
+            grant: "a.b".parse().unwrap(),
+            proof: None,
+            relay: "wss://r".into(),
+            ticket: "00".into(),
+            recording: None,
+        };
         command(Order::OpenSession(Box::new(order)))
     }
 
@@ -225,7 +249,7 @@ mod tests {
 
     #[test]
     fn a_session_lasts_longer_only_where_one_may_be_open() {
-        let extend = || command(Order::ExtendSession { grant: "a.b".parse().unwrap() });
+        let extend = || command(Order::ExtendSession { grant: "a.b".parse().unwrap(), proof: None });
         let judged = |stand, now| judge(&extend(), &Ledger::default(), stand, now);
         assert_eq!(
             judged(Stand { sessions: SESSIONS_AT_ONCE, ..stand() }, NOW + Duration::from_secs(9999)),

@@ -67,7 +67,7 @@ impl<'a> Connected<'a> {
         let registration = agent.state.registration()?;
         let endpoint = credentials.mqtt.parse()?;
         let dial = endpoint_dial(&agent.config.cloud, &endpoint, &agent.random).map_err(CloudError::from)?;
-        let access = Access { endpoint, device: credentials.device, dial, tls, pace: agent.pace() };
+        let access = Access { endpoint, device: credentials.device, dial, tls, pace: super::pace(&agent.config) };
         let (delivery, events) = Delivery::open(access, &agent.boot, agent.random.clone());
         let now = Instant::now();
         agent.board.update(|status| {
@@ -77,8 +77,13 @@ impl<'a> Connected<'a> {
             status.link = LinkState::Idle;
         });
         let sessions = Sessions::in_state(agent.board.clone(), agent.state.path()).map_err(RunError::Sessions)?;
+        // Requests are shown beside who is in.
+        agent.show_consent();
         if !agent.config.remote_access.enabled {
             sessions.stop_all(payload::EndReason::Device);
+        } else if agent.keeper.pin().is_some() {
+            // The agent before may have had no time to end them.
+            sessions.stop_unproven(payload::EndReason::Device);
         }
         Ok(Self {
             renew_at: renewal::moment(&leaf, &agent.random),
@@ -100,6 +105,7 @@ impl<'a> Connected<'a> {
 
     pub(super) async fn run(mut self, orders: &mut mpsc::Receiver<PageOrder>) -> Result<Left, RunError> {
         let stop = self.agent.stop.clone();
+        self.tell_gone()?;
         loop {
             self.look()?;
             self.delivery.offer(&self.agent.outbox);
@@ -115,8 +121,8 @@ impl<'a> Connected<'a> {
                     self.session_news(news)?;
                     None
                 }
-                Some(PageOrder::StopSession(session)) = orders.recv() => {
-                    self.sessions.stop(session, payload::EndReason::Device);
+                Some(order) = orders.recv() => {
+                    self.page_order(order)?;
                     None
                 }
                 () = tokio::time::sleep_until(wake) => None,
@@ -127,6 +133,19 @@ impl<'a> Connected<'a> {
                 return Ok(left);
             }
         }
+    }
+
+    /// What somebody at the device asks for.
+    fn page_order(&mut self, order: PageOrder) -> Result<(), RunError> {
+        match order {
+            PageOrder::StopSession(session) => self.sessions.stop(session, payload::EndReason::Device),
+            PageOrder::Answer { draft, allowed } => self.answered(draft, allowed)?,
+            PageOrder::ConfirmKey { fingerprint } => self.confirm_key(&fingerprint)?,
+            PageOrder::DeclineKey { fingerprint } => self.decline_key(&fingerprint)?,
+            PageOrder::ForgetKey { pin } => self.forget_key(pin)?,
+            PageOrder::TakeRulesBack => self.take_rules_back()?,
+        }
+        Ok(())
     }
 
     /// Everything that time alone brings about.
@@ -268,7 +287,9 @@ impl<'a> Connected<'a> {
 
     /// Tells the cloud what happened.
     pub(super) fn happened(&mut self, what: Happening) -> Result<(), RunError> {
-        let event = Event { at: self.agent.clock.now(), what };
+        let at = self.agent.clock.now();
+        self.agent.audit.told(at, [what.clone()]).map_err(RunError::Audit)?;
+        let event = Event { at, what };
         self.add(Up::Event, event)
     }
 

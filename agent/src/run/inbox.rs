@@ -1,8 +1,9 @@
 //! What the cloud sends: receipts, commands, certificates.
 
 use gatelodge_proto::{
+    grant::SignedGrant,
     link::Message,
-    payload::{self, Command, CommandResult, DeviceState, Life, Order, Outcome, Receipt},
+    payload::{self, Command, CommandResult, DeviceState, EndReason, Life, Order, Outcome, Receipt},
     topics::{Down, Topic, Up},
 };
 use tokio::time::Instant;
@@ -12,6 +13,10 @@ use super::{
     commands::{Refused, Stand, Verdict, judge},
     connected::Connected,
     sessions::SessionNews,
+};
+use crate::{
+    audit::{Deed, Visit},
+    session::signed,
 };
 
 impl Connected<'_> {
@@ -64,13 +69,13 @@ impl Connected<'_> {
             remote_access: self.agent.config.remote_access.enabled,
             sessions: self.sessions.len(),
         };
-        let id = command.id;
+        let (id, grant) = (command.id, ordered(&command.order).cloned());
         let mut left = None;
         let outcome = match judge(&command, &self.ledger, stand, self.agent.clock.now()) {
             Verdict::Repeat(outcome) => outcome,
             Verdict::Refuse { reason, of } => {
                 let end = if let Refused::Opening(end) = of { Some(end) } else { None };
-                if let (Refused::MoreTime(why), Order::ExtendSession { grant }) = (of, &command.order) {
+                if let (Refused::MoreTime(why), Order::ExtendSession { grant, .. }) = (of, &command.order) {
                     self.not_longer(grant, why)?;
                 }
                 Outcome::Refused { reason, end }
@@ -80,16 +85,24 @@ impl Connected<'_> {
                     left = self.take_state(state)?;
                     Outcome::Done
                 }
-                Order::OpenSession(order) => self.open_session(*order),
+                Order::OpenSession(order) => self.open_session(*order)?,
                 Order::StopSession { session, reason } => {
                     self.sessions.stop(session, reason);
                     Outcome::Done
                 }
-                Order::ExtendSession { grant } => self.extend_session(&grant)?,
+                Order::ExtendSession { grant, proof } => self.extend_session(grant, proof)?,
                 Order::RenewOnSiteCode => {
                     self.renew_code()?;
                     Outcome::Done
                 }
+                Order::OfferKey { key } => self.offer_key(key)?,
+                Order::ConsentWanted { draft } => self.consent_wanted(draft)?,
+                Order::ConsentGone { session } => {
+                    self.consent_gone(session)?;
+                    Outcome::Done
+                }
+                Order::StandingRule { rule } => self.take_rule(&rule)?,
+                Order::ReleaseKey { assertion } => self.release_key(&assertion)?,
             },
         };
         if let Outcome::Refused { reason, .. } | Outcome::Failed { reason } = &outcome {
@@ -97,16 +110,40 @@ impl Connected<'_> {
         }
         if self.ledger.outcome(id).is_none() {
             self.ledger.note(id, outcome.clone());
+            if let Some(grant) = grant {
+                self.note_visit(&grant, &outcome)?;
+            }
         }
         self.add(Up::Result, CommandResult { command: id, outcome })?;
         Ok(left)
     }
 
+    /// Writes down who came and whether they were let in, before anybody outside hears of it.
+    fn note_visit(&mut self, grant: &SignedGrant, outcome: &Outcome) -> Result<(), RunError> {
+        let visit = signed(grant, &self.credentials.grant_key).ok().map(|grant| Box::new(Visit::of(&grant)));
+        let deed = match (outcome, visit) {
+            (Outcome::Done, Some(visit)) => Deed::SessionOpened(visit),
+            // An order that cannot be read is never carried out.
+            (Outcome::Done, None) => return Ok(()),
+            (Outcome::Refused { reason, end }, visit) => {
+                Deed::SessionRefused { visit, reason: reason.clone(), end: *end }
+            }
+            (Outcome::Failed { reason }, visit) => {
+                Deed::SessionRefused { visit, reason: reason.clone(), end: Some(EndReason::DeviceFault) }
+            }
+        };
+        self.agent.audit.note(self.agent.clock.now(), deed).map_err(RunError::Audit)
+    }
+
     fn take_state(&mut self, state: DeviceState) -> Result<Option<Left>, RunError> {
+        let before = self.registration.state().cloned();
         if !self.registration.accept(state.clone()) {
             return Ok(None);
         }
         self.agent.state.keep_registration(&state)?;
+        if let Some(told) = Deed::told(before.as_ref(), &state) {
+            self.agent.audit.note(self.agent.clock.now(), told).map_err(RunError::Audit)?;
+        }
         tracing::info!(life = state.life.word(), epoch = state.epoch, version = state.version, "registration changed");
         let (life, consent) = (state.life, state.consent);
         self.agent.board.update(|status| status.registration = Some(state));
@@ -131,10 +168,19 @@ impl Connected<'_> {
     /// keep it.
     pub(super) fn session_news(&mut self, SessionNews { happened, receipts }: SessionNews) -> Result<(), RunError> {
         let at = self.agent.clock.now();
+        self.agent.audit.told(at, happened.iter().cloned()).map_err(RunError::Audit)?;
         self.add_all(Up::Event, happened.into_iter().map(|what| payload::Event { at, what }))?;
         for receipt in receipts {
             self.sessions.taken(receipt);
         }
         Ok(())
+    }
+}
+
+/// The grant of an order to open a session.
+fn ordered(order: &Order) -> Option<&SignedGrant> {
+    match order {
+        Order::OpenSession(order) => Some(&order.grant),
+        _ => None,
     }
 }

@@ -3,6 +3,7 @@
 mod code;
 mod commands;
 mod connected;
+mod consent;
 mod hour;
 mod inbox;
 mod renewal;
@@ -12,20 +13,28 @@ mod standing;
 
 pub use commands::{Ledger, Verdict, judge};
 
-use std::io;
+use std::{io, net::SocketAddr};
 
-use gatelodge_proto::{Random, SessionId, enrol::Credentials, link::Pace};
+use gatelodge_proto::{
+    Random, SessionId,
+    consent::{Challenge, PinId},
+    enrol::Credentials,
+    link::Pace,
+};
 use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    audit::Audit,
     clock::Clock,
     cloud::{CloudClient, CloudError, TrustError},
     config::Config,
+    consent::Keeper,
     enrol::{self, Outcome, Surroundings},
     identity::{self, Identity, IdentityError},
     local_page::{self, PageError},
     outbox::Outbox,
+    recordings,
     state::{Boot, CertificateError, Holding, KeyError, PrivateKey, StateDir, StateError},
     status::{Board, Stage},
 };
@@ -42,6 +51,9 @@ pub enum RunError {
     /// Its outbox.
     #[error("the outbox in the state folder cannot be used: {0}")]
     Outbox(#[source] io::Error),
+    /// Its record of who was let in.
+    #[error("the record of sessions in the state folder cannot be written: {0}")]
+    Audit(#[source] io::Error),
     /// The sockets of its sessions.
     #[error("the folder of live sessions in the state folder cannot be used: {0}")]
     Sessions(#[source] io::Error),
@@ -71,7 +83,7 @@ impl RunError {
         match self {
             Self::Identity(error) => error.next_step(),
             Self::State(error) => error.next_step(),
-            Self::Outbox(_) | Self::Sessions(_) => "check owner and space of the state folder".into(),
+            Self::Outbox(_) | Self::Audit(_) | Self::Sessions(_) => "check owner and space of the state folder".into(),
             Self::Cloud(CloudError::Trust(TrustError::CaFile { .. })) | Self::Trust(TrustError::CaFile { .. }) => {
                 "set cloud.ca_file to the CA file of this cloud, or take the line out where its CA is a public one"
                     .into()
@@ -86,10 +98,34 @@ impl RunError {
 }
 
 /// What somebody at the device asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PageOrder {
     /// End this session.
     StopSession(SessionId),
+    /// Answer the request with this draft.
+    Answer {
+        /// What was shown.
+        draft: Challenge,
+        /// Whether it is allowed.
+        allowed: bool,
+    },
+    /// Pin the offered key.
+    ConfirmKey {
+        /// What was compared.
+        fingerprint: String,
+    },
+    /// Do not pin the offered key.
+    DeclineKey {
+        /// What was shown.
+        fingerprint: String,
+    },
+    /// Take the pinned key away.
+    ForgetKey {
+        /// Which pinning.
+        pin: PinId,
+    },
+    /// Take the standing rules back.
+    TakeRulesBack,
 }
 
 /// Why an enrolment's time is over.
@@ -112,6 +148,11 @@ struct Agent {
     state: StateDir,
     boot: Boot,
     outbox: Outbox,
+    audit: Audit,
+    /// The customer's key; it outlives every enrolment.
+    keeper: Keeper,
+    /// Where the local page listens.
+    page: SocketAddr,
     cloud: CloudClient,
     board: Board,
     clock: Clock,
@@ -131,15 +172,23 @@ pub async fn run(
     let state = StateDir::open(&config.state_dir)?;
     let boot = state.count_boot(&random)?;
     let outbox = Outbox::open(state.path()).map_err(RunError::Outbox)?;
+    let audit = Audit::open(state.path()).map_err(RunError::Audit)?;
+    let keeper = Keeper::new(state.pin()?, state.book()?);
     let cloud = CloudClient::new(&config.cloud, &clock)?;
     let mut beside = JoinSet::new();
     beside.spawn(hour::keep(cloud.clone(), clock.clone(), state.path().to_owned()));
+    beside.spawn(recordings::send(cloud.clone(), state.path().to_owned(), pace(&config), random.clone()));
     let board = Board::new(&identity, &config, clock.now());
     let (orders_sender, mut orders) = mpsc::channel(8);
-    let _page = local_page::serve(&config.local_page, board.clone(), orders_sender, &random).await?;
+    let terminals = config.terminal.user.clone().filter(|user| !user.is_empty());
+    let page = &config.local_page;
+    let served = local_page::serve(page, terminals, board.clone(), orders_sender, state.path(), &random).await?;
     tracing::info!(model = identity.model, serial_source = identity.serial_source.word(), "agent started");
     ready();
-    let mut agent = Agent { config, identity, state, boot, outbox, cloud, board, clock, random, stop };
+    let page = served.address;
+    let mut agent =
+        Agent { config, identity, state, boot, outbox, audit, keeper, page, cloud, board, clock, random, stop };
+    agent.show_consent();
     loop {
         match agent.one_enrolment(&mut orders).await? {
             Left::Stopped => return Ok(()),
@@ -151,6 +200,11 @@ pub async fn run(
             }
         }
     }
+}
+
+fn pace(config: &Config) -> Pace {
+    let first = config.link.first_retry();
+    Pace { first, cap: Pace::default().cap.max(first), ..Pace::default() }
 }
 
 impl Agent {
@@ -167,7 +221,7 @@ impl Agent {
                 return Ok(Left::Stopped);
             }
             Some(Holding::Enrolled { key, credentials }) => (key, credentials),
-            Some(Holding::Key { key }) => match self.enrol(&key).await? {
+            Some(Holding::Key { key }) => match self.enrol(&key, orders).await? {
                 Ok(credentials) => (key, credentials),
                 Err(left) => return Ok(left),
             },
@@ -175,7 +229,7 @@ impl Agent {
                 let key = PrivateKey::make()?;
                 // Kept before the first question: after a restart the cloud must meet the same key.
                 self.state.hold(&Holding::Key { key: key.clone() })?;
-                match self.enrol(&key).await? {
+                match self.enrol(&key, orders).await? {
                     Ok(credentials) => (key, credentials),
                     Err(left) => return Ok(left),
                 }
@@ -185,20 +239,29 @@ impl Agent {
     }
 
     /// Credentials, or why there will be none for this key.
-    async fn enrol(&self, key: &PrivateKey) -> Result<Result<Box<Credentials>, Left>, RunError> {
+    async fn enrol(
+        &mut self,
+        key: &PrivateKey,
+        orders: &mut mpsc::Receiver<PageOrder>,
+    ) -> Result<Result<Box<Credentials>, Left>, RunError> {
         self.board.update(|status| status.stage = Stage::Enrolling { wait: None });
-        let around = Surroundings {
-            cloud: &self.cloud,
-            identity: &self.identity,
-            method: self.config.enrolment.method,
-            pace: self.pace(),
-            board: &self.board,
-            clock: &self.clock,
-            random: &self.random,
-        };
-        let outcome = tokio::select! {
-            outcome = enrol::enrol(around, key) => outcome?,
-            () = self.stop.cancelled() => return Ok(Err(Left::Stopped)),
+        let outcome = loop {
+            let around = Surroundings {
+                cloud: &self.cloud,
+                identity: &self.identity,
+                method: self.config.enrolment.method,
+                pace: pace(&self.config),
+                board: &self.board,
+                clock: &self.clock,
+                random: &self.random,
+            };
+            let order = tokio::select! {
+                outcome = enrol::enrol(around, key) => break outcome?,
+                () = self.stop.cancelled() => return Ok(Err(Left::Stopped)),
+                Some(order) = orders.recv() => order,
+            };
+            // Enrolling begins anew, with another code to show, which nobody minds who stands at the device.
+            self.asked_alone(&order)?;
         };
         let credentials = match outcome {
             Outcome::Enrolled(credentials) => credentials,
@@ -210,11 +273,6 @@ impl Agent {
         Ok(Ok(credentials))
     }
 
-    fn pace(&self) -> Pace {
-        let first = self.config.link.first_retry();
-        Pace { first, cap: Pace::default().cap.max(first), ..Pace::default() }
-    }
-
     fn enrol_again(&self) -> Result<(), RunError> {
         tracing::warn!("cloud knows no good certificate: enrolling anew with the same key");
         match self.state.holding()? {
@@ -223,11 +281,17 @@ impl Agent {
         }
     }
 
-    /// The next owner must see nothing of this one.
+    /// The next owner must see nothing of this one. A cloud that says so may have opened the device before, so the record
+    /// of that stays as long as the customer's key.
     fn forget_owner(&mut self) -> Result<(), RunError> {
         tracing::info!("released: forgetting the owner and enrolling anew");
         self.state.forget_owner()?;
         self.outbox.clear().map_err(RunError::Outbox)?;
+        let key_stays = self.keeper.owner_left();
+        self.keep_consent()?;
+        if !key_stays {
+            self.audit.forget(self.clock.now()).map_err(RunError::Audit)?;
+        }
         self.board.update(|status| {
             status.registration = None;
             status.certificate_until = None;

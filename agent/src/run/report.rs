@@ -6,7 +6,7 @@ use gatelodge_proto::{Timestamp, payload::Report};
 
 use crate::{
     config::Config,
-    identity::{self, Identity},
+    identity::{self, Identity, Reach},
 };
 
 /// The interfaces are looked at this often.
@@ -20,8 +20,14 @@ pub(super) fn read(identity: &Identity, config: &Config, epoch: u64, now: Timest
         .filter(|interface| interface.physical || !interface.addresses.is_empty())
         .map(identity::NetworkInterface::reported)
         .collect();
-    let whole = (config.networks.clone(), config.listens.clone());
-    identity.report(interfaces, config.offered(), whole, epoch, now)
+    let reach = Reach {
+        services: config.offered(),
+        networks: config.networks.clone(),
+        listens: config.listens.clone(),
+        features: config.features(),
+        profiles: config.profiles(),
+    };
+    identity.report(interfaces, reach, epoch, now)
 }
 
 /// Decides which readings are sent.
@@ -73,6 +79,8 @@ mod tests {
             services: Vec::new(),
             networks: Vec::new(),
             listens: Vec::new(),
+            features: Vec::new(),
+            profiles: Vec::new(),
         }
     }
 

@@ -16,8 +16,9 @@ use std::{
 
 use gatelodge_proto::{
     SessionId, Timestamp,
+    consent::{ConsentKind, Proof},
     grant::{Grant, SignedGrant},
-    payload::{self, Consent, EndReason, Happening, KeptEnd, NotLonger, Outcome, SessionOrder},
+    payload::{self, Consent, EndReason, FlowOutcome, Happening, KeptEnd, NotLonger, Outcome, SessionOrder},
 };
 use tokio::{process::Command, sync::mpsc};
 
@@ -28,8 +29,8 @@ use self::{
 use super::{RunError, connected::Connected};
 use crate::{
     cloud::proxy_to,
-    session::{Card, Control, Limits, Places, Start, signed},
-    status::Board,
+    session::{Card, Control, Limits, Newer, Places, Start, signed},
+    status::{Board, LiveSession},
 };
 
 /// News that wait to be taken, from all sessions together. What finds no room waits in its process, and so do the targets
@@ -68,23 +69,31 @@ struct Live {
     controls: mpsc::UnboundedSender<Control>,
     /// The rule under which it was opened.
     consent: Consent,
+    /// On whose consent it stands.
+    kind: ConsentKind,
     /// When it ends, as far as its process has said.
     until: Timestamp,
 }
 
+/// Targets of one session that are shown at the device, the latest.
+const OPENED: usize = 20;
+
 impl Connected<'_> {
     /// Starts the process for a session, if its grant is good here: nobody has to wait for a refusal then.
-    pub(super) fn open_session(&mut self, order: SessionOrder) -> Outcome {
+    pub(super) fn open_session(&mut self, order: SessionOrder) -> Result<Outcome, RunError> {
         if !self.agent.config.cloud.is_relay(&order.relay) {
             let reason =
                 "the order names a relay that is neither cloud.url nor cloud.relay_url of the device's settings";
-            return Outcome::Refused { reason: reason.into(), end: Some(EndReason::Refused) };
+            return Ok(Outcome::Refused { reason: reason.into(), end: Some(EndReason::Refused) });
         }
         let proxy = match proxy_to(&self.agent.config.cloud, &order.relay) {
             Ok(proxy) => proxy,
-            Err(error) => return Outcome::Failed { reason: error.to_string() },
+            Err(error) => return Ok(Outcome::Failed { reason: error.to_string() }),
         };
         let start = Start {
+            // As it stands before this session uses it up.
+            gate: self.agent.keeper.gate(&order.grant),
+            page: Some(self.agent.page),
             order,
             proxy,
             key: self.key.clone(),
@@ -93,7 +102,11 @@ impl Connected<'_> {
             services: self.agent.config.offered(),
             networks: self.agent.config.networks.clone(),
             listens: self.agent.config.listens.clone(),
+            features: self.agent.config.features(),
+            terminal: self.agent.config.terminal.own(self.agent.state.path()),
             places: Places::of(&self.agent.config),
+            folders: self.agent.config.folders.clone(),
+            looks: self.agent.config.looks(),
             limits: Limits {
                 streams: self.agent.config.remote_access.streams.get(),
                 opens_per_second: self.agent.config.remote_access.opens_per_second.get(),
@@ -105,26 +118,47 @@ impl Connected<'_> {
         };
         let grant = match start.grant(self.agent.clock.now()) {
             Ok(grant) => grant,
-            Err(denied) => return Outcome::Refused { reason: denied.to_string(), end: Some(denied.end()) },
+            Err(denied) => return Ok(Outcome::Refused { reason: denied.to_string(), end: Some(denied.end()) }),
         };
-        match self.sessions.open(&grant, payload::encode(&start)) {
+        if self.sessions.live.contains_key(&grant.session) {
+            return Ok(Outcome::Done);
+        }
+        let kind = match self.begin_by_consent(&start.order.grant, &grant, start.order.proof.as_deref())? {
+            Ok(kind) => kind,
+            Err(why) => {
+                return Ok(Outcome::Refused { reason: why.to_string(), end: Some(EndReason::DeviceProof) });
+            }
+        };
+        Ok(match self.sessions.open(&grant, kind, payload::encode(&start)) {
             Ok(()) => Outcome::Done,
             Err(error) => Outcome::Failed { reason: format!("the session process does not start: {error}") },
-        }
+        })
     }
 }
 
 impl Connected<'_> {
     /// Hands a newer grant to its session, which judges it. What becomes of it is told as an event.
-    pub(super) fn extend_session(&mut self, grant: &SignedGrant) -> Result<Outcome, RunError> {
-        match signed(grant, &self.credentials.grant_key) {
-            Ok(read) if self.sessions.extend(read.session, grant.clone()) => Ok(Outcome::Done),
-            Ok(_) => {
-                self.not_longer(grant, NotLonger::NotOpen)?;
-                Ok(Outcome::Refused { reason: "the session is not open here".into(), end: None })
-            }
-            Err(denied) => Ok(Outcome::Refused { reason: denied.to_string(), end: None }),
+    pub(super) fn extend_session(
+        &mut self,
+        grant: SignedGrant,
+        proof: Option<Box<Proof>>,
+    ) -> Result<Outcome, RunError> {
+        let read = match signed(&grant, &self.credentials.grant_key) {
+            Ok(read) => read,
+            Err(denied) => return Ok(Outcome::Refused { reason: denied.to_string(), end: None }),
+        };
+        if !self.sessions.live.contains_key(&read.session) {
+            self.not_longer(&grant, NotLonger::NotOpen)?;
+            return Ok(Outcome::Refused { reason: "the session is not open here".into(), end: None });
         }
+        if let Err(why) = self.longer_by_consent(&grant, &read, proof.as_deref()) {
+            self.not_longer(&grant, NotLonger::Proof)?;
+            return Ok(Outcome::Refused { reason: why.to_string(), end: None });
+        }
+        self.consent_gone(read.session)?;
+        let gate = self.agent.keeper.gate(&grant);
+        self.sessions.extend(read.session, Newer { grant, proof, gate });
+        Ok(Outcome::Done)
     }
 
     /// Tells that a session lasts no longer, in its own name: its process has not been asked. Nothing is told of a grant
@@ -165,7 +199,7 @@ impl Sessions {
         self.live.is_empty()
     }
 
-    fn open(&mut self, grant: &Grant, line: Vec<u8>) -> io::Result<()> {
+    fn open(&mut self, grant: &Grant, kind: ConsentKind, line: Vec<u8>) -> io::Result<()> {
         if self.live.contains_key(&grant.session) {
             return Ok(());
         }
@@ -178,7 +212,7 @@ impl Sessions {
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())
             .spawn()?;
-        let controls = self.list(Card::of(grant));
+        let controls = self.list(Card::of(grant, kind));
         tokio::spawn(begin(grant.session, child, line, socket, controls, self.say.clone()));
         Ok(())
     }
@@ -186,7 +220,8 @@ impl Sessions {
     fn list(&mut self, card: Card) -> mpsc::UnboundedReceiver<Control> {
         let (controls, orders) = mpsc::unbounded_channel();
         let Card { shown, consent } = &card;
-        self.live.insert(shown.session, Live { controls, consent: *consent, until: shown.until });
+        let live = Live { controls, consent: *consent, kind: shown.consent_kind, until: shown.until };
+        self.live.insert(shown.session, live);
         self.board.update(|status| status.sessions.push(card.shown));
         orders
     }
@@ -199,8 +234,24 @@ impl Sessions {
     }
 
     /// Hands a newer grant to the session that it is for; `false` when that is not live here.
-    pub(super) fn extend(&self, session: SessionId, grant: SignedGrant) -> bool {
-        self.live.get(&session).is_some_and(|live| live.controls.send(Control::Extend(grant)).is_ok())
+    pub(super) fn extend(&self, session: SessionId, newer: Newer) -> bool {
+        self.live.get(&session).is_some_and(|live| live.controls.send(Control::Extend(Box::new(newer))).is_ok())
+    }
+
+    /// Ends what stands on the cloud's word alone.
+    pub(super) fn stop_unproven(&self, reason: EndReason) {
+        self.stop_where(|kind| kind == ConsentKind::Cloud, reason);
+    }
+
+    /// Ends what stands on a standing rule.
+    pub(super) fn stop_by_rule(&self, reason: EndReason) {
+        self.stop_where(|kind| matches!(kind, ConsentKind::StandingRule | ConsentKind::BreakGlass), reason);
+    }
+
+    fn stop_where(&self, which: impl Fn(ConsentKind) -> bool, reason: EndReason) {
+        for (session, _) in self.live.iter().filter(|(_, live)| which(live.kind)) {
+            self.stop(*session, reason);
+        }
     }
 
     /// Ends what the customer's rule does not allow any more: with *never* every session, with *ask* those that nobody
@@ -259,6 +310,9 @@ impl Sessions {
                         }
                     });
                 }
+                if let Happening::FlowOpened { target, outcome: FlowOutcome::Opened, .. } = &what {
+                    self.board.update(|status| show_opened(&mut status.sessions, session, target));
+                }
                 told.push(what);
                 receipts.insert(session, number);
             }
@@ -267,6 +321,17 @@ impl Sessions {
                 self.board.update(|status| status.sessions.retain(|live| live.session != session));
                 told.extend(unsaid);
             }
+        }
+    }
+}
+
+/// Each target once, the latest last.
+fn show_opened(sessions: &mut [LiveSession], session: SessionId, target: &str) {
+    for live in sessions.iter_mut().filter(|live| live.session == session) {
+        live.opened.retain(|known| known != target);
+        live.opened.push(target.to_owned());
+        if live.opened.len() > OPENED {
+            live.opened.remove(0);
         }
     }
 }

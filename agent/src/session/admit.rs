@@ -6,11 +6,12 @@ use std::time::Duration;
 use gatelodge_proto::{
     DeviceId, Timestamp,
     grant::{Grant, InvalidGrant, SignedGrant},
-    payload::{EndReason, KeptEnd, Listen, Network, NotLonger, Service},
+    payload::{EndReason, Feature, KeptEnd, Listen, Network, NotLonger, Service},
     session::inner_frame::Denial,
 };
 
 use super::Start;
+use crate::consent::Unproven;
 
 /// What this device knows about itself.
 #[derive(Debug, Clone, Copy)]
@@ -21,6 +22,7 @@ pub(super) struct Here<'a> {
     pub(super) services: &'a [Service],
     pub(super) networks: &'a [Network],
     pub(super) listens: &'a [Listen],
+    pub(super) features: &'a [Feature],
 }
 
 impl<'a> Here<'a> {
@@ -32,6 +34,7 @@ impl<'a> Here<'a> {
             services: &start.services,
             networks: &start.networks,
             listens: &start.listens,
+            features: &start.features,
         }
     }
 }
@@ -46,6 +49,8 @@ pub(super) struct Terms {
     pub(super) networks: Vec<Network>,
     /// The grant's ports for calls that the device lists word for word.
     pub(super) listens: Vec<Listen>,
+    /// The grant's features that the device's own settings have.
+    pub(super) features: Vec<Feature>,
     /// From receipt to the end.
     pub(super) lifetime: Duration,
     /// The end that the device keeps, by the clock that signed the grant: the grant's, or earlier by what its own limit
@@ -72,7 +77,17 @@ impl Denied {
 
 impl From<Denied> for NotLonger {
     fn from(denied: Denied) -> Self {
-        if denied.end == EndReason::DeviceOwner { Self::Owner } else { Self::Grant }
+        match denied.end {
+            EndReason::DeviceOwner => Self::Owner,
+            EndReason::DeviceProof => Self::Proof,
+            _ => Self::Grant,
+        }
+    }
+}
+
+impl From<Unproven> for Denied {
+    fn from(why: Unproven) -> Self {
+        denied(Denial::Consent, EndReason::DeviceProof, why.to_string())
     }
 }
 
@@ -102,7 +117,11 @@ pub(super) fn admit(grant: &SignedGrant, here: &Here<'_>, now: Timestamp) -> Res
     let networks: Vec<Network> =
         grant.networks.iter().filter(|network| here.networks.contains(network)).cloned().collect();
     let listens: Vec<Listen> = grant.listens.iter().filter(|listen| here.listens.contains(listen)).cloned().collect();
-    if services.is_empty() && networks.is_empty() && listens.is_empty() {
+    let features: Vec<Feature> =
+        grant.features.iter().filter(|feature| here.features.contains(feature)).copied().collect();
+    // A browser needs a service to look at; every other feature is something to do by itself.
+    let does = features.iter().any(|feature| *feature != Feature::Web);
+    if services.is_empty() && networks.is_empty() && listens.is_empty() && !does {
         return Err(denied(
             Denial::Services,
             EndReason::DeviceServices,
@@ -111,7 +130,7 @@ pub(super) fn admit(grant: &SignedGrant, here: &Here<'_>, now: Timestamp) -> Res
     }
     let idle = Duration::from_secs(u64::from(grant.idle_s.max(1)));
     let until = grant.until;
-    Ok(Terms { grant, services, networks, listens, lifetime, until, idle })
+    Ok(Terms { grant, services, networks, listens, features, lifetime, until, idle })
 }
 
 /// A device whose clock is behind counts the signed seconds; one whose clock is right ends on time, whatever came late.
@@ -169,13 +188,16 @@ impl Terms {
     /// The grant that the technician shows must be for the session and the key that the cloud ordered.
     pub(super) fn bound_to(self, ordered: &Self) -> Result<Self, Denied> {
         let (shown, order) = (&self.grant, &ordered.grant);
-        if shown.session == order.session && shown.key_thumbprint == order.key_thumbprint {
+        // To the letter but for the end: what was ordered is what the customer has allowed, and a wider grant of the same
+        // session would not be.
+        if *shown == (Grant { until: shown.until, lifetime_s: shown.lifetime_s, ..order.clone() }) {
             // Of two ends that the cloud has signed, the earlier; the later one comes with an order of its own.
             let grant = if shown.until > order.until { order.clone() } else { self.grant };
             let (lifetime, until) = (self.lifetime.min(ordered.lifetime), self.until.min(ordered.until));
             Ok(Self { grant, lifetime, until, ..self })
         } else {
-            Err(denied(Denial::Binding, EndReason::Refused, "the grant is for another session or another key"))
+            let sentence = "the grant is for another session or another key, or for something else than was ordered";
+            Err(denied(Denial::Binding, EndReason::Refused, sentence))
         }
     }
 }
@@ -213,12 +235,16 @@ mod tests {
             services: vec![service("panel-web", "192.168.1.50", 80), service("panel", "192.168.1.50", 10001)],
             networks: Vec::new(),
             listens: Vec::new(),
+            features: Vec::new(),
+            recording: Vec::new(),
             from: FROM,
             until: FROM + Duration::from_secs(3600),
             lifetime_s: 3600,
             idle_s: 900,
             consent: Consent::Ask,
             reason: Some("yearly check".into()),
+            ticket_number: None,
+            break_glass: false,
         }
     }
 
@@ -243,8 +269,15 @@ mod tests {
     fn judge(grant: &Grant, own: &[Service], now: Timestamp) -> Result<Terms, Denied> {
         let text = GrantKey::of(&key()).to_string();
         let device = self::grant().device;
-        let here =
-            Here { device, epoch: 3, grant_key: &text, services: own, networks: &networks(), listens: &[listen(9000)] };
+        let here = Here {
+            device,
+            epoch: 3,
+            grant_key: &text,
+            services: own,
+            networks: &networks(),
+            listens: &[listen(9000)],
+            features: &[Feature::Terminal, Feature::Web],
+        };
         admit(&SignedGrant::sign(grant, &key()), &here, now)
     }
 
@@ -295,6 +328,19 @@ mod tests {
     }
 
     #[test]
+    fn only_features_that_the_device_s_own_settings_have_and_a_browser_needs_something_to_look_at() {
+        let asked = |features: &[Feature], services: &[Service]| {
+            let grant = Grant { features: features.to_vec(), services: services.to_vec(), ..grant() };
+            judge(&grant, &self::grant().services, FROM)
+        };
+        assert_eq!(asked(&Feature::ALL, &[]).unwrap().features, [Feature::Terminal, Feature::Web]);
+        assert_eq!(asked(&[Feature::Files], &grant().services).unwrap().features, []);
+        for nothing in [&[Feature::Files][..], &[Feature::Web], &[]] {
+            assert_eq!(asked(nothing, &[]).unwrap_err().code, Denial::Services);
+        }
+    }
+
+    #[test]
     fn another_signer_device_or_ownership_is_denied() {
         let own = grant().services;
         let other = DeviceId::make(FROM, &Random::seeded(1));
@@ -303,8 +349,15 @@ mod tests {
         assert_eq!((sold.code, sold.end()), (Denial::Binding, EndReason::DeviceOwner));
         let forged = SignedGrant::sign(&grant(), &SigningKey::from_bytes(&[6; 32]));
         let text = GrantKey::of(&key()).to_string();
-        let here =
-            Here { device: grant().device, epoch: 3, grant_key: &text, services: &own, networks: &[], listens: &[] };
+        let here = Here {
+            device: grant().device,
+            epoch: 3,
+            grant_key: &text,
+            services: &own,
+            networks: &[],
+            listens: &[],
+            features: &[],
+        };
         assert_eq!(admit(&forged, &here, FROM).unwrap_err().code, Denial::Grant);
     }
 
@@ -330,6 +383,16 @@ mod tests {
         let other = SessionId::make(FROM, &Random::seeded(1));
         assert_eq!(shown(Grant { session: other, ..grant() }).unwrap_err().code, Denial::Binding);
         assert_eq!(shown(Grant { key_thumbprint: "11".repeat(32), ..grant() }).unwrap_err().code, Denial::Binding);
+        // What the customer has allowed is what was ordered.
+        for changed in [
+            Grant { services: own[..1].to_vec(), ..grant() },
+            Grant { networks: networks().to_vec(), ..grant() },
+            Grant { features: vec![Feature::Terminal], ..grant() },
+            Grant { reason: Some("something else".into()), ..grant() },
+            Grant { idle_s: 9000, ..grant() },
+        ] {
+            assert_eq!(shown(changed.clone()).unwrap_err().code, Denial::Binding, "{changed:?}");
+        }
     }
 
     #[test]
@@ -399,6 +462,8 @@ mod tests {
             Grant { idle_s: 90_000, ..longer(60) },
             Grant { consent: Consent::Always, ..longer(60) },
             Grant { reason: None, ..longer(60) },
+            Grant { features: vec![Feature::Terminal], ..longer(60) },
+            Grant { ticket_number: Some("7".parse().unwrap()), ..longer(60) },
         ] {
             assert_eq!(refused(&changed), Denial::Binding, "{changed:?}");
         }

@@ -58,7 +58,7 @@ impl Desk {
                 control = hear(&mut self.agent) => match control {
                     Some(Control::Stop(reason)) => drop(wish.try_send(Wish::End(reason))),
                     // Room is left for the wish that ends it.
-                    Some(Control::Extend(grant)) if wish.capacity() > 1 => drop(wish.try_send(Wish::Extend(grant))),
+                    Some(Control::Extend(newer)) if wish.capacity() > 1 => drop(wish.try_send(Wish::Extend(newer))),
                     Some(Control::Extend(_)) => tracing::warn!("more time is not taken while other wishes wait"),
                     Some(Control::Taken(number)) => self.taken(number),
                     None => self.alone(),
@@ -139,6 +139,7 @@ async fn hear(agent: &mut Option<Agent>) -> Option<Control> {
 mod tests {
     use gatelodge_proto::{
         FlowId, Random, SessionId, Timestamp,
+        consent::ConsentKind,
         payload::{Consent, KeptEnd},
     };
     use tokio::task::JoinHandle;
@@ -156,6 +157,9 @@ mod tests {
             since: NOW,
             until: NOW,
             reason: None,
+            consent_kind: ConsentKind::Cloud,
+            opened: Vec::new(),
+            break_glass: false,
         };
         Card { shown, consent: Consent::Ask }
     }
@@ -270,7 +274,8 @@ mod tests {
     async fn a_newer_grant_is_handed_on_and_the_next_agent_learns_of_the_end_that_moved() {
         let mut scene = scene();
         let mut first = scene.call().await;
-        let newer: gatelodge_proto::grant::SignedGrant = "e30.AA".parse().unwrap();
+        let grant = "e30.AA".parse().unwrap();
+        let newer = Box::new(crate::session::Newer { grant, proof: None, gate: crate::consent::Gate::default() });
         first.say(Control::Extend(newer.clone())).await;
         assert_eq!(scene.wishes.recv().await, Some(Wish::Extend(newer)));
         let until = NOW + Duration::from_secs(1800);

@@ -3,11 +3,16 @@
 
 mod callers;
 mod calls;
+mod file;
+mod look;
 
 use std::{
     collections::{HashMap, HashSet},
     net::{IpAddr, SocketAddr},
-    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicUsize},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicUsize},
+    },
     time::Duration,
 };
 
@@ -17,8 +22,9 @@ use gatelodge_proto::{
     session::{
         FlowTotals,
         driver::{Handle, Incoming},
-        inner_frame::{OpenError, Target},
+        inner_frame::{OpenError, StreamId, Target},
         pump,
+        terminal::TerminalFrame,
     },
 };
 use tokio::{
@@ -32,13 +38,18 @@ pub(super) use self::calls::Door;
 use super::{
     Events, Limits,
     admit::Terms,
+    discover::{self, Looks},
     echo::Echo,
+    files::{self, OwnFolder},
     lookup::Lookups,
     places::{NoPlace, Place, Places},
     target::{self, connect, resolve},
+    terminal::{self, NoTerminal, Terminals},
     udp,
 };
 
+/// A terminal in both audit lists.
+const TERMINAL: &str = "terminal";
 /// Targets asked for in one session: far beyond what a technician's work takes, and a bound on what is remembered.
 const MOST: usize = 65_536;
 
@@ -56,6 +67,12 @@ pub(super) struct Flows {
 struct Shared {
     terms: Terms,
     places: Places,
+    folders: Vec<OwnFolder>,
+    terminals: Terminals,
+    looks: Looks,
+    /// Whether the device looks around now.
+    looking: AtomicBool,
+    page: Option<SocketAddr>,
     handle: Handle,
     events: Events,
     lookups: Lookups,
@@ -66,6 +83,17 @@ struct Shared {
     callers: Arc<callers::Callers>,
     /// Addresses stay what they were at the first look, for the whole session; once one has answered, it alone.
     pinned: Mutex<HashMap<Pin, Vec<IpAddr>>>,
+}
+
+/// What the device's own settings say.
+pub(super) struct Own {
+    pub(super) places: Places,
+    /// Where its own page listens, which no session reaches.
+    pub(super) page: Option<SocketAddr>,
+    pub(super) limits: Limits,
+    pub(super) folders: Vec<OwnFolder>,
+    pub(super) terminals: Terminals,
+    pub(super) looks: Looks,
 }
 
 /// Makes ids for the flows that this end opens.
@@ -81,8 +109,12 @@ impl Ids {
     }
 
     fn flow(&self) -> FlowId {
+        FlowId::make(self.now(), &self.random)
+    }
+
+    fn now(&self) -> Timestamp {
         let (then, at) = self.began;
-        FlowId::make(then + at.elapsed(), &self.random)
+        then + at.elapsed()
     }
 }
 
@@ -121,11 +153,17 @@ impl Reached {
 }
 
 impl Flows {
-    pub(super) fn new(terms: Terms, places: Places, handle: Handle, events: Events, limits: Limits, ids: Ids) -> Self {
+    pub(super) fn new(terms: Terms, own: Own, handle: Handle, events: Events, ids: Ids) -> Self {
+        let Own { places, page, limits, folders, looks, terminals } = own;
         let (lookups, calls) = (Lookups::of_system(), AtomicUsize::new(0));
         let shared = Shared {
             terms,
             places,
+            folders,
+            terminals,
+            looks,
+            looking: AtomicBool::new(false),
+            page,
             handle,
             events,
             lookups,
@@ -168,6 +206,15 @@ impl Shared {
         let flow = wanted.open.flow;
         let begun = Instant::now();
         let asked = wanted.open.target.clone();
+        if let Target::File { path, act } = asked {
+            return self.file(wanted, path, act, begun).await;
+        }
+        if let Target::Terminal { size, term, command } = asked {
+            return self.terminal(wanted.stream, terminal::Wanted { flow, size, term, command }, begun).await;
+        }
+        if asked == Target::Discover {
+            return self.look_around(wanted, begun).await;
+        }
         let reached = tokio::select! {
             reached = self.reach(&asked) => reached,
             () = wanted.given_up() => Err(OpenError::TimedOut),
@@ -184,13 +231,41 @@ impl Shared {
         }
     }
 
+    /// A terminal from its row to its end. What cannot be had is told in a sentence, on the stream.
+    async fn terminal(&self, stream: StreamId, wanted: terminal::Wanted, begun: Instant) {
+        let flow = wanted.flow;
+        let prepared = self.terminals.prepare(wanted, self.ids.now());
+        let (target, outcome) = match &prepared {
+            Ok(prepared) => (prepared.spelled(), FlowOutcome::Opened),
+            Err(error) => {
+                tracing::warn!(%flow, %error, "a terminal is refused");
+                (TERMINAL.to_owned(), error.outcome())
+            }
+        };
+        let told = self.tell(Happening::FlowOpened { session: self.terms.grant.session, flow, target, outcome }).await;
+        if !told || matches!(prepared, Err(NoTerminal::NotAllowed)) {
+            return self.handle.refuse(stream, OpenError::NotAllowed).await;
+        }
+        let stream = self.handle.accept(stream, begun.elapsed(), String::new()).await;
+        let totals = match (prepared, stream) {
+            (Ok(prepared), Some(stream)) => prepared.run(&stream).await,
+            (Err(error), Some(stream)) => {
+                terminal::say(&stream, &TerminalFrame::Refused(error.to_string())).await;
+                return;
+            }
+            (Ok(_), None) => FlowTotals::default(),
+            (Err(_), None) => return,
+        };
+        self.closed(flow, totals, begun).await;
+    }
+
     async fn reach(&self, target: &Target) -> Result<Reached, OpenError> {
         match target {
             Target::Service(name) => {
                 let service = self.service(name).ok_or(OpenError::NotAllowed)?;
                 let place = self.place(service).await?;
                 let pin = Pin::Service(name.clone());
-                let addresses = self.pinned_or(&pin, resolve(&self.lookups, service)).await?;
+                let addresses = self.pinned_or(&pin, resolve(&self.lookups, service, self.page)).await?;
                 self.dial(service.protocol, &addresses, service.port, Some(pin), place).await
             }
             Target::Address { protocol, host, port } => {
@@ -213,8 +288,10 @@ impl Shared {
                 target::allow(&self.terms.networks, *address)?;
                 Ok(Reached::Echo(Echo::to(*address)))
             }
-            // A technician does not call.
-            Target::Call { .. } => Err(OpenError::NotAllowed),
+            // A technician does not call, and the others are nothing to dial.
+            Target::Call { .. } | Target::File { .. } | Target::Terminal { .. } | Target::Discover => {
+                Err(OpenError::NotAllowed)
+            }
         }
     }
 
@@ -329,6 +406,9 @@ impl Shared {
             },
             Target::Echo { address } => format!("ping {address}"),
             Target::Call { listen, .. } => format!("call to {listen}"),
+            Target::File { path, act } => files::spelled(path.as_ref(), *act),
+            Target::Terminal { .. } => TERMINAL.to_owned(),
+            Target::Discover => discover::spelled(&self.terms.networks),
         }
     }
 

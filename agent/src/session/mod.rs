@@ -14,7 +14,9 @@
 mod admit;
 mod countdown;
 mod desk;
+mod discover;
 mod echo;
+mod files;
 mod flows;
 mod lookup;
 mod order;
@@ -23,6 +25,7 @@ mod places;
 pub mod process;
 mod supervise;
 mod target;
+mod terminal;
 mod udp;
 
 use std::{
@@ -33,7 +36,7 @@ use std::{
 
 use gatelodge_proto::{
     Random, Timestamp,
-    payload::{EndReason, Happening},
+    payload::{EndReason, Feature, Happening},
     session::{
         Ending, Role,
         carrier::{DialError, Dialler, RelaySocket},
@@ -51,16 +54,20 @@ use crate::clock::Clock;
 use self::{
     admit::{Here, Terms, admit},
     countdown::Countdown,
-    flows::{Door, Flows, Ids},
+    flows::{Door, Flows, Ids, Own},
     order::Ears,
     paced::Paced,
     supervise::Supervisor,
+    terminal::Terminals,
 };
 pub(crate) use admit::signed;
+pub use discover::{Heard, Known, Looks, heard};
+pub use files::OwnFolder;
 pub(crate) use order::{Card, READY, Word};
-pub use order::{Control, Limits, SESSIONS_AT_ONCE, Start, Wish};
+pub use order::{Control, Limits, Newer, SESSIONS_AT_ONCE, Start, Wish};
 pub use places::Places;
-pub(crate) use target::forbidden;
+pub(crate) use target::{forbidden, is_own};
+pub use terminal::{InTerminal, NotRun, OwnTerminal, Room};
 
 /// Longest time for the inner handshake.
 const HANDSHAKE_WITHIN: Duration = Duration::from_secs(15);
@@ -101,7 +108,7 @@ async fn live(
     let received = Instant::now();
     let here = Here::of(&start);
     // Before the first packet: an order that the cloud did not sign, or for somebody else, reaches nobody.
-    let terms = match admit(&start.order.grant, &here, now) {
+    let terms = match start.terms(now) {
         Ok(terms) => terms.within(start.limits.longest()),
         Err(denied) => return Ending::because(denied.end(), &denied),
     };
@@ -137,7 +144,11 @@ async fn live(
     let (driver, handle, outlets) = Driver::new(channel, Role::Device, start.limits.settings(), view);
     let _ = counters.set(handle.counters().clone());
     let ids = Ids::from(now + received.elapsed(), random);
-    let mut flows = Flows::new(terms.clone(), start.places.clone(), handle.clone(), events.clone(), start.limits, ids);
+    let allowed = terms.features.contains(&Feature::Terminal);
+    let terminals = Terminals::new(start.terminal.clone(), allowed, &terms.grant, start.order.recording.clone());
+    let (places, folders, looks) = (start.places.clone(), start.folders.clone(), start.looks.clone());
+    let own = Own { places, page: start.page, limits: start.limits, folders, looks, terminals };
+    let mut flows = Flows::new(terms.clone(), own, handle.clone(), events.clone(), ids);
     flows.take_calls(doors);
     let (ends_at, latest) = (received + terms.lifetime, received + start.limits.longest());
     let supervisor = Supervisor {
@@ -147,6 +158,8 @@ async fn live(
         terms,
         grant_key: &start.credentials.grant_key,
         events,
+        began: (now, received),
+        clock_lacks_us: start.clock_lacks_us,
     };
     let ending = tokio::select! {
         (ending, _) = driver.run() => ending,
@@ -226,6 +239,7 @@ async fn accept(
         networks: terms.networks.clone(),
         listens,
         rate: limits.rate,
+        features: terms.features.clone(),
     };
     channel.say(&InnerFrame::Accept(accept)).await.map_err(|error| Ending::because(EndReason::RelayLost, &error))
 }
@@ -243,3 +257,6 @@ async fn open_doors(terms: &Terms) -> Vec<Door> {
     }
     doors
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,12 +1,13 @@
 //! The words between an agent and a session's process: the order on standard input, everything later by its socket.
 
-use std::{num::NonZeroU64, path::PathBuf, time::Duration};
+use std::{net::SocketAddr, num::NonZeroU64, path::PathBuf, time::Duration};
 
 use gatelodge_proto::{
     Timestamp,
+    consent::{ConsentKind, Proof},
     enrol::Credentials,
     grant::{Grant, SignedGrant},
-    payload::{Consent, EndReason, Happening, Listen, Network, Service, SessionOrder},
+    payload::{Consent, EndReason, Feature, Happening, Listen, Network, Service, SessionOrder},
     session::{
         carrier::Proxy,
         handshake::{HandshakeError, Identity, certificates},
@@ -17,10 +18,17 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
 use super::{
-    admit::{Denied, Here, admit, signed},
+    admit::{Denied, Here, Terms, admit, signed},
+    discover::Looks,
+    files::OwnFolder,
     places::Places,
+    terminal::OwnTerminal,
 };
-use crate::{state::PrivateKey, status::LiveSession};
+use crate::{
+    consent::{Gate, Moments},
+    state::PrivateKey,
+    status::LiveSession,
+};
 
 /// What the process writes once its socket is open.
 pub(crate) const READY: &[u8; 6] = b"ready\n";
@@ -46,9 +54,21 @@ pub struct Start {
     /// Where its installation calls a technician's computer.
     #[serde(default)]
     pub listens: Vec<Listen>,
+    /// What its own settings let a session do beside that.
+    #[serde(default)]
+    pub features: Vec<Feature>,
+    /// What its own settings say about terminals.
+    #[serde(default)]
+    pub terminal: Option<OwnTerminal>,
     /// Which of its services take few connections.
     #[serde(default)]
     pub places: Places,
+    /// Its folders that files are sent from and taken in.
+    #[serde(default)]
+    pub folders: Vec<OwnFolder>,
+    /// How it looks around.
+    #[serde(default)]
+    pub looks: Looks,
     /// The way out of the site.
     #[serde(default)]
     pub proxy: Option<Proxy>,
@@ -56,6 +76,12 @@ pub struct Start {
     pub ca_file: Option<PathBuf>,
     /// What the system's clock lacks, in microseconds.
     pub clock_lacks_us: i64,
+    /// What the customer's consent is held against.
+    #[serde(default)]
+    pub gate: Gate,
+    /// Where the device's own page listens, which no session reaches.
+    #[serde(default)]
+    pub page: Option<SocketAddr>,
 }
 
 /// Sessions that one device carries at a time.
@@ -93,6 +119,32 @@ impl Limits {
     }
 }
 
+/// A newer grant of a session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Newer {
+    /// Signed by the cloud.
+    pub grant: SignedGrant,
+    /// What the customer's key has signed for it.
+    pub proof: Option<Box<Proof>>,
+    /// What the customer's consent is held against now.
+    pub gate: Gate,
+}
+
+impl Newer {
+    /// What it comes to under the terms that hold, and by how much the session lasts longer, where it is good and the
+    /// customer consents; `None` for the grant that holds already.
+    pub(super) fn agreed(
+        &self,
+        terms: &Terms,
+        grant_key: &str,
+        moments: Moments,
+    ) -> Result<Option<(Terms, Duration)>, Denied> {
+        let Some((terms, longer)) = terms.extended(&self.grant, grant_key)? else { return Ok(None) };
+        self.gate.prove(&self.grant, &terms.grant, self.proof.as_deref(), moments)?;
+        Ok(Some((terms, longer)))
+    }
+}
+
 /// What an agent says to a session, a line each.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -100,7 +152,7 @@ pub enum Control {
     /// End the session.
     Stop(EndReason),
     /// A newer grant of the session, for the session to judge.
-    Extend(SignedGrant),
+    Extend(Box<Newer>),
     /// What happened up to this number is on disk here.
     Taken(u64),
 }
@@ -111,13 +163,13 @@ pub enum Wish {
     /// That it ends.
     End(EndReason),
     /// That it lasts longer, by this grant.
-    Extend(SignedGrant),
+    Extend(Box<Newer>),
 }
 
 /// Hears the wishes. One that the session may last longer is kept until the session runs.
 pub(super) struct Ears {
     wishes: mpsc::Receiver<Wish>,
-    kept: Option<SignedGrant>,
+    kept: Option<Box<Newer>>,
 }
 
 impl Ears {
@@ -175,7 +227,7 @@ pub(crate) struct Card {
 
 impl Card {
     /// Of the session that this grant opens.
-    pub(crate) fn of(grant: &Grant) -> Self {
+    pub(crate) fn of(grant: &Grant, kind: ConsentKind) -> Self {
         let shown = LiveSession {
             session: grant.session,
             technician: grant.technician.name.clone(),
@@ -183,20 +235,37 @@ impl Card {
             since: grant.from,
             until: grant.until,
             reason: grant.reason.clone(),
+            consent_kind: kind,
+            opened: Vec::new(),
+            break_glass: grant.break_glass,
         };
         Self { shown, consent: grant.consent }
     }
 }
 
 impl Start {
-    /// The grant of the order, if it is good for this device now.
+    /// The grant of the order, if it is good for this device now. Whether the customer consents is another question.
     pub(crate) fn grant(&self, now: Timestamp) -> Result<Grant, Denied> {
         admit(&self.order.grant, &Here::of(self), now).map(|terms| terms.grant)
     }
 
-    /// Whom the agent shows at the device; `None` for a grant that its cloud did not sign.
-    pub(super) fn card(&self) -> Option<Card> {
-        signed(&self.order.grant, &self.credentials.grant_key).ok().map(|grant| Card::of(&grant))
+    /// The terms of the order, if it is good for this device now and the customer consents.
+    pub(super) fn terms(&self, now: Timestamp) -> Result<Terms, Denied> {
+        let terms = admit(&self.order.grant, &Here::of(self), now)?;
+        self.proven(&terms.grant, now)?;
+        Ok(terms)
+    }
+
+    fn proven(&self, grant: &Grant, now: Timestamp) -> Result<ConsentKind, Denied> {
+        let moments = Moments::of(now, self.clock_lacks_us);
+        Ok(self.gate.prove(&self.order.grant, grant, self.order.proof.as_deref(), moments)?)
+    }
+
+    /// Whom the agent shows at the device; `None` for a grant that its cloud did not sign, or the customer's key.
+    pub(super) fn card(&self, now: Timestamp) -> Option<Card> {
+        let grant = signed(&self.order.grant, &self.credentials.grant_key).ok()?;
+        let kind = self.proven(&grant, now).ok()?;
+        Some(Card::of(&grant, kind))
     }
 
     /// Certificate chain and key for the inner TLS.
@@ -229,7 +298,8 @@ mod tests {
     async fn a_wish_for_more_time_waits_until_the_session_runs_and_a_stop_does_not() {
         let (say, wishes) = mpsc::channel(4);
         let mut ears = Ears::new(wishes);
-        let newer: SignedGrant = "e30.AA".parse().unwrap();
+        let grant = "e30.AA".parse().unwrap();
+        let newer = Box::new(Newer { grant, proof: None, gate: Gate::default() });
         say.send(Wish::Extend(newer.clone())).await.unwrap();
         say.send(Wish::End(EndReason::Customer)).await.unwrap();
         drop(say);

@@ -86,8 +86,8 @@ async fn serve(start: Start, listener: UnixListener, terminated: impl Future<Out
     // No more than one on its way to the desk: a target is opened when its row has left, not when it is in a queue.
     let (events, happened) = mpsc::channel(1);
     clock.correct(start.clock_lacks_us);
-    let Some(card) = start.card() else {
-        tracing::warn!("the order holds no grant");
+    let Some(card) = start.card(clock.now()) else {
+        tracing::warn!("the order holds no grant that is good here");
         return;
     };
     let desk = Desk::new(listener, card).serve(happened, wish.clone());

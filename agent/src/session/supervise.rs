@@ -4,7 +4,7 @@
 use std::{sync::atomic::Ordering, time::Duration};
 
 use gatelodge_proto::{
-    grant::SignedGrant,
+    Timestamp,
     payload::{EndReason, Happening, KeptEnd, NotLonger},
     session::{
         Ending,
@@ -19,8 +19,9 @@ use super::{
     admit::{Terms, signed},
     countdown::{Countdown, Due},
     flows::Flows,
-    order::{Ears, Wish},
+    order::{Ears, Newer, Wish},
 };
+use crate::consent::Moments;
 
 /// How often it is looked whether bytes flow.
 const IDLE_LOOK: Duration = Duration::from_secs(10);
@@ -33,6 +34,9 @@ pub(super) struct Supervisor<'a> {
     pub(super) countdown: Countdown,
     pub(super) grant_key: &'a str,
     pub(super) events: &'a Events,
+    /// The hour at which it began, and when that was.
+    pub(super) began: (Timestamp, Instant),
+    pub(super) clock_lacks_us: i64,
 }
 
 impl Supervisor<'_> {
@@ -44,7 +48,7 @@ impl Supervisor<'_> {
                 Some(wanted) = incoming.recv() => self.flows.open(wanted).await,
                 wish = ears.next() => match wish {
                     Wish::End(reason) => break reason,
-                    Wish::Extend(grant) => self.extend(&grant).await,
+                    Wish::Extend(newer) => self.extend(&newer).await,
                 },
                 () = tokio::time::sleep_until(idle.next_look) => if idle.is_over(self.handle.counters()) {
                     break EndReason::Idle;
@@ -61,9 +65,11 @@ impl Supervisor<'_> {
         std::future::pending::<()>().await;
     }
 
-    async fn extend(&mut self, grant: &SignedGrant) {
+    async fn extend(&mut self, newer: &Newer) {
         let (session, now) = (self.terms.grant.session, Instant::now());
-        let what = match self.terms.extended(grant, self.grant_key) {
+        let (then, at) = self.began;
+        let moments = Moments::of(then + at.elapsed(), self.clock_lacks_us);
+        let what = match newer.agreed(&self.terms, self.grant_key, moments) {
             // Said twice, as by an agent that has started anew.
             Ok(None) => return,
             Ok(Some((terms, longer))) => {
@@ -79,7 +85,7 @@ impl Supervisor<'_> {
             }
             Err(denied) => {
                 tracing::warn!(%session, %denied, "a newer grant is refused");
-                let granted = signed(grant, self.grant_key).map_or(self.terms.grant.until, |grant| grant.until);
+                let granted = signed(&newer.grant, self.grant_key).map_or(self.terms.grant.until, |grant| grant.until);
                 let end = KeptEnd { granted, ..self.terms.kept() };
                 Happening::ExtensionRefused { session, end: Some(end), reason: denied.into() }
             }

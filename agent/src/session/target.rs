@@ -51,11 +51,21 @@ impl From<NoTarget> for OpenError {
 }
 
 /// Resolves a service of the device's own list, once; the caller pins the answer for the session. Never empty.
-pub(super) async fn resolve(lookups: &Lookups, service: &Service) -> Result<Vec<IpAddr>, NoTarget> {
+///
+/// Whoever is in a session must not press Allow for the next one: no service is the device's own `page`, whatever its
+/// host is called. In a network nothing of the device itself is reached anyway.
+pub(super) async fn resolve(
+    lookups: &Lookups,
+    service: &Service,
+    page: Option<SocketAddr>,
+) -> Result<Vec<IpAddr>, NoTarget> {
     let found = lookups.addresses(&service.host).await?;
     // A name with one forbidden address is not trusted for its others: it may be rebound between two lookups.
     for address in &found {
         check(*address, names_loopback(&service.host)).map_err(|why| NoTarget::Forbidden(*address, why))?;
+        if page.is_some_and(|page| page.port() == service.port) && is_own(*address) {
+            return Err(NoTarget::Forbidden(*address, OWN_PAGE));
+        }
     }
     Ok(found)
 }
@@ -91,11 +101,13 @@ pub(super) fn allow(networks: &[Network], address: IpAddr) -> Result<(), NoTarge
     if !networks.iter().any(|network| network.subnet.contains(address)) {
         return Err(NoTarget::Outside(address));
     }
-    // Only an address of this machine can be bound.
-    match std::net::UdpSocket::bind((address, 0)) {
-        Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable => Ok(()),
-        Ok(_) | Err(_) => Err(NoTarget::Forbidden(address, LOOPBACK)),
-    }
+    if is_own(address) { Err(NoTarget::Forbidden(address, LOOPBACK)) } else { Ok(()) }
+}
+
+/// Only an address of this machine can be bound; in doubt it is one.
+pub(crate) fn is_own(address: IpAddr) -> bool {
+    let bound = std::net::UdpSocket::bind((address, 0));
+    !bound.is_err_and(|error| error.kind() == io::ErrorKind::AddrNotAvailable)
 }
 
 /// Dials checked addresses in their order, each with its share of the time; gives the first that answers, or how the
@@ -137,6 +149,7 @@ fn check(address: IpAddr, loopback_declared: bool) -> Result<(), &'static str> {
 }
 
 const LOOPBACK: &str = "the device itself";
+const OWN_PAGE: &str = "the device's own page";
 
 /// What keeps an address from every session, whatever the settings and the grant say, save loopback that the settings
 /// name as a service's host.
@@ -323,7 +336,32 @@ mod tests {
 
     async fn resolved(host: &str) -> Result<IpAddr, NoTarget> {
         let service = Service { name: "panel".parse().unwrap(), protocol: Protocol::Tcp, host: host.into(), port: 80 };
-        resolve(&Lookups::of_system(), &service).await.map(|found| found[0])
+        resolve(&Lookups::of_system(), &service, None).await.map(|found| found[0])
+    }
+
+    #[tokio::test]
+    async fn the_device_s_own_page_is_no_target_by_whatever_host() {
+        let mut own = vec!["127.0.0.1".to_owned(), "127.9.9.9".into(), "::1".into(), "localhost".into()];
+        // An address of this machine that is not loopback, when it has one.
+        let socket = std::net::UdpSocket::bind("0.0.0.0:0").unwrap();
+        if socket.connect("192.0.2.1:9").is_ok() {
+            own.push(socket.local_addr().unwrap().ip().to_string());
+        }
+        let lookups = Lookups::of_system();
+        for host in own {
+            for protocol in [Protocol::Tcp, Protocol::Udp] {
+                let service = Service { name: "panel".parse().unwrap(), protocol, host: host.clone(), port: 7480 };
+                for listens in ["127.0.0.1:7480", "0.0.0.0:7480", "[::]:7480", "192.0.2.1:7480"] {
+                    let refused = resolve(&lookups, &service, Some(listens.parse().unwrap())).await;
+                    assert!(matches!(refused, Err(NoTarget::Forbidden(_, OWN_PAGE))), "{host} {listens}: {refused:?}");
+                }
+                let elsewhere = resolve(&lookups, &service, Some("127.0.0.1:7481".parse().unwrap())).await;
+                assert!(elsewhere.is_ok(), "{host}: another port of the device is another program's");
+            }
+        }
+        let neighbour =
+            Service { name: "panel".parse().unwrap(), protocol: Protocol::Tcp, host: "192.0.2.50".into(), port: 7480 };
+        assert!(resolve(&lookups, &neighbour, Some("0.0.0.0:7480".parse().unwrap())).await.is_ok());
     }
 
     #[tokio::test]

@@ -23,10 +23,14 @@ use std::{
 use gatelodge_proto::{Timestamp, enrol::Credentials, payload::DeviceState};
 use serde::{Deserialize, Serialize};
 
+use crate::consent::{Book, Pin};
+
 const HOLDING: &str = "credentials.json";
 const REGISTRATION: &str = "registration.json";
 const BOOT: &str = "boot.json";
 const HOUR: &str = "hour.json";
+const PIN: &str = "pinned_key.json";
+const BOOK: &str = "consent.json";
 
 /// The state folder, locked for this process.
 #[derive(Debug)]
@@ -159,6 +163,35 @@ impl StateDir {
         file::remove(&self.path, HOLDING)
     }
 
+    /// The customer's key, where one is pinned. Forgetting the owner leaves it: a cloud could say that.
+    pub fn pin(&self) -> Result<Option<Pin>, StateError> {
+        read_pin(&self.path)
+    }
+
+    /// Keeps the customer's key, or takes it away.
+    pub fn keep_pin(&self, pin: Option<&Pin>) -> Result<(), StateError> {
+        match pin {
+            Some(pin) => file::write_json(&self.path, PIN, pin),
+            None => file::remove(&self.path, PIN),
+        }
+    }
+
+    /// What is remembered about consent beside the key.
+    pub fn book(&self) -> Result<Book, StateError> {
+        Ok(file::read_json(&self.path, BOOK)?.unwrap_or_default())
+    }
+
+    /// Keeps what is remembered about consent.
+    pub fn keep_book(&self, book: &Book) -> Result<(), StateError> {
+        file::write_json(&self.path, BOOK, book)
+    }
+
+    /// For a reset at the device alone: whoever can do this could also exchange the disk.
+    pub fn forget_consent(&self) -> Result<(), StateError> {
+        file::remove(&self.path, PIN)?;
+        file::remove(&self.path, BOOK)
+    }
+
     /// Counts one start.
     pub fn count_boot(&self, random: &gatelodge_proto::Random) -> Result<Boot, StateError> {
         let last = file::read_json::<boot::Counter>(&self.path, BOOT)?.unwrap_or_default();
@@ -181,6 +214,11 @@ pub fn last_hour(folder: &Path) -> Option<Timestamp> {
 /// Notes an hour that the cloud said.
 pub fn note_hour(folder: &Path, heard: Timestamp) -> Result<(), StateError> {
     file::write_json(folder, HOUR, &heard)
+}
+
+/// The customer's key, read without the lock.
+pub fn read_pin(folder: &Path) -> Result<Option<Pin>, StateError> {
+    file::read_json(folder, PIN)
 }
 
 /// The registration, read without the lock.

@@ -98,3 +98,30 @@ fn the_boot_counter_only_grows_even_when_the_owner_is_forgotten() {
     assert!(one.order() < two.order() && two.order() < three.order());
     assert_eq!((one.boot, one.seq, three.boot, three.seq), (1, 1, 2, 1));
 }
+
+#[test]
+fn forgetting_the_owner_leaves_the_customers_key_and_a_reset_at_the_device_takes_it() {
+    let folder = folder();
+    let state = StateDir::open(folder.path()).unwrap();
+    let key: gatelodge_proto::consent::PinnedKey = serde_json::from_value(serde_json::json!({
+        "credential": "AAAA",
+        "point": format!("B{}", "A".repeat(86)),
+        "rp": "lodge.example",
+    }))
+    .unwrap();
+    let digits = key.fingerprint();
+    let mut keeper = crate::consent::Keeper::default();
+    keeper.take_offer(key).unwrap();
+    let pin = keeper.confirm(&digits, &Random::seeded(1), Timestamp::from_seconds(1_800_000_000)).cloned();
+    assert!(pin.is_some());
+    state.keep_pin(pin.as_ref()).unwrap();
+    state.keep_book(keeper.book()).unwrap();
+    state.forget_owner().unwrap();
+    assert_eq!(state.pin().unwrap(), pin, "whatever the cloud says");
+    let mode = std::fs::metadata(folder.path().join(PIN)).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    std::fs::write(folder.path().join(PIN), b"{}").unwrap();
+    assert!(matches!(state.pin(), Err(StateError::Damaged { .. })), "a damaged key is not taken for none");
+    state.forget_consent().unwrap();
+    assert_eq!(state.pin().unwrap(), None);
+}

@@ -34,6 +34,7 @@ impl Board {
             services: config.offered(),
             networks: config.networks.clone(),
             sessions: Vec::new(),
+            consent: super::ConsentShown::default(),
             problem: None,
         };
         Self(Arc::new(watch::channel(status).0))

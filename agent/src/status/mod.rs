@@ -5,5 +5,6 @@ mod model;
 
 pub use board::Board;
 pub use model::{
-    IdentityShown, LinkState, LiveSession, OnSiteCodeShown, Problem, SessionLimits, Stage, Status, sentence,
+    ConsentShown, IdentityShown, LinkState, LiveSession, OfferShown, OnSiteCodeShown, PinShown, Problem, SessionLimits,
+    Stage, Status, WantedShown, sentence,
 };

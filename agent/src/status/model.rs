@@ -4,6 +4,7 @@ use std::num::NonZeroU64;
 
 use gatelodge_proto::{
     DeviceId, SessionId, Timestamp,
+    consent::{Challenge, ConsentKind, PinId},
     enrol::Wait,
     payload::{DeviceState, Life, Network, Service},
 };
@@ -45,6 +46,9 @@ pub struct Status {
     pub networks: Vec<Network>,
     /// Live sessions.
     pub sessions: Vec<LiveSession>,
+    /// The customer's hold over this device.
+    #[serde(default)]
+    pub consent: ConsentShown,
     /// What is wrong right now, and what to do about it.
     pub problem: Option<Problem>,
 }
@@ -161,6 +165,77 @@ pub struct LiveSession {
     pub until: Timestamp,
     /// Why, when the technician said so.
     pub reason: Option<String>,
+    /// On whose consent it stands.
+    #[serde(default)]
+    pub consent_kind: ConsentKind,
+    /// The targets that it opened last, as far as this agent has seen.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub opened: Vec<String>,
+    /// Whether nobody was asked, as the customer has agreed for emergencies.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub break_glass: bool,
+}
+
+/// The customer's hold over this device.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ConsentShown {
+    /// The pinned key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pinned: Option<PinShown>,
+    /// A key that waits to be pinned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub offered: Option<OfferShown>,
+    /// Who wants to enter, or to stay.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub wanted: Vec<WantedShown>,
+}
+
+/// A pinned key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PinShown {
+    /// Needed to take it away.
+    pub pin: PinId,
+    /// By what people know it.
+    pub fingerprint: String,
+    /// For the site of this name.
+    pub site: String,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// A key that waits to be pinned.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OfferShown {
+    /// By what people know it.
+    pub fingerprint: String,
+    /// For the site of this name.
+    pub site: String,
+}
+
+/// A request that waits for an answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WantedShown {
+    /// What a press allows, and nothing else.
+    pub draft: Challenge,
+    /// The session.
+    pub session: SessionId,
+    /// Who.
+    pub technician: String,
+    /// For which organisation.
+    pub organisation: String,
+    /// What would be reached: services, networks and calls.
+    pub reaches: Vec<String>,
+    /// Why, when the technician said so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// For how long, in minutes.
+    pub minutes: u64,
+    /// Until when at most.
+    pub until: Timestamp,
+    /// Whether the technician is inside and wants to stay.
+    #[serde(default)]
+    pub longer: bool,
 }
 
 /// What is wrong and what to do.

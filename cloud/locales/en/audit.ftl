@@ -27,6 +27,15 @@ audit-consent-changed = Changed who may enter: { $consent ->
     [always] at any time
    *[never] nobody
 }
+audit-consent-hours-changed = Changed who may enter: at any time, at certain hours ({ $zone })
+audit-device-opened = Opened the device for { $hours_open } hours
+audit-device-closed = Closed the device again
+audit-emergency-stop = Stopped in an emergency ({ $scope ->
+    [everybody] all sessions
+    [installer] the sessions of one installer
+   *[device] the sessions on one device
+}): { $reason }
+audit-emergency-stop-lifted = Lifted the emergency stop
 audit-web-address-changed = Changed the web address to { $web_address }
 audit-session-requested = Asked for a session to { $services }: { $reason }
 audit-session-requested-bare = Asked for a session to { $services }, without giving a reason
@@ -59,6 +68,7 @@ audit-session-extension-refused = The device does not let the session last longe
     [consent] as the device knows the rule, nobody may enter
     [owner] the device has changed hands
     [not_open] the session is not open there any more
+    [proof] the customer’s key is pinned on it and has not signed a later end
    *[grant] it does not accept what the cloud has signed
 }
 audit-session-ended = The session ended: { $reason ->
@@ -77,7 +87,18 @@ audit-session-ended = The session ended: { $reason ->
     [device_busy] the device carries no more sessions
     [device_clock] by the device’s clock it came too late
     [device_fault] the device could not open it
+    [device_proof] the customer’s key is pinned on the device and had not signed it
    *[refused] the device refused
+}
+audit-session-allowed-on-device = Somebody pressed Allow on the device
+audit-session-refused-on-device = Somebody pressed Refuse on the device
+audit-key-offered = Offered a passkey to the device: { $fingerprint }
+audit-key-release-signed = Signed that the device is to forget its key { $fingerprint }
+audit-key-pinned = The customer’s key was pinned on the device: { $fingerprint }
+audit-key-declined = Somebody at the device did not want the key { $fingerprint }
+audit-key-forgotten = The customer’s key was removed from the device { $by ->
+    [key] by a statement of its own
+   *[device] by somebody at the device
 }
 audit-session-record-cut-short = The session’s process on the device died; connections that it opened in its last moments may be missing here
 audit-flow-opened = Opened { $target }
@@ -86,11 +107,38 @@ audit-flow-closed = Closed { $target }
 audit-installer-signed-up = { $organisation } signed up as an installer
 audit-password-set = Set a new password
 audit-program-signed-in = Signed in with the program from { $network }
+audit-recording-key-set = Set the passphrase for recordings of terminals
+audit-recording-key-replaced = Set another passphrase for recordings of terminals
+audit-recording-taken = The device sent the recording of a terminal
+audit-recording-opened = Replayed the recording of a terminal, for { $organisation }
+audit-recording-deleted = Deleted the recording of a terminal, { $days ->
+    [one] { $days } day
+   *[other] { $days } days
+} old
 audit-token-issued = Made the API token { $label }
 audit-token-revoked = Revoked the API token { $label }
 audit-browsers-signed-out = { $browsers ->
     [one] Signed out another browser
    *[other] Signed out { $browsers } other browsers
 }
+audit-second-factor-added = Added a second factor: { $factor ->
+    [app] an authenticator app
+   *[passkey] a passkey
+}
+audit-second-factor-removed = Removed a second factor: { $factor ->
+    [app] the authenticator app
+    [all] everything that was set up
+   *[passkey] a passkey
+}
+audit-recovery-codes-made = Made new recovery codes
+audit-recovery-code-used = Used a recovery code; { $left } are left
 audit-organisation-changed = Changed the data of { $organisation }
 audit-other = { $what }
+audit-own-page-asked = Opened the device’s own page
+audit-break-glass-agreed = Agreed that the installer may enter in an emergency without asking: { $role ->
+    [administrator] administrators
+    [supervisor] administrators and supervisors
+   *[technician] all technicians
+}
+audit-break-glass-withdrawn = No longer agreed that anybody enters in an emergency without asking
+audit-session-break-glass = Entered in an emergency without asking (break-glass): “{ $reason }”, to { $services }

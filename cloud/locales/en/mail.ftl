@@ -67,3 +67,24 @@ mail-released-customer-what = { $name } is released. You no longer reach it, and
 mail-released-customer-nothing = If it was not you, set a new password and tell your installer.
 mail-released-installer-what = The owner has released { $name }. It can be registered again by whoever has it in hand.
 mail-to-your-devices = To your devices
+
+mail-second-factor-added-subject = Your account has a new second factor
+mail-second-factor-added-what = A passkey or an authenticator app was added to your account. From now on it is asked for when you sign in.
+mail-second-factor-removed-subject = A second factor was removed from your account
+mail-second-factor-removed-what = A passkey or an authenticator app was removed from your account.
+mail-recovery-codes-subject = Your account has new recovery codes
+mail-recovery-codes-what = New recovery codes were made for your account. Those from before are void.
+mail-second-factor-nothing = If that was you, there is nothing to do. If it was not, set a new password at once and tell whoever runs the portal.
+mail-why-account = You get this mail because something about how you sign in has changed.
+
+mail-emergency-subject = Remote sessions were stopped in an emergency
+mail-emergency-what = The vendor has stopped remote sessions that concern you. What was open has ended, and nobody gets in until the stop is lifted.
+mail-emergency-button = See the sessions
+mail-emergency-nothing = There is nothing you have to do.
+mail-why-emergency = You get this mail because you lead an organisation whose sessions were stopped.
+
+mail-break-glass-subject = Break-glass: { $technician } has entered { $name } in an emergency
+mail-break-glass-what = { $technician } ({ $organisation }) has opened a session on { $name } without asking, for { $minutes } minutes at most. You had agreed to this for emergencies.
+mail-break-glass-what-installer = { $technician } ({ $organisation }) has opened a session on { $name } without asking the customer, for { $minutes } minutes at most, as the customer had agreed for emergencies. The customer has been told.
+mail-break-glass-button = See it, or stop it
+mail-break-glass-nothing = If this is no emergency to you, stop the session by one press, and withdraw the agreement on the page of the device.

@@ -27,6 +27,15 @@ audit-consent-changed = Qui peut entrer a changé : { $consent ->
     [always] à tout moment
    *[never] personne
 }
+audit-consent-hours-changed = A changé qui peut entrer : à tout moment, à certaines heures ({ $zone })
+audit-device-opened = A ouvert l’appareil pour { $hours_open } heures
+audit-device-closed = A refermé l’appareil
+audit-emergency-stop = A arrêté d’urgence ({ $scope ->
+    [everybody] toutes les sessions
+    [installer] les sessions d’un installateur
+   *[device] les sessions sur un appareil
+}) : { $reason }
+audit-emergency-stop-lifted = A levé l’arrêt d’urgence
 audit-web-address-changed = Adresse web changée en { $web_address }
 audit-session-requested = Session demandée vers { $services } : { $reason }
 audit-session-requested-bare = Session demandée vers { $services }, sans motif
@@ -59,6 +68,7 @@ audit-session-extension-refused = L’appareil ne laisse pas durer la session pl
     [consent] selon la règle que l’appareil connaît, personne ne peut entrer
     [owner] l’appareil a changé de mains
     [not_open] la session n’y est plus ouverte
+    [proof] la clé du client y est épinglée et n’a pas signé de fin plus tardive
    *[grant] il n’accepte pas ce que le serveur a signé
 }
 audit-session-ended = La session est finie : { $reason ->
@@ -77,7 +87,18 @@ audit-session-ended = La session est finie : { $reason ->
     [device_busy] l’appareil ne porte pas plus de sessions
     [device_clock] trop tard selon l’horloge de l’appareil
     [device_fault] l’appareil n’a pas pu l’ouvrir
+    [device_proof] la clé du client est épinglée sur l’appareil et ne l’avait pas signée
    *[refused] refus de l’appareil
+}
+audit-session-allowed-on-device = Quelqu’un a appuyé sur Autoriser sur l’appareil
+audit-session-refused-on-device = Quelqu’un a appuyé sur Refuser sur l’appareil
+audit-key-offered = A proposé une clé d’accès à l’appareil : { $fingerprint }
+audit-key-release-signed = A signé que l’appareil doit oublier sa clé { $fingerprint }
+audit-key-pinned = La clé du client a été épinglée sur l’appareil : { $fingerprint }
+audit-key-declined = Quelqu’un devant l’appareil n’a pas voulu de la clé { $fingerprint }
+audit-key-forgotten = La clé du client a été enlevée de l’appareil { $by ->
+    [key] par sa propre déclaration
+   *[device] par quelqu’un devant l’appareil
 }
 audit-session-record-cut-short = Le processus de la session sur l’appareil s’est arrêté sans prévenir ; des connexions ouvertes dans ses derniers instants peuvent manquer ici
 audit-flow-opened = { $target } ouvert
@@ -86,11 +107,38 @@ audit-flow-closed = { $target } fermé
 audit-installer-signed-up = { $organisation } s’est inscrit comme installateur
 audit-password-set = Nouveau mot de passe défini
 audit-program-signed-in = Connexion avec le programme depuis { $network }
+audit-recording-key-set = Phrase secrète des enregistrements de terminaux définie
+audit-recording-key-replaced = Nouvelle phrase secrète des enregistrements de terminaux définie
+audit-recording-taken = L’appareil a envoyé l’enregistrement d’un terminal
+audit-recording-opened = Enregistrement d’un terminal revu, pour { $organisation }
+audit-recording-deleted = Enregistrement d’un terminal supprimé, vieux de { $days ->
+    [one] { $days } jour
+   *[other] { $days } jours
+}
 audit-token-issued = Jeton d’API { $label } créé
 audit-token-revoked = Jeton d’API { $label } révoqué
 audit-browsers-signed-out = { $browsers ->
     [one] Un autre navigateur déconnecté
    *[other] { $browsers } autres navigateurs déconnectés
 }
+audit-second-factor-added = A ajouté un second facteur : { $factor ->
+    [app] une application d’authentification
+   *[passkey] une clé d’accès
+}
+audit-second-factor-removed = A retiré un second facteur : { $factor ->
+    [app] l’application d’authentification
+    [all] tout ce qui était en place
+   *[passkey] une clé d’accès
+}
+audit-recovery-codes-made = A fait de nouveaux codes de secours
+audit-recovery-code-used = A utilisé un code de secours ; il en reste { $left }
 audit-organisation-changed = Données de { $organisation } modifiées
 audit-other = { $what }
+audit-own-page-asked = Page de l’appareil ouverte
+audit-break-glass-agreed = A accepté que l’installateur entre en cas d’urgence sans demander : { $role ->
+    [administrator] administrateurs
+    [supervisor] administrateurs et superviseurs
+   *[technician] tous les techniciens
+}
+audit-break-glass-withdrawn = N’accepte plus que quelqu’un entre en cas d’urgence sans demander
+audit-session-break-glass = Est entré en urgence sans demander (bris de glace) : « { $reason } », vers { $services }

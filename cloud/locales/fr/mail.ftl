@@ -67,3 +67,24 @@ mail-released-customer-what = { $name } est rendu. Vous ne l’atteignez plus et
 mail-released-customer-nothing = Si ce n’était pas vous, définissez un nouveau mot de passe et prévenez votre installateur.
 mail-released-installer-what = Le propriétaire a rendu { $name }. Quiconque l’a en main peut le faire enregistrer à nouveau.
 mail-to-your-devices = Vers vos appareils
+
+mail-second-factor-added-subject = Votre compte a un nouveau second facteur
+mail-second-factor-added-what = Une clé d’accès ou une application d’authentification a été ajoutée à votre compte. Elle est demandée désormais quand vous vous connectez.
+mail-second-factor-removed-subject = Un second facteur a été retiré de votre compte
+mail-second-factor-removed-what = Une clé d’accès ou une application d’authentification a été retirée de votre compte.
+mail-recovery-codes-subject = Votre compte a de nouveaux codes de secours
+mail-recovery-codes-what = De nouveaux codes de secours ont été faits pour votre compte. Ceux d’avant ne valent plus.
+mail-second-factor-nothing = Si c’était vous, il n’y a rien à faire. Sinon, choisissez tout de suite un nouveau mot de passe et prévenez qui tient le portail.
+mail-why-account = Vous recevez ce courriel parce que quelque chose a changé dans la façon dont vous vous connectez.
+
+mail-emergency-subject = Des sessions à distance ont été arrêtées d’urgence
+mail-emergency-what = Le fabricant a arrêté des sessions à distance qui vous concernent. Ce qui était ouvert est fini, et personne n’entre jusqu’à ce que l’arrêt soit levé.
+mail-emergency-button = Voir les sessions
+mail-emergency-nothing = Vous n’avez rien à faire.
+mail-why-emergency = Vous recevez ce courriel parce que vous dirigez une organisation dont des sessions ont été arrêtées.
+
+mail-break-glass-subject = Bris de glace : { $technician } est entré dans { $name } en urgence
+mail-break-glass-what = { $technician } ({ $organisation }) a ouvert une session sur { $name } sans demander, pour { $minutes } minutes au plus. Vous l’aviez accepté pour les urgences.
+mail-break-glass-what-installer = { $technician } ({ $organisation }) a ouvert une session sur { $name } sans demander au client, pour { $minutes } minutes au plus, comme le client l’avait accepté pour les urgences. Le client en est averti.
+mail-break-glass-button = La voir, ou l’arrêter
+mail-break-glass-nothing = Si ce n’est pas une urgence pour vous, arrêtez la session d’une pression et retirez votre accord sur la page de l’appareil.

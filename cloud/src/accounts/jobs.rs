@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::{
     model::User,
+    second_factor::{self, Changed, What},
     sign_up, store,
     tokens::{self, Purpose},
 };
@@ -79,6 +80,7 @@ pub fn jobs(kits: &Kits) -> Vec<(&'static str, Handler)> {
         (CONFIRM_EMAIL, handler(kits, mail_confirm_email)),
         (ALREADY_HERE, handler(kits, mail_already_here)),
         (SET_PASSWORD, handler(kits, mail_set_password)),
+        (second_factor::MAIL, handler(kits, mail_second_factor)),
     ]
 }
 
@@ -162,6 +164,17 @@ async fn mail_set_password(kits: Kits, job: Uuid, payload: SetPassword) -> Resul
         None => Mail::set_password(&user.name, email, &link, purpose.life()),
     };
     hand_over(&kits, job, user.email.clone(), user.language, &mail).await
+}
+
+async fn mail_second_factor(kits: Kits, job: Uuid, Changed { user, what }: Changed) -> Result<(), JobError> {
+    let Some(user) = addressee(&kits, user).await? else { return Ok(()) };
+    let page = format!("{}{}", kits.config.public_url.as_str().trim_end_matches('/'), paths::SECOND_FACTOR);
+    let mail = match what {
+        What::Added => Mail::second_factor_added(&user.name, &page),
+        What::Removed => Mail::second_factor_removed(&user.name, &page),
+        What::RecoveryCodes => Mail::recovery_codes_made(&user.name, &page),
+    };
+    hand_over(&kits, job, user.email, user.language, &mail).await
 }
 
 async fn addressee(kits: &Kits, id: UserId) -> Result<Option<User>, DbError> {

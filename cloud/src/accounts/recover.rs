@@ -11,7 +11,9 @@ use super::{
     jobs,
     model::Network,
     password::{Password, PasswordRefusal},
-    portal_session, program_sign_in, sign_in, store,
+    portal_session, program_sign_in,
+    second_factor::ceremony,
+    sign_in, store,
     throttle::{Throttled, throttle},
     tokens::{self, Purpose, Secret, TokenRefusal},
 };
@@ -92,6 +94,7 @@ pub async fn set_password(
     portal_session::end_all(&mut tx, user.id).await?;
     api_token::revoke_all(&mut tx, now, user.id).await?;
     program_sign_in::refuse_all(&mut tx, user.id).await?;
+    ceremony::end_all(&mut tx, user.id).await?;
     sign_in::forget_browsers(&mut tx, user.id).await?;
     let entry = Entry {
         actor: Actor::User { id: user.id, name: user.name },

@@ -97,6 +97,11 @@ pub async fn membership(tx: &mut Tx, user: UserId, organisation: OrganisationId)
     store::member(tx, user, organisation).await
 }
 
+/// Every installer by its name.
+pub async fn installers(tx: &mut Tx) -> Result<Vec<(OrganisationId, String)>, DbError> {
+    store::installers(tx).await
+}
+
 /// Everybody in an organisation who is not disabled, for mails.
 pub async fn members(tx: &mut Tx, organisation: OrganisationId) -> Result<Vec<Member>, DbError> {
     store::members(tx, organisation).await

@@ -9,7 +9,7 @@ use super::{
     model::Member,
     password,
     portal_session::{self, Browser},
-    store,
+    second_factor, second_step, store,
     throttle::{self, Throttled, throttle},
     tokens::Secret,
 };
@@ -35,6 +35,13 @@ pub struct Credentials<'a> {
     pub email: &'a EmailAddress,
     /// The password, as typed.
     pub password: &'a str,
+    /// From where.
+    pub arrival: Arrival<'a>,
+}
+
+/// A browser before it is signed in.
+#[derive(Debug, Clone, Copy)]
+pub struct Arrival<'a> {
     /// The browser.
     pub browser: &'a Browser,
     /// The value of [`KNOWN_COOKIE`], if the browser sent one.
@@ -54,6 +61,15 @@ pub struct Welcome {
     pub known: Secret,
 }
 
+/// How far a sign-in has come.
+#[derive(Debug)]
+pub enum Progress {
+    /// All the way.
+    Done(Welcome),
+    /// The password was right, and the second factor is asked for: what [`second_step::COOKIE`] carries.
+    SecondStep(Secret),
+}
+
 /// Why a sign-in is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SignInRefusal {
@@ -65,10 +81,11 @@ pub enum SignInRefusal {
     Throttled(#[from] Throttled),
 }
 
-/// Signs in, under a new session id. A try counts before its password is looked at; one that was right takes its
-/// count back.
-pub async fn sign_in(kits: &Kits, credentials: &Credentials<'_>) -> Result<Result<Welcome, SignInRefusal>, Failure> {
-    let Credentials { email, password, browser, known, previous } = *credentials;
+/// Signs in, under a new session id, whoever has no second factor. A try counts before its password is looked at; one
+/// that was right takes its count back.
+pub async fn sign_in(kits: &Kits, credentials: &Credentials<'_>) -> Result<Result<Progress, SignInRefusal>, Failure> {
+    let Credentials { email, password, arrival } = *credentials;
+    let Arrival { browser, known, .. } = arrival;
     let now = kits.now();
     let mut tx = kits.db.write_on_reserve().await?;
     let user = store::user_by_email(&mut tx, email).await?;
@@ -103,21 +120,41 @@ pub async fn sign_in(kits: &Kits, credentials: &Credentials<'_>) -> Result<Resul
     if !store::count_sign_in(&mut tx, user.id, &hash).await? {
         return Ok(Err(SignInRefusal::WrongPair));
     }
-    let Some(member) = store::memberships(&mut tx, user.id).await?.into_iter().next() else {
-        return Ok(Err(SignInRefusal::WrongPair));
-    };
     throttle::forgive(&mut tx, &subject).await?;
-    if let Some(previous) = previous {
-        portal_session::end_within(&mut tx, previous).await?;
-    }
-    let session = portal_session::begin(&mut tx, kits, now, &member, browser).await?;
-    let known = match known {
-        Some(secret) => secret.clone(),
-        None => Secret::make(&kits.random),
+    let progress = if second_factor::any(&mut tx, user.id).await? {
+        Progress::SecondStep(second_step::begin(&mut tx, kits, user.id).await?)
+    } else {
+        let arrival = Arrival { known, ..arrival };
+        match enter(&mut tx, kits, user.id, &arrival, false).await? {
+            Some(welcome) => Progress::Done(welcome),
+            None => return Ok(Err(SignInRefusal::WrongPair)),
+        }
     };
-    remember(&mut tx, now, user.id, &known).await?;
     tx.commit().await?;
-    Ok(Ok(Welcome { member, session, known }))
+    Ok(Ok(progress))
+}
+
+/// Signs a browser in as somebody who has shown who they are, `confirmed` by a second factor or not. Nobody when they are
+/// in no organisation, or disabled. Whoever calls holds the user's row.
+pub(super) async fn enter(
+    tx: &mut Tx,
+    kits: &Kits,
+    user: UserId,
+    arrival: &Arrival<'_>,
+    confirmed: bool,
+) -> Result<Option<Welcome>, DbError> {
+    let (now, Arrival { browser, known, previous }) = (kits.now(), *arrival);
+    let Some(member) = store::memberships(tx, user).await?.into_iter().next() else { return Ok(None) };
+    if let Some(previous) = previous {
+        portal_session::end_within(tx, previous).await?;
+    }
+    let session = portal_session::begin(tx, kits, now, &member, browser, confirmed).await?;
+    let known = match known {
+        Some(secret) if is_known(tx, user, secret).await? => secret.clone(),
+        Some(_) | None => Secret::make(&kits.random),
+    };
+    remember(tx, now, user, &known).await?;
+    Ok(Some(Welcome { member, session, known }))
 }
 
 async fn is_known(tx: &mut Tx, user: UserId, secret: &Secret) -> Result<bool, DbError> {

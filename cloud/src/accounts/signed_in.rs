@@ -7,12 +7,13 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use futures_util::future::BoxFuture;
+use gatelodge_proto::Timestamp;
 use http::{HeaderValue, Method, StatusCode, header, request::Parts};
 
 use super::{
     api_token::{self, BearerToken},
     model::{ApiTokenId, Member, PortalSessionId},
-    portal_session,
+    portal_session::{self, Recognised},
     tokens::Secret,
 };
 use crate::{
@@ -27,6 +28,7 @@ use crate::{
 pub struct SignedIn {
     member: Member,
     by: By,
+    confirmed_at: Option<Timestamp>,
     waiting: u32,
     keeps_mails: bool,
 }
@@ -63,6 +65,8 @@ pub enum By {
         id: PortalSessionId,
         /// The cookie's value.
         secret: Secret,
+        /// When the person at it last showed who they are, by whatever they sign in with.
+        proved_at: Timestamp,
     },
     /// A program, by its token.
     Program(ApiTokenId),
@@ -77,6 +81,11 @@ impl SignedIn {
     /// How they showed it.
     pub const fn by(&self) -> &By {
         &self.by
+    }
+
+    /// When they last confirmed by a second factor: at this browser, or at the one that let this program in.
+    pub const fn confirmed_at(&self) -> Option<Timestamp> {
+        self.confirmed_at
     }
 
     /// What the frame of a page shows of them.
@@ -169,18 +178,25 @@ async fn recognise(kits: &Kits, parts: &Parts) -> Result<Option<SignedIn>, DbErr
             .and_then(|(_, token)| token.trim().parse::<BearerToken>().ok());
         let Some(token) = token else { return Ok(None) };
         let found = api_token::recognise(kits, &token).await?;
-        return Ok(found.map(|(member, id)| SignedIn { member, by: By::Program(id), waiting: 0, keeps_mails }));
+        return Ok(found.map(|(member, id, confirmed_at)| SignedIn {
+            member,
+            by: By::Program(id),
+            confirmed_at,
+            waiting: 0,
+            keeps_mails,
+        }));
     }
     let Some(secret) = cookie(&parts.headers, portal_session::COOKIE).and_then(|value| value.parse::<Secret>().ok())
     else {
         return Ok(None);
     };
-    let Some((member, id)) = portal_session::recognise(kits, &secret).await? else { return Ok(None) };
+    let Some(found) = portal_session::recognise(kits, &secret).await? else { return Ok(None) };
+    let Recognised { member, id, proved_at, confirmed_at } = found;
     let waiting = match parts.extensions.get::<Bell>() {
         Some(Bell(count)) => count(kits.clone(), member.clone()).await?,
         None => 0,
     };
-    Ok(Some(SignedIn { member, by: By::Browser { id, secret }, waiting, keeps_mails }))
+    Ok(Some(SignedIn { member, by: By::Browser { id, secret, proved_at }, confirmed_at, waiting, keeps_mails }))
 }
 
 impl From<super::model::OrganisationKind> for Side {

@@ -143,6 +143,16 @@ pub(super) async fn count_sign_in(tx: &mut Tx, id: UserId, hash: &str) -> Result
     Ok(counted == 1)
 }
 
+/// Counts a sign-in with a passkey; whether the user may sign in. Holds the user's row.
+pub(super) async fn count_passkey_sign_in(tx: &mut Tx, id: UserId) -> Result<bool, DbError> {
+    let counted = change!(tx, c => sqlx::query(
+        "UPDATE user_account SET sign_ins = sign_ins + 1 WHERE id = $1 AND disabled_at IS NULL",
+    )
+    .bind(id.uuid())
+    .execute(c))?;
+    Ok(counted == 1)
+}
+
 /// Holds the user's row until the transaction ends, so that a new password comes wholly before or wholly after it.
 pub(super) async fn lock_user(tx: &mut Tx, id: UserId) -> Result<(), DbError> {
     change!(tx, c => sqlx::query("UPDATE user_account SET sign_ins = sign_ins WHERE id = $1")
@@ -213,6 +223,15 @@ pub(super) async fn organisation(tx: &mut Tx, id: OrganisationId) -> Result<Opti
     .fetch_optional(c))?
     .map(Organisation::try_from)
     .transpose()
+}
+
+/// Every installer, by its name.
+pub(super) async fn installers(tx: &mut Tx) -> Result<Vec<(OrganisationId, String)>, DbError> {
+    let rows = run!(tx, c => sqlx::query_as::<_, (Uuid, String)>(
+        "SELECT id, name FROM organisation WHERE kind = 'installer' ORDER BY name, id LIMIT 5000",
+    )
+    .fetch_all(c))?;
+    Ok(rows.into_iter().map(|(id, name)| (OrganisationId::from_uuid(id), name)).collect())
 }
 
 /// The vendor's organisation, once it is there.

@@ -4,6 +4,7 @@
 use gatelodge_proto::{
     DeviceId, OrganisationId, RegistrationId, Timestamp, UserId,
     identity::{EmailAddress, WebAddress},
+    opening::{BreakGlass, OpenHours, Opening},
     payload::Consent,
 };
 
@@ -53,6 +54,8 @@ pub struct Active {
     pub customer: OrganisationId,
     /// Its rule for remote access.
     pub consent: Consent,
+    /// What the rule says beside that.
+    pub opening: Opening,
     /// Since when.
     pub since: Timestamp,
 }
@@ -127,7 +130,10 @@ impl Registration<Open> {
         if by != self.state.customer_user {
             return Err(Refusal::AnotherAccount);
         }
-        Ok(Registration { tie: Tie { data: Some(data), ..self.tie }, state: Active { customer, consent, since: now } })
+        Ok(Registration {
+            tie: Tie { data: Some(data), ..self.tie },
+            state: Active { customer, consent, opening: Opening::default(), since: now },
+        })
     }
 
     /// The installer had mistyped the address: another account may confirm from now on.
@@ -143,10 +149,39 @@ impl Registration<Open> {
 }
 
 impl Registration<Active> {
-    /// The customer changes the rule for remote access.
+    /// The customer changes the rule for remote access, from this moment on and without an end.
     #[must_use]
     pub fn set_consent(self, consent: Consent) -> Self {
-        Self { state: Active { consent, ..self.state }, ..self }
+        self.set_rule(consent, None)
+    }
+
+    /// The same, with the hours of *always*.
+    #[must_use]
+    pub fn set_rule(self, consent: Consent, hours: Option<OpenHours>) -> Self {
+        let hours = hours.filter(|_| consent == Consent::Always);
+        let opening = Opening { hours, open_until: None, ..self.state.opening };
+        Self { state: Active { consent, opening, ..self.state }, ..self }
+    }
+
+    /// The customer opens the device until then, or closes it again; the rule waits meanwhile.
+    #[must_use]
+    pub fn open_until(self, open_until: Option<Timestamp>) -> Self {
+        let opening = Opening { open_until, ..self.state.opening };
+        Self { state: Active { opening, ..self.state }, ..self }
+    }
+
+    /// The customer agrees that these may enter in an emergency without an answer, or nobody.
+    #[must_use]
+    pub fn set_break_glass(self, break_glass: Option<BreakGlass>) -> Self {
+        let opening = Opening { break_glass, ..self.state.opening };
+        Self { state: Active { opening, ..self.state }, ..self }
+    }
+
+    /// What the device is told: hours only end what they open, so that a session that the customer extends beyond them
+    /// goes on.
+    pub fn told(&self, now: Timestamp) -> Consent {
+        let open = self.state.opening.open_until.is_some_and(|until| now < until);
+        if open { Consent::Always } else { self.state.consent }
     }
 
     /// The customer gives the device's own pages another name.

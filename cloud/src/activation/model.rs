@@ -7,7 +7,8 @@ use gatelodge_proto::{
     DeviceId, OrganisationId, RegistrationId, Timestamp, UserId,
     api::FieldProblem,
     identity::{ClaimSecret, EmailAddress, IdCode, MacAddress, OnSiteCode, SerialNumber, WebAddress},
-    payload::{Consent, Life, Report},
+    opening::Opening,
+    payload::{Consent, Life, Preset, Report},
 };
 use serde::{Deserialize, Serialize};
 
@@ -260,6 +261,8 @@ pub struct RegistrationView {
     pub presence_since: Option<Timestamp>,
     /// What the device last said about itself.
     pub report: Option<Report>,
+    /// What there is to pick on it.
+    pub presets: Vec<Preset>,
     /// When.
     pub reported_at: Option<Timestamp>,
     /// The installer.
@@ -280,6 +283,8 @@ pub struct RegistrationView {
     pub customer_name: Option<String>,
     /// The rule in force.
     pub consent: Consent,
+    /// What it says beside that.
+    pub opening: Opening,
     /// Where the registration stands.
     pub state: State,
     /// When it was made.

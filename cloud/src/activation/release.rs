@@ -39,7 +39,9 @@ impl From<RuleRefusal> for ReleaseRefusal {
     fn from(refusal: RuleRefusal) -> Self {
         match refusal {
             RuleRefusal::Database(error) => Self::Database(error),
-            RuleRefusal::Unknown | RuleRefusal::State(_) | RuleRefusal::WebAddressInUse => Self::Unknown,
+            RuleRefusal::Unknown | RuleRefusal::State(_) | RuleRefusal::Windows | RuleRefusal::WebAddressInUse => {
+                Self::Unknown
+            }
         }
     }
 }

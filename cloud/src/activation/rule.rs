@@ -1,7 +1,15 @@
 //! What the customer changes on an active device: the rule for remote access, and the name of the device's own pages.
 
-use gatelodge_proto::{DeviceId, OrganisationId, identity::WebAddress, payload::Consent};
-use serde_json::json;
+use std::time::Duration;
+
+use gatelodge_proto::{
+    DeviceId, OrganisationId,
+    identity::WebAddress,
+    opening::{BreakGlass, MOST_WINDOWS, OpenHours},
+    payload::Consent,
+};
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
 use super::{
     machine::{Active, Found, Refusal, Registration},
@@ -14,6 +22,9 @@ use crate::{
     kits::Kits,
 };
 
+/// How often openings are looked through.
+const ROUND: Duration = Duration::from_secs(5);
+
 /// Why nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum RuleRefusal {
@@ -23,6 +34,9 @@ pub enum RuleRefusal {
     /// Not active.
     #[error(transparent)]
     State(#[from] Refusal),
+    /// More hours than anybody reads.
+    #[error("a rule has {MOST_WINDOWS} windows at most: put days with the same hours together")]
+    Windows,
     /// Another device has it.
     #[error("this web address is in use: choose another")]
     WebAddressInUse,
@@ -31,30 +45,148 @@ pub enum RuleRefusal {
     Database(#[from] DbError),
 }
 
-/// Changes the rule for remote access. Sessions that the new rule does not allow end within seconds.
+/// Changes the rule for remote access, at any hour. Sessions that the new rule does not allow end within seconds.
 pub async fn set_consent(
     kits: &Kits,
     by: &CustomerMember,
     device: DeviceId,
     consent: Consent,
 ) -> Result<(), RuleRefusal> {
-    let member = by.member();
+    set_rule(kits, by, device, consent, None).await
+}
+
+/// The same with the hours of *always*; outside of them the customer is asked. Ends an opening that runs.
+pub async fn set_rule(
+    kits: &Kits,
+    by: &CustomerMember,
+    device: DeviceId,
+    consent: Consent,
+    hours: Option<OpenHours>,
+) -> Result<(), RuleRefusal> {
+    if hours.as_ref().is_some_and(|hours| hours.windows.len() > MOST_WINDOWS) {
+        return Err(RuleRefusal::Windows);
+    }
+    let zone = hours.as_ref().filter(|_| consent == Consent::Always).map(|hours| hours.zone.to_string());
+    let what = if zone.is_some() { "consent_hours_changed" } else { "consent_changed" };
+    let details = json!({ "consent": consent.word(), "zone": zone, "hours": hours });
     // Withdrawing it must work when nothing else does.
     let withdrawn = consent == Consent::Never;
-    let mut tx = if withdrawn { kits.db.write_on_reserve().await? } else { kits.db.write().await? };
+    change(kits, by, device, withdrawn, (what, details), |active| active.set_rule(consent, hours)).await
+}
+
+/// Opens the device from now on for so long, whatever the rule says; afterwards the rule holds again.
+pub async fn open_for(kits: &Kits, by: &CustomerMember, device: DeviceId, hours: OpenFor) -> Result<(), RuleRefusal> {
+    let until = kits.now() + hours.length();
+    let told = ("device_opened", json!({ "until": until.to_string(), "hours_open": hours.hours() }));
+    change(kits, by, device, false, told, |active| active.open_until(Some(until))).await
+}
+
+/// Ends an opening before its time.
+pub async fn close(kits: &Kits, by: &CustomerMember, device: DeviceId) -> Result<(), RuleRefusal> {
+    change(kits, by, device, true, ("device_closed", json!({})), |active| active.open_until(None)).await
+}
+
+/// Agrees that this role of the installer and those above it may enter in an emergency without an answer; with nobody,
+/// sessions that were opened so end within seconds.
+pub async fn set_break_glass(
+    kits: &Kits,
+    by: &CustomerMember,
+    device: DeviceId,
+    who: Option<BreakGlass>,
+) -> Result<(), RuleRefusal> {
+    let told = match who {
+        Some(role) => ("break_glass_agreed", json!({ "role": role.word() })),
+        None => ("break_glass_withdrawn", json!({})),
+    };
+    change(kits, by, device, who.is_none(), told, |active| active.set_break_glass(who)).await
+}
+
+/// For how long a device is opened by one press.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OpenFor {
+    /// Two hours: while the technician is on the telephone.
+    TwoHours,
+    /// A day and a night.
+    Day,
+}
+
+impl OpenFor {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::TwoHours, Self::Day];
+
+    /// In hours.
+    pub const fn hours(self) -> u32 {
+        match self {
+            Self::TwoHours => 2,
+            Self::Day => 24,
+        }
+    }
+
+    /// The one of so many hours.
+    pub fn of_hours(hours: u32) -> Option<Self> {
+        Self::ALL.into_iter().find(|known| known.hours() == hours)
+    }
+
+    fn length(self) -> Duration {
+        Duration::from_secs(u64::from(self.hours()) * 3_600)
+    }
+}
+
+async fn change(
+    kits: &Kits,
+    by: &CustomerMember,
+    device: DeviceId,
+    takes_away: bool,
+    (what, details): (&'static str, Value),
+    change: impl FnOnce(Registration<Active>) -> Registration<Active>,
+) -> Result<(), RuleRefusal> {
+    let member = by.member();
+    let mut tx = if takes_away { kits.db.write_on_reserve().await? } else { kits.db.write().await? };
     let active = held(&mut tx, member.organisation_id, device).await?;
-    if active.state.consent == consent {
+    let changed = change(active.clone());
+    if changed == active {
         return Ok(());
     }
     let readers = vec![active.tie.installer, active.state.customer];
-    let changed = active.set_consent(consent);
-    store::set_consent(&mut tx, &changed).await?;
-    let details = json!({ "consent": consent.word() });
-    record(&mut tx, kits, member, device, "consent_changed", details, readers).await?;
+    store::set_rule(&mut tx, &changed).await?;
+    record(&mut tx, kits, member, device, what, details, readers).await?;
     super::service::tell(&mut tx, kits, &Found::Active(changed)).await?;
     tx.commit().await?;
     kits.jobs.ring();
     Ok(())
+}
+
+/// Closes what was opened for a while and whose time is over: the device is told the rule that holds again. Gives how many.
+pub async fn close_lapsed(kits: &Kits) -> Result<usize, DbError> {
+    let due = store::closing(&mut kits.db.read().await?, kits.now()).await?;
+    for device in &due {
+        let mut tx = kits.db.write_on_reserve().await?;
+        let Some(Found::Active(active)) = store::hold_live(&mut tx, *device).await? else { continue };
+        if active.state.opening.open_until.is_none_or(|until| kits.now() < until) {
+            continue;
+        }
+        let closed = active.open_until(None);
+        store::set_rule(&mut tx, &closed).await?;
+        super::service::tell(&mut tx, kits, &Found::Active(closed)).await?;
+        tx.commit().await?;
+        kits.jobs.ring();
+    }
+    Ok(due.len())
+}
+
+/// [`close_lapsed`], again and again until told to stop.
+pub async fn watch(kits: Kits, stop: CancellationToken) {
+    let mut rounds = tokio::time::interval(ROUND);
+    rounds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = rounds.tick() => {}
+        }
+        if let Err(error) = close_lapsed(&kits).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "openings could not be looked through");
+        }
+    }
 }
 
 /// Gives the device's own pages another name.

@@ -70,8 +70,10 @@ pub async fn waiting_for(kits: &Kits, member: &Member) -> Result<Vec<Registratio
 /// A registration as the API shows it.
 pub fn device_view(view: RegistrationView) -> DeviceView {
     let active = view.state == State::Active;
-    let (services, networks, listens) =
-        view.report.map(|report| (report.services, report.networks, report.listens)).unwrap_or_default();
+    let (services, networks, listens, features) = view
+        .report
+        .map(|report| (report.services, report.networks, report.listens, report.features))
+        .unwrap_or_default();
     DeviceView {
         id: view.device,
         id_code: view.id_code,
@@ -82,9 +84,12 @@ pub fn device_view(view: RegistrationView) -> DeviceView {
         web_address: Some(view.web_address),
         customer: view.customer_name.or_else(|| Some(view.email.to_string())),
         consent: active.then_some(view.consent),
+        opening: view.opening,
         services,
         networks,
         listens,
+        features,
+        presets: view.presets,
     }
 }
 
@@ -98,7 +103,7 @@ pub(super) async fn tell(tx: &mut Tx, kits: &Kits, found: &Found) -> Result<(), 
         Found::Active(active) => {
             let customer = accounts::organisation(tx, active.state.customer).await?;
             let customer = customer.map(|organisation| organisation.name);
-            Registrant { customer, installer, web_address, consent: active.state.consent }
+            Registrant { customer, installer, web_address, consent: active.told(kits.now()) }
         }
         Found::Ended(_) => Registrant::NOBODY,
     };

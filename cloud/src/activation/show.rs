@@ -22,7 +22,8 @@ pub fn row(view: RegistrationView) -> DeviceRow {
 
 /// What web addresses end in.
 pub fn domain(kits: &Kits) -> String {
-    format!(".{}", kits.config.public_url.host_str().unwrap_or("localhost"))
+    let names = kits.config.gateway.names().or_else(|| kits.config.public_url.host_str());
+    format!(".{}", names.unwrap_or("localhost"))
 }
 
 /// Another name close to the one in use.

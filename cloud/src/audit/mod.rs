@@ -88,6 +88,12 @@ pub struct Row {
     pub session_id: Option<Uuid>,
     /// More.
     pub details: Json<Value>,
+    /// Whose chain it is a link of.
+    pub chain: Uuid,
+    /// Which link.
+    pub place: i64,
+    /// The hash that the next link holds.
+    pub hash: Vec<u8>,
 }
 
 /// Writes one row, as the next link of its chain: that of the device it tells of, else of the user who did it, else of
@@ -165,13 +171,35 @@ pub async fn read(
 ) -> Result<Vec<Row>, DbError> {
     // Both filters are always bound: the greatest UUID and the any-device flag stand for "no filter".
     run!(tx, c => sqlx::query_as::<_, Row>(
-        "SELECT a.id, a.at, a.actor_kind, a.actor_name, a.what, a.device_id, a.session_id, a.details
+        "SELECT a.id, a.at, a.actor_kind, a.actor_name, a.what, a.device_id, a.session_id, a.details, a.chain, a.place, a.hash
          FROM audit_row a JOIN audit_reader r ON r.audit_id = a.id
          WHERE r.organisation_id = $1 AND a.id < $2 AND ($3 OR a.device_id = $4)
          ORDER BY a.id DESC LIMIT $5",
     )
     .bind(organisation.uuid())
     .bind(before.unwrap_or(Uuid::max()))
+    .bind(device.is_none())
+    .bind(device.map_or(Uuid::nil(), DeviceId::uuid))
+    .bind(limit)
+    .fetch_all(c))
+}
+
+/// The oldest rows that `organisation` may read, after the row `after` when given, on one device when given.
+pub async fn read_on(
+    tx: &mut Tx,
+    organisation: OrganisationId,
+    device: Option<DeviceId>,
+    after: Option<Uuid>,
+    limit: i64,
+) -> Result<Vec<Row>, DbError> {
+    run!(tx, c => sqlx::query_as::<_, Row>(
+        "SELECT a.id, a.at, a.actor_kind, a.actor_name, a.what, a.device_id, a.session_id, a.details, a.chain, a.place, a.hash
+         FROM audit_row a JOIN audit_reader r ON r.audit_id = a.id
+         WHERE r.organisation_id = $1 AND a.id > $2 AND ($3 OR a.device_id = $4)
+         ORDER BY a.id LIMIT $5",
+    )
+    .bind(organisation.uuid())
+    .bind(after.unwrap_or(Uuid::nil()))
     .bind(device.is_none())
     .bind(device.map_or(Uuid::nil(), DeviceId::uuid))
     .bind(limit)

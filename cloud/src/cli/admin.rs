@@ -7,7 +7,10 @@ use gatelodge_proto::{Random, identity::EmailAddress};
 
 use super::{DataDir, term};
 use crate::{
-    accounts::service::{FirstPassword, create_vendor},
+    accounts::{
+        second_factor,
+        service::{FirstPassword, create_vendor},
+    },
     clock::Clock,
     config::Config,
     i18n::Language,
@@ -54,5 +57,17 @@ pub(super) async fn add_vendor(
         )),
     }
     kits.db.close().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) async fn remove_second_factor(config: Config, email: &str) -> anyhow::Result<ExitCode> {
+    let email: EmailAddress = email.parse()?;
+    let kits = open(config).await?;
+    let known = second_factor::remove_all(&kits, &email).await?;
+    kits.db.close().await;
+    anyhow::ensure!(known, "there is no user {email}; look at how the address is written");
+    term::say(&format!(
+        "{email} signs in with the password alone now, and is told so by mail. Ask them to set up a new second factor."
+    ));
     Ok(ExitCode::SUCCESS)
 }

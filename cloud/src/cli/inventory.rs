@@ -3,12 +3,13 @@
 use std::{fmt::Write as _, fs::File, path::Path, process::ExitCode};
 
 use anyhow::Context as _;
+use gatelodge_proto::payload::Title;
 
 use super::{admin, term};
 use crate::{
     audit::Actor,
     config::Config,
-    devices::service::{self, Import, ProductInput},
+    devices::service::{self, Import, PresetPart, ProductInput, ProductPreset},
 };
 
 /// Done, but some rows were refused.
@@ -42,5 +43,27 @@ pub(super) async fn add_product(config: Config, input: ProductInput) -> anyhow::
     let product = service::add_product(&kits, input).await?;
     kits.db.close().await;
     term::say(&format!("{} ({}) is in the catalogue.", product.reference, product.name));
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) async fn set_preset(
+    config: Config,
+    reference: &str,
+    name: Title,
+    parts: Vec<PresetPart>,
+) -> anyhow::Result<ExitCode> {
+    let kits = admin::open(config).await?;
+    let presets = service::set_preset(&kits, reference, name, parts).await?;
+    kits.db.close().await;
+    let line = |preset: &ProductPreset| {
+        let parts: Vec<_> = preset.parts.iter().map(ToString::to_string).collect();
+        format!("{}: {}", preset.name, parts.join(", "))
+    };
+    let lines: Vec<_> = presets.iter().map(line).collect();
+    term::say(&if lines.is_empty() {
+        format!("{reference} has no presets; what its devices say of their services is shown.")
+    } else {
+        lines.join("\n")
+    });
     Ok(ExitCode::SUCCESS)
 }

@@ -10,11 +10,15 @@ mod term;
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
+use gatelodge_proto::payload::Title;
 
 pub use data_dir::{DataDir, DataDirError};
 pub use term::failed;
 
-use crate::{config::Config, devices::service::ProductInput};
+use crate::{
+    config::Config,
+    devices::service::{PresetPart, ProductInput},
+};
 
 /// Registrar, portal, JSON API, device CA and session relay in one program.
 #[derive(Debug, Parser)]
@@ -99,6 +103,21 @@ enum ProductVerb {
         #[arg(long, default_value = "")]
         label_help: String,
     },
+    /// Name what technicians pick on a product's devices, so that nobody needs to know ports
+    #[command(before_help = "Example: gatelodge-cloud product preset AX-200 \"Programming\" panel kind:programming")]
+    Preset {
+        /// The vendor's reference, like AX-200
+        reference: String,
+        /// What people pick, like "Web page"; one with that name is replaced
+        name: Title,
+        /// What is in it: the names of services as the devices' settings have them, or kind:programming, kind:web,
+        /// kind:video for all that their settings say this of
+        #[arg(required_unless_present = "remove", value_name = "SERVICE|kind:KIND")]
+        parts: Vec<PresetPart>,
+        /// Take the preset away
+        #[arg(long, conflicts_with = "parts")]
+        remove: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -130,6 +149,11 @@ enum UserVerb {
         #[arg(long, value_name = "FILE")]
         password_file: Option<PathBuf>,
     },
+    /// Take a user's passkeys, authenticator app and recovery codes away, after they have shown you who they are
+    RemoveSecondFactor {
+        /// The e-mail address
+        email: String,
+    },
 }
 
 /// Carries out what the arguments say.
@@ -152,10 +176,16 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             let product = ProductInput { reference, name, kind, warranty_months, label_help };
             inventory::add_product(config, product).await
         }
+        Verb::Product { verb: ProductVerb::Preset { reference, name, parts, remove: _ } } => {
+            inventory::set_preset(config, &reference, name, parts).await
+        }
         Verb::Batch { verb: BatchVerb::Make { name } } => admin::make_batch(&config, &name),
         Verb::Doctor { verb: DoctorVerb::Audit } => doctor::audit(&config).await,
         Verb::User { verb: UserVerb::Add { vendor, name, password_file } } => {
             admin::add_vendor(config, &vendor, &name, password_file.as_deref()).await
+        }
+        Verb::User { verb: UserVerb::RemoveSecondFactor { email } } => {
+            admin::remove_second_factor(config, &email).await
         }
     }
 }

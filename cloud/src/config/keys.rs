@@ -96,6 +96,16 @@ pub(super) const KEYS: &[Key] = &[
     ),
     Key::new("sessions.ask_minutes", Some("30"), "How long a customer has to answer a request for a session."),
     Key::new(
+        "sessions.second_factor",
+        Some("\"required\""),
+        "Whether a technician needs a second factor (authenticator app or passkey) before asking for a session: required, or when_set_up, which lets those who have none in with their password alone.",
+    ),
+    Key::new(
+        "sessions.second_factor_hours",
+        Some("12"),
+        "For how long a second factor that was shown counts, in hours; after that the technician signs in again.",
+    ),
+    Key::new(
         "sessions.live_per_organisation",
         Some("200"),
         "Sessions of one installer that may wait or be open at once; one device has four at most.",
@@ -107,4 +117,21 @@ pub(super) const KEYS: &[Key] = &[
     ),
     Key::new("sessions.rate_per_device", None, "The same for all sessions with one device together."),
     Key::new("sessions.rate_per_organisation", None, "The same for all sessions of one installer together."),
+    Key::new(
+        "gateway.base_domain",
+        None,
+        "The domain below which panels' web pages get host names of their own, like web.example: `*.web.example` leads to http.listen and the certificate covers it. Best a domain of its own, beside the portal's. When unset: localhost where public_url is there, else no web pages.",
+    ),
+    Key::new(
+        "gateway.ports",
+        None,
+        "Where there is no wildcard name: ports like \"9000-9099\", one for each web page, with the certificate of http. Weaker than names of their own, see docs/operate.",
+    ),
+    Key::new("gateway.pages", Some("100"), "Web pages of panels that may be open on this node at once."),
+    Key::new(
+        "recordings.keep_days",
+        Some("365"),
+        "How long the recording of a terminal is kept, in days; then it is deleted, and the history says so.",
+    ),
+    Key::new("recordings.max_mib", Some("64"), "The largest recording that is taken from a device, in MiB."),
 ];

@@ -1,9 +1,11 @@
 //! The cloud's settings: one documented file, the environment on top, unknown keys refused.
 
+mod gateway;
 mod keys;
 
 use std::{net::SocketAddr, num::NonZeroU64, path::PathBuf, time::Duration};
 
+pub use self::gateway::{Gateway, PortRange};
 pub use gatelodge_proto::settings::SettingsError;
 use gatelodge_proto::settings::{self};
 use serde::Deserialize;
@@ -35,6 +37,10 @@ pub struct Config {
     pub mail: Mail,
     /// Limits of sessions.
     pub sessions: Sessions,
+    /// Where panels' web pages are.
+    pub gateway: Gateway,
+    /// Recordings of terminals.
+    pub recordings: Recordings,
 }
 
 /// How the portal listens.
@@ -111,6 +117,10 @@ pub struct Sessions {
     pub idle_minutes: u32,
     /// How long a customer has to answer, in minutes.
     pub ask_minutes: u32,
+    /// Whether a technician needs a second factor.
+    pub second_factor: SecondFactor,
+    /// For how long a second factor that was shown counts, in hours.
+    pub second_factor_hours: u32,
     /// Whether sessions may be carried on raw connections.
     pub raw_carriers: bool,
     /// Waiting and open sessions of one installer at most.
@@ -123,11 +133,35 @@ pub struct Sessions {
     pub rate_per_organisation: Option<NonZeroU64>,
 }
 
+/// Who needs a second factor before asking for a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SecondFactor {
+    /// Everybody.
+    Required,
+    /// Whoever has set one up.
+    WhenSetUp,
+}
+
 impl Sessions {
+    /// For how long a second factor that was shown counts.
+    pub fn second_factor(&self) -> Duration {
+        Duration::from_secs(u64::from(self.second_factor_hours) * 3_600)
+    }
+
     /// How long a customer has to answer.
     pub fn ask(&self) -> Duration {
         Duration::from_secs(u64::from(self.ask_minutes) * 60)
     }
+}
+
+/// Recordings of terminals.
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub struct Recordings {
+    /// How long one is kept, in days.
+    pub keep_days: u32,
+    /// The largest, in MiB.
+    pub max_mib: u32,
 }
 
 #[derive(Deserialize)]
@@ -140,6 +174,8 @@ struct Raw {
     database: RawDatabase,
     mail: Mail,
     sessions: Sessions,
+    gateway: gateway::Raw,
+    recordings: Recordings,
 }
 
 #[derive(Deserialize)]
@@ -189,12 +225,19 @@ impl Config {
                 "`sessions.max_minutes` is 0, so that nobody could ask for a session; give it 1 at least".into(),
             ));
         }
+        if raw.sessions.second_factor_hours == 0 {
+            return Err(SettingsError::Value(
+                "`sessions.second_factor_hours` is 0, so that nobody would ever count as confirmed; give it 1 at least"
+                    .into(),
+            ));
+        }
         let device_url = raw.device_url.unwrap_or_else(|| raw.public_url.clone());
         if device_url.scheme() != "https" {
             return Err(SettingsError::Value(format!(
                 "agents speak HTTPS only and `device_url` is {device_url}; set it to the https:// address of `http.listen`"
             )));
         }
+        let gateway = Gateway::read(raw.gateway, &raw.public_url)?;
         Ok(Self {
             data_dir: raw.data_dir,
             public_url: raw.public_url,
@@ -205,6 +248,8 @@ impl Config {
             reserve_mib: raw.database.reserve_mib,
             mail: raw.mail,
             sessions: raw.sessions,
+            gateway,
+            recordings: raw.recordings,
         })
     }
 
@@ -253,6 +298,9 @@ mod tests {
         assert!(message(&shorter).contains("`sessions.longest_minutes` is 30"), "{}", message(&shorter));
         assert!(with(&[shorter[0], (shorter[1].0, "30")]).is_ok());
         assert!(message(&[("GATELODGE__SESSIONS__MAX_MINUTES", "0")]).contains("1 at least"));
+        assert!(message(&[("GATELODGE__SESSIONS__SECOND_FACTOR_HOURS", "0")]).contains("1 at least"));
+        assert!(message(&[("GATELODGE__GATEWAY__PORTS", "9000")]).contains("`gateway.ports`"));
+        assert!(message(&[("GATELODGE__GATEWAY__BASE_DOMAIN", "https://web.example")]).contains("like web.example"));
         assert!(message(&[("GATELODGE__DATABASE__URL", "mysql://x")]).contains("must start with sqlite:"));
     }
 }

@@ -100,9 +100,7 @@ pub(super) async fn tell_state_again(
     let told = store::commands::all_of_epoch(tx, device, row.epoch).await?;
     let last = told.into_iter().find_map(|command| match command.order {
         Order::State(state) => Some(state),
-        Order::OpenSession(_) | Order::StopSession { .. } | Order::ExtendSession { .. } | Order::RenewOnSiteCode => {
-            None
-        }
+        _ => None,
     });
     let registrant = match last {
         Some(state) => Registrant {

@@ -290,6 +290,7 @@ fn device(kits: &Kits, now: Timestamp, row: Row) -> Device {
         names: row.names,
         product: row.product.id,
         product_name: row.product.name,
+        product_presets: Vec::new(),
         purchased_on: row.purchased_on,
         proof: row.proof,
         batch: row.batch,

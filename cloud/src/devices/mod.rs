@@ -14,6 +14,7 @@ pub mod machine;
 pub mod model;
 pub mod portal;
 pub mod presence;
+pub mod presets;
 pub mod prune;
 mod revocations;
 pub mod service;

@@ -7,6 +7,8 @@ use gatelodge_proto::{
 };
 use uuid::Uuid;
 
+use super::presets::ProductPreset;
+
 /// A product's id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ProductId(pub Uuid);
@@ -39,6 +41,8 @@ pub struct Device {
     pub product: ProductId,
     /// The product's name.
     pub product_name: String,
+    /// What the vendor named for technicians to pick.
+    pub product_presets: Vec<ProductPreset>,
     /// When it was sold, as a calendar date.
     pub purchased_on: Option<String>,
     /// How it proves itself.

@@ -28,7 +28,10 @@ use crate::{
     kits::Kits,
     render::{
         Html, Page, Refusals, flashes,
-        pages::{DeviceFacts, HistoryRow, Inventory, InventoryRow, Quarantine, QuarantineRow, Retire, VendorDevice},
+        pages::{
+            DeviceFacts, HistoryRow, Inventory, InventoryRow, PresetFacts, Quarantine, QuarantineRow, Retire,
+            VendorDevice,
+        },
         paths,
     },
     web::{Fault, Form, Named, Visitor, flash},
@@ -117,6 +120,7 @@ async fn device(
         rows.into_iter().map(|row| HistoryRow::of(row.at.into(), row.actor_name, &row.what, &row.details.0)).collect();
     let tied = listed.registration.as_ref();
     let report = listed.device.report.as_ref();
+    let presets = service::presets(&listed.device.product_presets, report);
     let facts = DeviceFacts {
         id,
         name: listed.name(),
@@ -137,6 +141,7 @@ async fn device(
         addresses: report.map(addresses).unwrap_or_default(),
         services: report.map(services).unwrap_or_default(),
         networks: report.map(networks).unwrap_or_default(),
+        presets: presets.into_iter().map(PresetFacts::from).collect(),
         calls: report.map(Report::calls).unwrap_or_default(),
         reported_at: listed.device.reported_at,
         doubled: service::is_doubled(&mut tx, id).await?,

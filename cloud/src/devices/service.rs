@@ -20,6 +20,7 @@ pub use super::{
     import::{Import, Line, LineFault, import},
     ingest::SessionEvents,
     machine::Refusal,
+    presets::{PresetError, PresetPart, ProductPreset, presets, set_preset},
     store::lists::{Cursor, Filter, Listed, readers},
     verify::{CodeCheck, VerifyError, verify_label_secret, verify_on_site_code},
 };
@@ -61,6 +62,11 @@ pub async fn start(kits: &Kits, sessions: Arc<dyn SessionEvents>) -> Result<(), 
 /// A device by its id, whoever may see it.
 pub async fn device(tx: &mut Tx, id: DeviceId) -> Result<Option<Device>, DbError> {
     store::inventory::by_id(tx, id).await
+}
+
+/// The device with this ID code, for the vendor.
+pub async fn by_id_code(tx: &mut Tx, id_code: IdCode) -> Result<Option<DeviceId>, DbError> {
+    store::inventory::by_id_code(tx, id_code).await
 }
 
 /// The device that carries both names on its label; one alone finds nothing.

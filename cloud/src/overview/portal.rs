@@ -7,10 +7,10 @@ use axum::{
     routing::{get, post},
 };
 use gatelodge_proto::{
-    DeviceId,
+    DeviceId, SessionId,
     api::{Presence, SessionState},
     identity::WebAddress,
-    payload::Life,
+    payload::{Feature, Life, Protocol, Report, Service, ServiceKind},
 };
 use serde::Deserialize;
 use uuid::Uuid;
@@ -20,7 +20,7 @@ use crate::{
     activation::{
         self, Wanted,
         model::{RegistrationView, State as Standing},
-        rule::{self, RuleRefusal},
+        rule::{self, OpenFor, RuleRefusal},
         show::{domain, proposal},
     },
     audit,
@@ -31,11 +31,11 @@ use crate::{
         Html, Refusals, flashes,
         pages::{
             AddDevice, CustomerDevice, CustomerHome, DeviceFacts, History, HistoryRow, InstallerDevice, InstallerHome,
-            LinkFacts, SessionRow,
+            KeyStanding, LinkFacts, PresetFacts, SessionRow, WebPageChoice, WebService,
         },
         paths,
     },
-    sessions,
+    sessions::{self, break_glass},
     web::{Fault, Form, Named, Visitor, flash},
 };
 
@@ -49,6 +49,7 @@ pub fn routes() -> Router<Kits> {
     Router::new()
         .route(paths::HOME, get(home))
         .route(paths::DEVICE, get(device))
+        .route(paths::ALLOW_AND_OPEN, post(allow_and_open))
         .route(paths::WEB_ADDRESS, post(set_web_address))
         .route(paths::HISTORY, get(history))
 }
@@ -136,14 +137,69 @@ async fn device_page(
         None
     };
     let doubled = devices::is_doubled(&mut kits.db.read().await?, id).await?;
+    let break_glass = view.opening.break_glass.is_some_and(|agreed| break_glass::covers(agreed, by.member().role));
+    let report = view.report.as_ref().filter(|_| view.life == Life::Active && kits.config.gateway.is_on());
+    let report = report.filter(|report| report.features.contains(&Feature::Web));
+    let web_page =
+        report.map(|report| web_page_choice(kits, report, break_glass)).filter(|choice| !choice.services.is_empty());
+    let own_page = report.is_some_and(|report| sessions::own::own_page(&report.services).is_some());
+    let opening = view.opening.clone();
     let device = facts(view, doubled);
+    let held = sessions::key::of(kits, by.member(), id).await?.unwrap_or_default();
+    let key = match (held.pinned, held.offered) {
+        (Some(_), _) => KeyStanding::Pinned,
+        (None, Some(_)) => KeyStanding::Offered,
+        (None, None) => KeyStanding::None,
+    };
+    let own_page = own_page && key != KeyStanding::Pinned;
     if by.member().kind != OrganisationKind::Customer {
-        return Ok(Html(InstallerDevice { page, device, link, sessions: found, history }).into_response());
+        return Ok(Html(InstallerDevice { page, device, link, web_page, sessions: found, history }).into_response());
     }
     let (requests, rest): (Vec<_>, Vec<_>) = found.into_iter().partition(SessionRow::waits);
     let (live, past) = rest.into_iter().partition(|session| session.state == SessionState::Open);
     let domain = domain(kits);
-    Ok(Html(CustomerDevice { page, device, requests, live, past, history, domain, refusals }).into_response())
+    Ok(Html(CustomerDevice { page, device, requests, live, past, history, domain, own_page, opening, key, refusals })
+        .into_response())
+}
+
+/// What a browser can be a client of.
+fn web_page_choice(kits: &Kits, report: &Report, break_glass: bool) -> WebPageChoice {
+    let profile = |service: &Service| report.profiles.iter().find(|profile| profile.service == service.name);
+    let is_for_browsers = |service: &&Service| {
+        let said = profile(service);
+        let other =
+            said.is_some_and(|said| said.kind.is_some_and(|kind| kind != ServiceKind::Web) && said.scheme.is_none());
+        service.protocol == Protocol::Tcp && !other
+    };
+    let services = report.services.iter().filter(is_for_browsers);
+    let place = |service: &Service| WebService {
+        name: service.name.to_string(),
+        title: profile(service).and_then(|said| said.title.as_ref()).map(ToString::to_string),
+        kind: profile(service).and_then(|said| said.kind),
+        place: format!("{}:{}", service.host, service.port),
+    };
+    let minutes = WebPageChoice::lengths(kits.config.sessions.max_minutes);
+    WebPageChoice { services: services.map(place).collect(), minutes, break_glass }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct OpenForm {
+    hours: u32,
+}
+
+/// The customer allows a session, and opens its device for whatever follows in the next hours.
+async fn allow_and_open(
+    State(kits): State<Kits>,
+    by: CustomerMember,
+    Named(id): Named<SessionId>,
+    Form(OpenForm { hours }): Form<OpenForm>,
+) -> Result<Response, Fault> {
+    let hours = OpenFor::of_hours(hours).ok_or_else(Fault::bad_form)?;
+    let session = sessions::service::one(&kits, by.member(), id).await?.ok_or_else(Fault::not_found)?;
+    sessions::decide::approve(&kits, &by, id).await?;
+    rule::open_for(&kits, &by, session.view.device, hours).await?;
+    Ok((flash(flashes::DEVICE_OPENED), Redirect::to(&paths::link(paths::SESSION, id))).into_response())
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -195,7 +251,7 @@ fn facts(view: RegistrationView, doubled: bool) -> DeviceFacts {
         addresses: report.map(addresses).unwrap_or_default(),
         services: report
             .map(|report| {
-                let service = |service: &gatelodge_proto::payload::Service| {
+                let service = |service: &Service| {
                     format!("{} ({} {}:{})", service.name, service.protocol.word(), service.host, service.port)
                 };
                 report.services.iter().map(service).collect()
@@ -206,7 +262,8 @@ fn facts(view: RegistrationView, doubled: bool) -> DeviceFacts {
                 report.networks.iter().map(|network| format!("{} ({})", network.name, network.subnet)).collect()
             })
             .unwrap_or_default(),
-        calls: report.map(gatelodge_proto::payload::Report::calls).unwrap_or_default(),
+        calls: report.map(Report::calls).unwrap_or_default(),
+        presets: view.presets.into_iter().map(PresetFacts::from).collect(),
         reported_at: view.reported_at,
         doubled,
         product: view.product,
@@ -216,7 +273,7 @@ fn facts(view: RegistrationView, doubled: bool) -> DeviceFacts {
     }
 }
 
-fn addresses(report: &gatelodge_proto::payload::Report) -> Vec<String> {
+fn addresses(report: &Report) -> Vec<String> {
     let all = report.interfaces.iter().flat_map(|interface| &interface.addresses);
     all.map(ToString::to_string).collect()
 }

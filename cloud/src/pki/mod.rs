@@ -1,5 +1,5 @@
 //! The cloud's keys and certificates: one CA for devices, one for session keys, one for the portal and the device
-//! endpoint, the key that signs grants, the factory's batch keys. Decides no identity: callers say who a key is.
+//! endpoint, the key that signs grants, the one that seals secrets at rest, the factory's batch keys. Decides no identity: callers say who a key is.
 
 mod authority;
 mod batch;
@@ -7,12 +7,14 @@ mod csr;
 mod files;
 mod names;
 mod revocations;
+mod seal;
 
 pub use authority::Issued;
 pub use batch::{BatchKey, InvalidBatchName};
 pub use csr::{Csr, InvalidCsr};
 pub use files::KeyFileError;
 pub use names::Names;
+pub use seal::{DoesNotOpen, Seal};
 
 use std::{
     fmt::Write as _,
@@ -87,6 +89,7 @@ pub struct Pki {
     server_key: PathBuf,
     registrar: Registrar,
     grant_key: SigningKey,
+    seal: Seal,
 }
 
 struct Registrar {
@@ -122,6 +125,7 @@ impl Pki {
             Registrar { node, serial: issued.serial, chain: issued.chain, key }
         };
         let grant_key = grant_key(&folder, random)?;
+        let seal = Seal::open_or_make(&folder, random)?;
         Ok(Self {
             folder,
             random: random.clone(),
@@ -132,6 +136,7 @@ impl Pki {
             server_key,
             registrar,
             grant_key,
+            seal,
         })
     }
 
@@ -221,6 +226,11 @@ impl Pki {
     /// Its public half, as devices keep it.
     pub fn grant_public_key(&self) -> GrantKey {
         GrantKey::of(&self.grant_key)
+    }
+
+    /// Seals secrets that the database keeps.
+    pub const fn seal(&self) -> &Seal {
+        &self.seal
     }
 
     /// Makes the key of a factory batch, from which each unit's secret follows; gives the file.

@@ -24,6 +24,8 @@ impl Names {
                 server.push(listen.to_string());
             }
         }
+        server.extend(config.gateway.names().map(|domain| format!("*.{domain}")));
+        server.extend(config.gateway.base_domain.clone().filter(|_| config.gateway.ports.is_some()));
         server.sort_unstable();
         server.dedup();
         Self { server, node: node(&rustix::system::uname().nodename().to_string_lossy()) }
@@ -46,9 +48,13 @@ mod tests {
             ("GATELODGE__PUBLIC_URL".to_owned(), "https://portal.example.com".to_owned()),
             ("GATELODGE__MQTT__PUBLIC".to_owned(), "mqtt.example.com:8883".to_owned()),
             ("GATELODGE__HTTP__LISTEN".to_owned(), "0.0.0.0:443".to_owned()),
+            ("GATELODGE__GATEWAY__BASE_DOMAIN".to_owned(), "web.example.com".to_owned()),
         ];
         let names = Names::from_config(&Config::load(None, environment).unwrap());
-        assert_eq!(names.server, ["127.0.0.1", "::1", "localhost", "mqtt.example.com", "portal.example.com"]);
+        assert_eq!(
+            names.server,
+            ["*.web.example.com", "127.0.0.1", "::1", "localhost", "mqtt.example.com", "portal.example.com"]
+        );
     }
 
     #[test]

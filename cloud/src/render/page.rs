@@ -320,6 +320,7 @@ impl Page {
                     places.push(place(paths::MAILBOX, "nav-mailbox", "mail"));
                 }
                 places.push(place(paths::AUDIT, "nav-audit", "history"));
+                places.push(place(paths::EMERGENCY_STOPS, "nav-emergency", "refused"));
             }
             Side::Installer | Side::Reseller => {
                 places.push(place(paths::DEVICES, "nav-devices", "devices"));

@@ -6,6 +6,22 @@ use std::fmt::Display;
 pub const HOME: &str = "/";
 /// `GET` form, `POST` [`SignInForm`](super::pages::SignInForm).
 pub const SIGN_IN: &str = "/sign-in";
+/// `GET` form, `POST` `code`, `next`: the second factor, after the password.
+pub const SECOND_STEP: &str = "/sign-in/second-step";
+/// `POST`: what `passkey.js` needs to begin, as JSON.
+pub const SECOND_STEP_PASSKEY_BEGIN: &str = "/sign-in/second-step/passkey/begin";
+/// `POST` `ceremony`, `credential`, `next`.
+pub const SECOND_STEP_PASSKEY: &str = "/sign-in/second-step/passkey";
+/// `POST`: what `passkey.js` needs to begin, as JSON.
+pub const SIGN_IN_PASSKEY_BEGIN: &str = "/sign-in/passkey/begin";
+/// `POST` `ceremony`, `credential`, `next`: signs in by a passkey alone.
+pub const SIGN_IN_PASSKEY: &str = "/sign-in/passkey";
+/// `GET ?next=` form, `POST` `code` or `password`, and `next`: shows once more who it is.
+pub const CONFIRM_SELF: &str = "/confirm";
+/// `POST`: what `passkey.js` needs to begin, as JSON.
+pub const CONFIRM_SELF_PASSKEY_BEGIN: &str = "/confirm/passkey/begin";
+/// `POST` `ceremony`, `credential`, `next`.
+pub const CONFIRM_SELF_PASSKEY: &str = "/confirm/passkey";
 /// `POST`.
 pub const SIGN_OUT: &str = "/sign-out";
 /// `GET` form, `POST` [`SignUpForm`](super::pages::SignUpForm).
@@ -38,8 +54,30 @@ pub const END_OTHER_SIGN_INS: &str = "/my-data/sign-ins/end-others";
 pub const END_SIGN_IN: &str = "/my-data/sign-ins/{browser}/end";
 /// `POST`: revokes a program's token.
 pub const REVOKE_PROGRAM: &str = "/my-data/programs/{program}/revoke";
+/// `GET`: authenticator app, passkeys and recovery codes.
+pub const SECOND_FACTOR: &str = "/my-data/second-factor";
+/// `POST`: shows a new secret for an app.
+pub const ADD_APP: &str = "/my-data/second-factor/app";
+/// `POST` `ceremony`, `code`: the app has it.
+pub const CONFIRM_APP: &str = "/my-data/second-factor/app/confirm";
+/// `POST`.
+pub const REMOVE_APP: &str = "/my-data/second-factor/app/remove";
+/// `POST`: ten new ones.
+pub const RECOVERY_CODES: &str = "/my-data/second-factor/recovery-codes";
+/// `POST`: what `passkey.js` needs to begin, as JSON.
+pub const ADD_PASSKEY_BEGIN: &str = "/my-data/second-factor/passkeys/begin";
+/// `POST` `ceremony`, `credential`, `name`.
+pub const ADD_PASSKEY: &str = "/my-data/second-factor/passkeys";
+/// `POST` `name`.
+pub const RENAME_PASSKEY: &str = "/my-data/second-factor/passkeys/{passkey}/rename";
+/// `POST`.
+pub const REMOVE_PASSKEY: &str = "/my-data/second-factor/passkeys/{passkey}/remove";
 /// `GET`: what happened, for the customer.
 pub const HISTORY: &str = "/history";
+/// `GET`: the whole of it, for spreadsheets.
+pub const HISTORY_CSV: &str = "/history.csv";
+/// `GET`: the whole of it, for programs.
+pub const HISTORY_JSON: &str = "/history.json";
 
 /// `GET`: the list, by role.
 pub const DEVICES: &str = "/devices";
@@ -61,6 +99,18 @@ pub const CORRECT_EMAIL: &str = "/devices/{device}/correct-email";
 pub const CANCEL_REGISTRATION: &str = "/devices/{device}/cancel-registration";
 /// `POST` `consent`.
 pub const CONSENT: &str = "/devices/{device}/consent";
+/// `POST` `hours`: 2 or 24 from now on, 0 closes it.
+pub const OPEN_DEVICE: &str = "/devices/{device}/open";
+/// `POST` `who`: who may enter in an emergency without an answer; nobody when it is empty.
+pub const BREAK_GLASS: &str = "/devices/{device}/break-glass";
+/// `GET` page of the customer's key, `POST` `ceremony`, `credential`: offers a passkey to the device.
+pub const DEVICE_KEY: &str = "/devices/{device}/key";
+/// `POST`: how the browser makes it, as JSON.
+pub const DEVICE_KEY_BEGIN: &str = "/devices/{device}/key/begin";
+/// `POST` `credential`: the key's own word that the device is to forget it.
+pub const RELEASE_KEY: &str = "/devices/{device}/key/release";
+/// `POST`: what it is to sign for that, as JSON.
+pub const RELEASE_KEY_BEGIN: &str = "/devices/{device}/key/release/begin";
 /// `POST` `web_address`.
 pub const WEB_ADDRESS: &str = "/devices/{device}/web-address";
 /// `GET` asks, `POST` `typed`: gives the device back.
@@ -75,10 +125,18 @@ pub const ACTIVATED: &str = "/devices/{device}/activated";
 
 /// `GET`: sessions waiting for the customer's word.
 pub const REQUESTS: &str = "/requests";
+/// `GET`: one session, who is inside and what was opened; behind the link of a request's mail.
+pub const SESSION: &str = "/sessions/{session}";
+/// `POST` `hours`: allows it, and opens the device for so long.
+pub const ALLOW_AND_OPEN: &str = "/sessions/{session}/allow-and-open";
 /// `GET`: live and past sessions.
 pub const SESSIONS: &str = "/sessions";
 /// `POST`.
 pub const ALLOW_SESSION: &str = "/sessions/{session}/allow";
+/// `POST`: what the customer's passkey is to sign for it, as JSON.
+pub const ALLOW_SESSION_BEGIN: &str = "/sessions/{session}/allow/begin";
+/// `POST` `minutes`: the same for more time.
+pub const EXTEND_SESSION_BEGIN: &str = "/sessions/{session}/extend/begin";
 /// `POST`.
 pub const REFUSE_SESSION: &str = "/sessions/{session}/refuse";
 /// `POST`.
@@ -87,6 +145,25 @@ pub const STOP_SESSION: &str = "/sessions/{session}/stop";
 pub const EXTEND_SESSION: &str = "/sessions/{session}/extend";
 /// `POST`: the customer does not.
 pub const REFUSE_EXTENSION: &str = "/sessions/{session}/refuse-extension";
+
+/// `POST` `service`, `reason`, `ticket_number`, `minutes`: a technician asks for a web page behind a device.
+pub const ASK_WEB_PAGE: &str = "/devices/{device}/web-page";
+/// `GET`: a web page that was asked for, and whether it is open.
+pub const WEB_PAGE: &str = "/web-pages/{session}";
+/// `POST`: on to the page itself.
+pub const ENTER_WEB_PAGE: &str = "/web-pages/{session}/enter";
+/// `POST`: the customer opens the device's own page.
+pub const OPEN_OWN_PAGE: &str = "/devices/{device}/own-page";
+/// `GET`: the same for whoever comes by the device's web address.
+pub const OWN_PAGE: &str = "/at/{address}";
+/// `GET`: recordings of terminals, and the passphrase for them.
+pub const RECORDINGS: &str = "/sessions/recordings";
+/// `POST`: the organisation's key pair for recordings, as the browser made it.
+pub const RECORDING_KEY: &str = "/sessions/recordings/key";
+/// `GET`: replays one.
+pub const RECORDING: &str = "/sessions/recordings/{recording}";
+/// `POST`: its encrypted bytes; who looks is written down.
+pub const OPEN_RECORDING: &str = "/sessions/recordings/{recording}/open";
 
 /// `GET`: every device made.
 pub const INVENTORY: &str = "/vendor/inventory";
@@ -108,6 +185,10 @@ pub const MAILBOX: &str = "/vendor/mailbox";
 pub const MAIL: &str = "/vendor/mailbox/{mail}";
 /// `GET`: its HTML, for the frame on its page.
 pub const MAIL_HTML: &str = "/vendor/mailbox/{mail}/html";
+/// `GET` list and form, `POST` `scope`, `device`, `installer`, `reason`: stops at once.
+pub const EMERGENCY_STOPS: &str = "/vendor/emergency-stops";
+/// `POST`.
+pub const LIFT_STOP: &str = "/vendor/emergency-stops/{stop}/lift";
 /// `GET`: everything that happened.
 pub const AUDIT: &str = "/vendor/audit";
 
@@ -120,6 +201,12 @@ pub fn link(pattern: &str, id: impl Display) -> String {
 /// Where a link in a mail leads: the token sits in the fragment, which browsers keep to themselves.
 pub fn with_token(public_url: &str, path: &str, token: &str) -> String {
     format!("{}{path}#{token}", public_url.trim_end_matches('/'))
+}
+
+/// Where somebody shows once more who they are before they come to `next`.
+pub fn confirm_self(next: &str) -> String {
+    let next: String = url::form_urlencoded::byte_serialize(next.as_bytes()).collect();
+    format!("{CONFIRM_SELF}?next={next}")
 }
 
 /// `path`, when it is one of this portal's own pages, else [`HOME`]: where a sign-in may lead back to.

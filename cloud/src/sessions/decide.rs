@@ -2,18 +2,21 @@
 
 use gatelodge_proto::{
     OrganisationId, SessionId,
-    grant::{Grant, MAX_BYTES, SignedGrant, Technician},
+    consent::{Challenge, ConsentKind, NotSigned, Proof},
+    grant::SignedGrant,
     payload::{Consent, EndReason},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
-    machine::{Allowed, Found, Refusal, Session},
-    record::{actor, asked, record},
+    grant::{self, Times},
+    key,
+    machine::{Allowed, Found, Refusal, Session, Waiting, Word},
+    record::{self, actor, asked, record},
     store,
 };
 use crate::{
-    accounts::{rights::CustomerMember, service as accounts},
+    accounts::{rights::CustomerMember, second_factor::FactorRefusal},
     audit::Actor,
     db::{DbError, Tx},
     kits::Kits,
@@ -31,6 +34,17 @@ pub enum DecideRefusal {
     /// A right it stood on is gone; it was ended.
     #[error("the technician may no longer enter, so the request was ended")]
     Fallen,
+    /// The device takes the customer's key alone for it.
+    #[error(
+        "the customer's passkey is pinned on this device: allow it on the portal's page, where the passkey signs it, or press Allow on the device"
+    )]
+    Unsigned,
+    /// What was signed is not this, or not by that key.
+    #[error(transparent)]
+    NotSigned(#[from] NotSigned),
+    /// The portal's address has no name that a passkey could be bound to.
+    #[error(transparent)]
+    Factor(#[from] FactorRefusal),
     /// The grant could not be made.
     #[error(transparent)]
     Open(#[from] OpenRefusal),
@@ -56,27 +70,113 @@ pub enum OpenRefusal {
     Database(#[from] DbError),
 }
 
+/// What the browser is to ask the customer's passkey before [`approve`]; `None` where the device takes the portal's word.
+pub async fn options(kits: &Kits, by: &CustomerMember, id: SessionId) -> Result<Option<Value>, DecideRefusal> {
+    let mut tx = kits.db.read().await?;
+    let waiting = found(&mut tx, by.member().organisation_id, id).await?.waiting()?;
+    let Some(pinned) = key::pinned(&mut tx, waiting.ask.device).await? else { return Ok(None) };
+    let draft = grant::draft(&mut tx, kits, &waiting.ask).await?;
+    Ok(Some(key::options(&kits.config, &Challenge::of_grant(&draft), &pinned.key)?))
+}
+
 /// The customer allows a session.
 pub async fn approve(kits: &Kits, by: &CustomerMember, id: SessionId) -> Result<(), DecideRefusal> {
+    approve_signed(kits, by, id, None).await
+}
+
+/// The same; where the customer's key is pinned on the device, by what it has `signed` in their browser.
+pub async fn approve_signed(
+    kits: &Kits,
+    by: &CustomerMember,
+    id: SessionId,
+    signed: Option<&str>,
+) -> Result<(), DecideRefusal> {
     let (member, now) = (by.member(), kits.now());
     let mut tx = kits.db.write().await?;
     let found = held(&mut tx, member.organisation_id, id).await?;
-    let waiting = found.clone().waiting()?;
-    let ground = store::ground(&mut tx, waiting.ask.installer, waiting.ask.device).await?;
-    let consent = ground
-        .filter(|ground| ground.registration == waiting.ask.registration && ground.epoch == waiting.ask.epoch)
-        .map_or(Consent::Never, |ground| ground.consent);
-    let stale = waiting.is_stale(kits.config.sessions.ask(), now);
-    if stale || consent == Consent::Never {
-        let reason = if stale { EndReason::Expired } else { EndReason::Revoked };
-        super::end::finish(&mut tx, kits, found, reason, Actor::Cloud).await?;
-        tx.commit().await?;
-        return Err(if stale { Refusal::Ended.into() } else { DecideRefusal::Fallen });
-    }
-    open(&mut tx, kits, waiting.allow(Some(member.user_id), now), consent, actor(member)).await?;
+    let waiting = match standing(&mut tx, kits, found).await? {
+        Ok(standing) => standing,
+        Err(refusal) => {
+            tx.commit().await?;
+            return Err(refusal);
+        }
+    };
+    let by_key = match key::pinned(&mut tx, waiting.ask.device).await? {
+        None => None,
+        Some(pinned) => {
+            let draft = grant::draft(&mut tx, kits, &waiting.ask).await?;
+            let signed = signed.ok_or(DecideRefusal::Unsigned)?;
+            let assertion = key::signed(signed, &Challenge::of_grant(&draft), &pinned.key)?;
+            let proof = Some(Box::new(Proof::Passkey { assertion }));
+            Some((draft, Word { kind: ConsentKind::Passkey, proof }))
+        }
+    };
+    open(&mut tx, kits, waiting.allow(Some(member.user_id), now), Consent::Ask, by_key, actor(member)).await?;
     tx.commit().await?;
     kits.jobs.ring();
     Ok(())
+}
+
+/// Somebody at the device has answered the request that it showed, within the transaction of its message. A draft that is
+/// out of date answers nothing: the device is shown the one that holds.
+pub(super) async fn pressed(
+    tx: &mut Tx,
+    kits: &Kits,
+    waiting: Session<Waiting>,
+    draft: Challenge,
+    allowed: bool,
+) -> Result<(), DbError> {
+    let device = record::device(waiting.ask.device);
+    if !allowed {
+        let refused = waiting.refuse(None, kits.now());
+        store::refuse(tx, &refused).await?;
+        return record(tx, kits, &refused.ask, device, "session_refused_on_device", asked(&refused.ask)).await;
+    }
+    let waiting = match standing(tx, kits, Found::Waiting(waiting)).await {
+        Ok(Ok(standing)) => standing,
+        Err(DecideRefusal::Database(error)) => return Err(error),
+        Ok(Err(_)) | Err(_) => return Ok(()),
+    };
+    let signed = match grant::draft(tx, kits, &waiting.ask).await {
+        Ok(signed) if grant::is_of(draft, &signed) => signed,
+        Ok(_) => return shown_again(tx, kits, &waiting).await,
+        Err(refusal) => return refusal.passing(),
+    };
+    let word = Word { kind: ConsentKind::Pressed, proof: None };
+    let allowed = waiting.allow(None, kits.now());
+    match open(tx, kits, allowed, Consent::Ask, Some((signed, word)), device).await {
+        Ok(()) => Ok(()),
+        Err(refusal) => refusal.passing(),
+    }
+}
+
+async fn shown_again(tx: &mut Tx, kits: &Kits, waiting: &Session<Waiting>) -> Result<(), DbError> {
+    grant::want_to_open(tx, kits, waiting).await.or_else(OpenRefusal::passing)
+}
+
+impl OpenRefusal {
+    /// Nobody waits for an answer who could be told: what a device says stands or falls by the database alone.
+    pub(super) fn passing(self) -> Result<(), DbError> {
+        if let Self::Database(error) = self { Err(error) } else { Ok(()) }
+    }
+}
+
+/// The request, if it may still be allowed; else it is ended here.
+async fn standing(
+    tx: &mut Tx,
+    kits: &Kits,
+    found: Found,
+) -> Result<Result<Session<Waiting>, DecideRefusal>, DecideRefusal> {
+    let (waiting, now) = (found.clone().waiting()?, kits.now());
+    let ground = store::ground(tx, now, waiting.ask.installer, waiting.ask.device).await?;
+    let shut = !ground.is_some_and(|ground| ground.is_of(&waiting.ask));
+    let stale = waiting.is_stale(kits.config.sessions.ask(), now);
+    if stale || shut {
+        let reason = if stale { EndReason::Expired } else { EndReason::Revoked };
+        super::end::finish(tx, kits, found, reason, Actor::Cloud).await?;
+        return Ok(Err(if stale { Refusal::Ended.into() } else { DecideRefusal::Fallen }));
+    }
+    Ok(Ok(waiting))
 }
 
 /// The customer refuses a session.
@@ -89,8 +189,17 @@ pub async fn refuse(kits: &Kits, by: &CustomerMember, id: SessionId) -> Result<(
         return Err(Refusal::Ended.into());
     }
     record(&mut tx, kits, &refused.ask, actor(member), "session_refused", asked(&refused.ask)).await?;
+    if key::pinned(&mut tx, refused.ask.device).await?.is_some() {
+        grant::gone(&mut tx, kits, &refused.ask).await?;
+    }
     tx.commit().await?;
+    kits.jobs.ring();
     Ok(())
+}
+
+async fn found(tx: &mut Tx, customer: OrganisationId, id: SessionId) -> Result<Found, DecideRefusal> {
+    let found = store::find(tx, id).await?.filter(|found| found.ask().customer == customer);
+    found.ok_or(DecideRefusal::Unknown)
 }
 
 async fn held(tx: &mut Tx, customer: OrganisationId, id: SessionId) -> Result<Found, DecideRefusal> {
@@ -98,50 +207,32 @@ async fn held(tx: &mut Tx, customer: OrganisationId, id: SessionId) -> Result<Fo
     found.ok_or(DecideRefusal::Unknown)
 }
 
-/// Signs the grant of an allowed session and writes both, with the audit row that stands before the first byte.
+/// Signs the grant of an allowed session, or takes the draft that the customer's key or a press on the device has allowed,
+/// and writes both, with the audit row that stands before the first byte.
 pub(super) async fn open(
     tx: &mut Tx,
     kits: &Kits,
     allowed: Session<Allowed>,
     consent: Consent,
+    by_key: Option<(SignedGrant, Word)>,
     by: Actor,
 ) -> Result<(), OpenRefusal> {
-    let ask = &allowed.ask;
-    let technician = accounts::user(tx, ask.technician).await?.ok_or(OpenRefusal::NoTechnician)?;
-    let installer = accounts::organisation(tx, ask.installer).await?.ok_or(OpenRefusal::NoTechnician)?;
     let Allowed { by: decided_by, at, until } = allowed.state;
-    let grant = Grant {
-        session: ask.id,
-        device: ask.device,
-        epoch: ask.epoch,
-        technician: Technician {
-            user: technician.id,
-            name: technician.name,
-            organisation: installer.id,
-            organisation_name: installer.name,
-        },
-        key_thumbprint: ask.key_thumbprint.clone(),
-        services: ask.services.clone(),
-        networks: ask.networks.clone(),
-        listens: ask.listens.clone(),
-        from: at,
-        until,
-        lifetime_s: u32::try_from(until.since(at).as_secs()).unwrap_or(u32::MAX),
-        idle_s: kits.config.sessions.idle_minutes.saturating_mul(60),
-        consent,
-        reason: ask.reason.clone(),
+    let (signed, word) = if let Some(by_key) = by_key {
+        by_key
+    } else {
+        let times = Times { from: at, until, lasts: until.since(at) };
+        (grant::sign(tx, kits, &allowed.ask, consent, times).await?, Word::default())
     };
-    let signed = SignedGrant::sign(&grant, kits.pki.grant_key());
-    if signed.as_str().len() > MAX_BYTES {
-        return Err(OpenRefusal::TooManyServices);
-    }
-    let session = allowed.open(signed);
+    let session = allowed.open(signed, word);
     if !store::open(tx, &session, decided_by).await? {
         return Err(OpenRefusal::Overtaken);
     }
     let mut details = asked(&session.ask);
     details["consent"] = json!(consent.word());
+    details["consent_kind"] = json!(session.state.word.kind.word());
     details["until"] = json!(until.to_string());
-    record(tx, kits, &session.ask, by, "session_allowed", details).await?;
+    let what = if session.ask.break_glass { "session_break_glass" } else { "session_allowed" };
+    record(tx, kits, &session.ask, by, what, details).await?;
     Ok(())
 }

@@ -10,6 +10,7 @@ use gatelodge_proto::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    grant, key,
     machine::Found,
     record::{actor, ended, record},
     relay::Relay,
@@ -96,6 +97,8 @@ pub(super) async fn finish(
     if opened_at.is_some() {
         let order = Order::StopSession { session: ask.id, reason };
         devices::send(tx, now, &kits.random, ask.device, order, now + STOP_LIFE).await?;
+    } else if key::pinned(tx, ask.device).await?.is_some() {
+        grant::gone(tx, kits, ask).await?;
     }
     Ok(true)
 }
@@ -110,7 +113,7 @@ pub async fn sweep(kits: &Kits) -> Result<usize, DbError> {
 pub async fn sweep_beside(kits: &Kits, carried: &BTreeSet<SessionId>) -> Result<usize, DbError> {
     let now = kits.now();
     let mut tx = kits.db.read().await?;
-    let fallen = store::fallen(&mut tx).await?;
+    let fallen = store::fallen(&mut tx, now).await?;
     let lapsed = store::lapsed(&mut tx, now, now - kits.config.sessions.ask()).await?;
     drop(tx);
     let mut count = 0;

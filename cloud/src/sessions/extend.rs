@@ -5,21 +5,26 @@ use std::time::Duration;
 
 use gatelodge_proto::{
     SessionId, Timestamp,
-    grant::{Grant, SignedGrant},
-    payload::{Consent, KeptEnd, NotLonger, Order},
+    api::ExtensionState,
+    consent::{Challenge, ConsentKind, NotSigned, Proof},
+    opening::Standing,
+    payload::{KeptEnd, NotLonger, Order},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
+    grant::{self, ToStay},
     jobs::{self, About},
-    machine::{Found, MoreTime, NoMoreTime, Open, Session},
-    record::{actor, record},
+    key,
+    machine::{Found, Hold, MoreTime, NoMoreTime, Open, Session, Word},
+    record::{self, actor, record},
     store,
 };
 use crate::{
     accounts::{
         model::Role,
         rights::{CustomerMember, InstallerMember},
+        second_factor::FactorRefusal,
         service::{Throttled, throttle_within},
     },
     audit::Actor,
@@ -49,9 +54,29 @@ pub enum ExtendRefusal {
     /// Asked too often.
     #[error(transparent)]
     Throttled(#[from] Throttled),
+    /// The device takes the customer's key alone for it.
+    #[error(
+        "the customer's passkey is pinned on this device: give the time on the portal's page, where the passkey signs it"
+    )]
+    Unsigned,
+    /// What was signed is not this, or not by that key.
+    #[error(transparent)]
+    NotSigned(#[from] NotSigned),
+    /// The portal's address has no name that a passkey could be bound to.
+    #[error(transparent)]
+    Factor(#[from] FactorRefusal),
     /// The database failed.
     #[error(transparent)]
     Database(#[from] DbError),
+}
+
+impl From<ToStay> for ExtendRefusal {
+    fn from(refusal: ToStay) -> Self {
+        match refusal {
+            ToStay::State(refusal) => refusal.into(),
+            ToStay::Database(error) => error.into(),
+        }
+    }
 }
 
 /// The technician, or who leads their organisation, asks for more time.
@@ -65,20 +90,25 @@ pub async fn ask(kits: &Kits, by: &InstallerMember, id: SessionId, minutes: u32)
         ask.installer == member.organisation_id && (leads || ask.technician == member.user_id)
     };
     let open = held(&mut tx, id, allowed).await?;
-    let consent = store::ground(&mut tx, open.ask.installer, open.ask.device)
+    let rule = store::ground(&mut tx, now, open.ask.installer, open.ask.device)
         .await?
         .filter(|ground| ground.registration == open.ask.registration && ground.epoch == open.ask.epoch)
-        .map_or(Consent::Never, |ground| ground.consent);
-    match open.ask_for_more(minutes, consent, kits.config.sessions.longest_minutes, now)? {
+        .map_or(Standing::Never, |ground| ground.rule);
+    let hold = key::hold(&mut tx, open.ask.device).await?;
+    match open.ask_for_more(minutes, hold.leaves(rule), kits.config.sessions.longest_minutes, now)? {
         MoreTime::Asked => return Ok(()),
         MoreTime::Ask(asked) => {
             wished(&mut tx, kits, &asked, minutes, actor(member)).await?;
             keep(&mut tx, &asked).await?;
+            if hold == Hold::Key {
+                let draft = grant::draft_to_stay(kits, &asked, minutes)?;
+                grant::want(&mut tx, kits, &asked.ask, draft, asked.state.until).await?;
+            }
             jobs::enqueue(&mut tx, kits, About::Extension, id, asked.ask.customer).await?;
         }
         MoreTime::Give(given) => {
             wished(&mut tx, kits, &given, minutes, actor(member)).await?;
-            give_in(&mut tx, kits, given, minutes, Actor::Cloud).await?;
+            give_in(&mut tx, kits, given, minutes, Word::default(), Actor::Cloud).await?;
         }
     }
     tx.commit().await?;
@@ -86,8 +116,35 @@ pub async fn ask(kits: &Kits, by: &InstallerMember, id: SessionId, minutes: u32)
     Ok(())
 }
 
-/// The customer lets a session last longer, asked or not. With the end that they `saw`: not when it has moved since, so
-/// that two who press at once, or one who presses twice, give the time once.
+/// What the browser is to ask the customer's passkey before [`give`]; `None` where the device takes the portal's word.
+pub async fn options(
+    kits: &Kits,
+    by: &CustomerMember,
+    id: SessionId,
+    minutes: u32,
+) -> Result<Option<Value>, ExtendRefusal> {
+    sound(kits, minutes)?;
+    let mut tx = kits.db.read().await?;
+    let found = store::find(&mut tx, id).await?.filter(|found| found.ask().customer == by.member().organisation_id);
+    let open = found.ok_or(ExtendRefusal::Unknown)?.open().map_err(|_| NoMoreTime::Over)?;
+    let Some(pinned) = key::pinned(&mut tx, open.ask.device).await? else { return Ok(None) };
+    let draft = grant::draft_to_stay(kits, &open, minutes)?;
+    Ok(Some(key::options(&kits.config, &Challenge::of_grant(&draft), &pinned.key)?))
+}
+
+/// More time as the customer gives it.
+#[derive(Debug, Clone, Copy)]
+pub struct Given<'a> {
+    /// How much.
+    pub minutes: u32,
+    /// The end that they saw: nothing is given when it has moved since, so that two who press at once, or one who presses
+    /// twice, give the time once.
+    pub saw: Option<Timestamp>,
+    /// What their passkey has signed in the browser, where it is pinned on the device.
+    pub signed: Option<&'a str>,
+}
+
+/// The customer lets a session last longer, asked or not; with the end that they `saw`.
 pub async fn give(
     kits: &Kits,
     by: &CustomerMember,
@@ -95,6 +152,17 @@ pub async fn give(
     minutes: u32,
     saw: Option<Timestamp>,
 ) -> Result<(), ExtendRefusal> {
+    give_signed(kits, by, id, Given { minutes, saw, signed: None }).await
+}
+
+/// The same, by what their passkey has signed.
+pub async fn give_signed(
+    kits: &Kits,
+    by: &CustomerMember,
+    id: SessionId,
+    given: Given<'_>,
+) -> Result<(), ExtendRefusal> {
+    let Given { minutes, saw, signed } = given;
     let member = by.member();
     sound(kits, minutes)?;
     let mut tx = kits.db.write().await?;
@@ -102,11 +170,58 @@ pub async fn give(
     if saw.is_some_and(|saw| saw != open.state.until) {
         return Err(NoMoreTime::Moved.into());
     }
+    let word = match key::pinned(&mut tx, open.ask.device).await? {
+        None => Word::default(),
+        Some(pinned) => {
+            let draft = grant::draft_to_stay(kits, &open, minutes)?;
+            let signed = signed.ok_or(ExtendRefusal::Unsigned)?;
+            let assertion = key::signed(signed, &Challenge::of_grant(&draft), &pinned.key)?;
+            Word { kind: ConsentKind::Passkey, proof: Some(Box::new(Proof::Passkey { assertion })) }
+        }
+    };
     let given = open.give_more(minutes, kits.config.sessions.longest_minutes, kits.now())?;
-    give_in(&mut tx, kits, given, minutes, actor(member)).await?;
+    // From here on it stands on the customer's word, no longer on the hours that opened it.
+    store::decided(&mut tx, id, member.user_id).await?;
+    give_in(&mut tx, kits, given, minutes, word, actor(member)).await?;
     tx.commit().await?;
     kits.jobs.ring();
     Ok(())
+}
+
+/// Somebody at the device has answered the wish that it showed, within the transaction of its message.
+pub(super) async fn pressed(
+    tx: &mut Tx,
+    kits: &Kits,
+    open: Session<Open>,
+    draft: Challenge,
+    allowed: bool,
+) -> Result<(), DbError> {
+    let (wish, device) = (open.state.extension, record::device(open.ask.device));
+    let Some(wish) = wish.filter(|wish| wish.state == ExtensionState::Asked) else { return Ok(()) };
+    let outcome = if allowed {
+        match grant::draft_to_stay(kits, &open, wish.minutes) {
+            Ok(now) if !grant::is_of(draft, &now) => return Ok(()),
+            Ok(_) => {
+                let longest = kits.config.sessions.longest_minutes;
+                let word = Word { kind: ConsentKind::Pressed, proof: None };
+                match open.give_more(wish.minutes, longest, kits.now()) {
+                    Ok(given) => give_in(tx, kits, given, wish.minutes, word, device).await,
+                    Err(refusal) => Err(refusal.into()),
+                }
+            }
+            Err(refusal) => Err(refusal.into()),
+        }
+    } else {
+        match open.decline_more(kits.now()) {
+            Ok(declined) => {
+                store::extend(tx, &declined).await?;
+                return record(tx, kits, &declined.ask, device, "session_extension_declined", json!({})).await;
+            }
+            Err(refusal) => Err(refusal.into()),
+        }
+    };
+    // Too late, and nobody waits for an answer who could be told.
+    if let Err(ExtendRefusal::Database(error)) = outcome { Err(error) } else { Ok(()) }
 }
 
 /// The customer does not let a session last longer.
@@ -117,7 +232,11 @@ pub async fn decline(kits: &Kits, by: &CustomerMember, id: SessionId) -> Result<
     let declined = open.decline_more(kits.now())?;
     keep(&mut tx, &declined).await?;
     record(&mut tx, kits, &declined.ask, actor(member), "session_extension_declined", json!({})).await?;
+    if key::pinned(&mut tx, declined.ask.device).await?.is_some() {
+        grant::gone(&mut tx, kits, &declined.ask).await?;
+    }
     tx.commit().await?;
+    kits.jobs.ring();
     Ok(())
 }
 
@@ -151,18 +270,17 @@ async fn give_in(
     kits: &Kits,
     mut given: Session<Open>,
     minutes: u32,
+    word: Word,
     by: Actor,
 ) -> Result<(), ExtendRefusal> {
-    let was = granted(kits, &given)?;
-    let until = given.state.until;
-    let lifetime_s = u32::try_from(until.since(was.from).as_secs()).unwrap_or(u32::MAX);
-    let grant = SignedGrant::sign(&Grant { until, lifetime_s, ..was }, kits.pki.grant_key());
-    given.state.grant = grant.clone();
+    let (until, grant) = (given.state.until, grant::longer(kits, &given)?);
+    let proof = word.proof.clone();
+    (given.state.grant, given.state.word) = (grant.clone(), word);
     keep(tx, &given).await?;
     let details = json!({ "minutes": minutes, "until": until.to_string() });
     record(tx, kits, &given.ask, by, "session_extended", details).await?;
     // Of no use to a device that hears of it when the session has ended there.
-    let (order, deadline) = (Order::ExtendSession { grant }, until - of_minutes(minutes));
+    let (order, deadline) = (Order::ExtendSession { grant, proof }, until - of_minutes(minutes));
     devices::send(tx, kits.now(), &kits.random, given.ask.device, order, deadline).await?;
     Ok(())
 }
@@ -178,7 +296,7 @@ pub(super) async fn heard(
     let Found::Open(open) = found else { return Ok(()) };
     let answered = match end {
         Some(end) => {
-            let granted = granted(kits, &open)?.until;
+            let (end, granted) = grant::kept(end, &grant::of(kits, &open)?, &open);
             open.kept(end, refused, granted)
         }
         None => Some(open.answered(refused)),
@@ -187,10 +305,6 @@ pub(super) async fn heard(
         store::extend(tx, &answered).await?;
     }
     Ok(())
-}
-
-fn granted(kits: &Kits, session: &Session<Open>) -> Result<Grant, DbError> {
-    session.state.grant.verify(&kits.pki.grant_public_key()).map_err(DbError::corrupt)
 }
 
 fn of_minutes(minutes: u32) -> Duration {

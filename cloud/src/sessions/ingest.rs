@@ -9,16 +9,19 @@ use gatelodge_proto::{
 use serde_json::{Value, json};
 
 use super::{
+    decide::{self, OpenRefusal},
     end::finish,
-    extend::heard,
+    extend::{self, heard},
+    grant, key,
     machine::Found,
     model::Traffic,
     record::{self, record},
     store,
 };
 use crate::{
+    audit::{self, Entry},
     db::{DbError, Tx},
-    devices::service::SessionEvents,
+    devices::service::{self as devices, SessionEvents},
     kits::Kits,
 };
 
@@ -69,6 +72,29 @@ async fn unopened(
 pub async fn take_in(tx: &mut Tx, kits: &Kits, device: DeviceId, event: &Event) -> Result<(), DbError> {
     match &event.what {
         Happening::OnSiteCodeShown { .. } => Ok(()),
+        Happening::ConsentPressed { session, draft, allowed } => {
+            let Some(found) = own(tx, device, *session).await? else { return Ok(()) };
+            match found {
+                Found::Waiting(waiting) => decide::pressed(tx, kits, waiting, *draft, *allowed).await,
+                Found::Open(open) => extend::pressed(tx, kits, open, *draft, *allowed).await,
+                Found::Refused(_) | Found::Ended(_) => Ok(()),
+            }
+        }
+        Happening::KeyPinned { pin, key } => {
+            key::was_pinned(tx, device, *pin, key, kits.now()).await?;
+            hold(tx, kits, device, "key_pinned", json!({ "fingerprint": key.fingerprint() })).await?;
+            ask_again(tx, kits, device).await
+        }
+        Happening::KeyDeclined { key } => {
+            key::declined(tx, device, key).await?;
+            hold(tx, kits, device, "key_declined", json!({ "fingerprint": key.fingerprint() })).await
+        }
+        Happening::KeyForgotten { pin, by } => {
+            if !key::forgotten(tx, device, *pin).await? {
+                return Ok(());
+            }
+            hold(tx, kits, device, "key_forgotten", json!({ "by": by.word() })).await
+        }
         Happening::SessionJoined { session, end } => {
             let Some(found) = own(tx, device, *session).await? else { return Ok(()) };
             let details = kept(*end, found.opened_at());
@@ -115,6 +141,29 @@ pub async fn take_in(tx: &mut Tx, kits: &Kits, device: DeviceId, event: &Event) 
     }
 }
 
+/// Writes down what became of the customer's key on a device, for whoever is bound to the device now.
+async fn hold(tx: &mut Tx, kits: &Kits, device: DeviceId, what: &'static str, details: Value) -> Result<(), DbError> {
+    let readers = devices::readers(tx, device).await?;
+    let actor = record::device(device);
+    audit::write(
+        tx,
+        kits.now(),
+        &kits.random,
+        Entry { actor, what, device: Some(device), session: None, details, readers },
+    )
+    .await
+}
+
+/// Those who wait since before the key was pinned are asked for on the device from now on.
+async fn ask_again(tx: &mut Tx, kits: &Kits, device: DeviceId) -> Result<(), DbError> {
+    for id in store::waiting_on(tx, device).await? {
+        if let Some(Found::Waiting(waiting)) = store::hold(tx, id).await? {
+            grant::want_to_open(tx, kits, &waiting).await.or_else(OpenRefusal::passing)?;
+        }
+    }
+    Ok(())
+}
+
 /// The end that a device keeps, as details; where it has cut what was granted, the minutes that the session lasts in all.
 fn kept(end: KeptEnd, opened_at: Option<Timestamp>) -> Value {
     let mut details = json!({ "until": end.until.to_string() });
@@ -132,17 +181,17 @@ async fn flow(tx: &mut Tx, kits: &Kits, found: &Found, at: Timestamp, row: &Flow
     let (what, details) = match row {
         FlowRow::Opened { flow, target, outcome } => {
             let (target, open) = (plain(target), *outcome == FlowOutcome::Opened);
-            if !store::open_flow(tx, ask.id, *flow, &target, word(*outcome), at, open).await? {
+            if !store::open_flow(tx, ask.id, *flow, &target, outcome.word(), at, open).await? {
                 return Ok(());
             }
-            let details = json!({ "target": target, "outcome": word(*outcome) });
+            let details = json!({ "flow": flow, "target": target, "outcome": outcome.word() });
             (if open { "flow_opened" } else { "flow_refused" }, details)
         }
         FlowRow::Closed { flow, bytes_up, bytes_down, duration_ms } => {
             let traffic = Traffic { up: *bytes_up, down: *bytes_down };
             let Some(target) = store::close_flow(tx, ask.id, *flow, at, traffic).await? else { return Ok(()) };
             let details = json!({
-                "target": target, "bytes_up": bytes_up, "bytes_down": bytes_down, "milliseconds": duration_ms,
+                "flow": flow, "target": target, "bytes_up": bytes_up, "bytes_down": bytes_down, "milliseconds": duration_ms,
             });
             ("flow_closed", details)
         }
@@ -168,17 +217,4 @@ fn believable(at: Timestamp, found: &Found, kits: &Kits) -> Timestamp {
 /// What a device wrote, short and printable.
 fn plain(target: &str) -> String {
     target.chars().filter(|c| !c.is_control()).take(LONGEST_TARGET).collect()
-}
-
-const fn word(outcome: FlowOutcome) -> &'static str {
-    match outcome {
-        FlowOutcome::Opened => "opened",
-        FlowOutcome::NotAllowed => "not_allowed",
-        FlowOutcome::Refused => "refused",
-        FlowOutcome::TimedOut => "timed_out",
-        FlowOutcome::Unreachable => "unreachable",
-        FlowOutcome::NoSuchName => "no_such_name",
-        FlowOutcome::Limit => "limit",
-        FlowOutcome::Busy => "busy",
-    }
 }

@@ -5,15 +5,20 @@ use std::{sync::Arc, time::Duration};
 
 use gatelodge_proto::{OrganisationId, SessionId, UserId, api::ExtensionState};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::{
+    emergency::{self, StopId},
     machine::Found,
-    model::names,
+    model::{Ask as Asked, BREAK_GLASS, names},
     show,
     store::{self, Reader},
 };
 use crate::{
-    accounts::{model::Role, service as accounts},
+    accounts::{
+        model::{Member, Role},
+        service as accounts,
+    },
     db::{DbError, Tx},
     devices::service as devices,
     jobs::{self, Handler, Job, JobError},
@@ -47,13 +52,141 @@ pub(super) async fn enqueue(
     Ok(())
 }
 
+/// The kind of job that tells of an emergency stop.
+const STOPPED: &str = "sessions.mail_emergency_stop";
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Stopped {
+    stop: Uuid,
+    user: UserId,
+    organisation: OrganisationId,
+}
+
+/// The mails to those who lead an organisation that an emergency stop concerns.
+pub(super) async fn enqueue_stopped(
+    tx: &mut Tx,
+    kits: &Kits,
+    stop: StopId,
+    organisation: OrganisationId,
+) -> Result<(), DbError> {
+    let now = kits.now();
+    let members = accounts::members(tx, organisation).await?;
+    for member in members.iter().filter(|member| matches!(member.role, Role::Administrator | Role::Supervisor)) {
+        let stopped = Stopped { stop: stop.0, user: member.user_id, organisation };
+        jobs::enqueue(tx, now, &kits.random, STOPPED, &stopped, now).await?;
+    }
+    Ok(())
+}
+
+async fn mail_stopped(kits: Kits, job: Job) -> Result<(), JobError> {
+    let Stopped { stop, user, organisation } =
+        serde_json::from_value(job.payload).map_err(|error| JobError::Fail(format!("its payload: {error}")))?;
+    let mut tx = kits.db.read().await?;
+    // Lifted meanwhile: nobody needs to be alarmed.
+    let Some(stop) = emergency::one(&mut tx, StopId(stop)).await? else { return Ok(()) };
+    let Some(member) = accounts::membership(&mut tx, user, organisation).await? else { return Ok(()) };
+    drop(tx);
+    let url = format!("{}{}", kits.config.public_url.as_str().trim_end_matches('/'), paths::SESSIONS);
+    let mail = Mail::emergency_stop(&member.name, &stop.reason, &url);
+    hand_over(&kits, job.id, &member, &mail).await
+}
+
+/// The kind of job that tells of an entry without an answer.
+const BROKEN: &str = "sessions.mail_break_glass";
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Broken {
+    session: SessionId,
+    user: UserId,
+    organisation: OrganisationId,
+}
+
+/// The mails to those who lead an organisation whose device was entered, or who entered, in an emergency.
+pub(super) async fn enqueue_broken(
+    tx: &mut Tx,
+    kits: &Kits,
+    session: SessionId,
+    organisation: OrganisationId,
+) -> Result<(), DbError> {
+    let now = kits.now();
+    let members = accounts::members(tx, organisation).await?;
+    for member in members.iter().filter(|member| matches!(member.role, Role::Administrator | Role::Supervisor)) {
+        let broken = Broken { session, user: member.user_id, organisation };
+        jobs::enqueue(tx, now, &kits.random, BROKEN, &broken, now).await?;
+    }
+    Ok(())
+}
+
+/// Sent whatever became of the session since: that somebody has entered stays true.
+async fn mail_broken(kits: Kits, job: Job) -> Result<(), JobError> {
+    let Broken { session, user, organisation } =
+        serde_json::from_value(job.payload).map_err(|error| JobError::Fail(format!("its payload: {error}")))?;
+    let mut tx = kits.db.read().await?;
+    let Some(found) = store::find(&mut tx, session).await? else { return Ok(()) };
+    let Some((device, asked)) = facts(&mut tx, found.ask(), BREAK_GLASS).await? else { return Ok(()) };
+    let Some(member) = accounts::membership(&mut tx, user, organisation).await? else { return Ok(()) };
+    drop(tx);
+    let owner = organisation == found.ask().customer;
+    let mail = Mail::break_glass(&member.name, &device, &asked, owner, &session_url(&kits, session));
+    hand_over(&kits, job.id, &member, &mail).await
+}
+
+fn session_url(kits: &Kits, session: SessionId) -> String {
+    let page = paths::link(paths::SESSION, session);
+    format!("{}{page}", kits.config.public_url.as_str().trim_end_matches('/'))
+}
+
+/// What a mail says of a session and its device.
+async fn facts(tx: &mut Tx, ask: &Asked, length: Duration) -> Result<Option<(DeviceNamed, SessionAsked)>, DbError> {
+    let named = store::named(tx, Reader::Customer(ask.customer), ask.id).await?;
+    let device = devices::device(tx, ask.device).await?;
+    let (Some(named), Some(device)) = (named, device) else { return Ok(None) };
+    let device = DeviceNamed {
+        name: named.view.device_name,
+        product: device.product_name,
+        id_code: device.names.id_code,
+        installer: named.view.organisation.clone(),
+    };
+    let asked = SessionAsked {
+        technician: named.view.technician,
+        organisation: named.view.organisation,
+        reason: ask.reason.clone(),
+        services: names(&ask.services).iter().map(ToString::to_string).collect(),
+        networks: ask.networks.iter().map(|network| network.subnet.to_string()).collect(),
+        calls: ask.listens.iter().map(show::call).collect(),
+        features: ask.features.clone(),
+        ticket_number: ask.ticket_number.clone(),
+        length,
+    };
+    Ok(Some((device, asked)))
+}
+
+async fn hand_over(kits: &Kits, job: Uuid, to: &Member, mail: &Mail) -> Result<(), JobError> {
+    let Letter { subject, html, plain } = mail.render(to.language, &kits.config.mail.vendor_name);
+    let message = Message { to: to.email.clone(), subject, html, plain, message_id: job };
+    kits.mailer.send(message).await.map_err(|error| match error {
+        MailError::Passing(_) => JobError::Retry(error.to_string()),
+        MailError::Permanent(_) => JobError::Fail(error.to_string()),
+    })
+}
+
 /// The kinds of job and who does them.
 pub fn jobs(kits: &Kits) -> Vec<(&'static str, Handler)> {
     let of = |about: About| -> Handler {
         let kits = kits.clone();
         Arc::new(move |job| Box::pin(mail(kits.clone(), about, job)))
     };
-    [About::Request, About::Extension].map(|about| (about.kind(), of(about))).into()
+    let stopped: Handler = {
+        let kits = kits.clone();
+        Arc::new(move |job| Box::pin(mail_stopped(kits.clone(), job)))
+    };
+    let broken: Handler = {
+        let kits = kits.clone();
+        Arc::new(move |job| Box::pin(mail_broken(kits.clone(), job)))
+    };
+    let mut all = vec![(STOPPED, stopped), (BROKEN, broken)];
+    all.extend([About::Request, About::Extension].map(|about| (about.kind(), of(about))));
+    all
 }
 
 /// What the customer is asked.
@@ -96,35 +229,14 @@ async fn mail(kits: Kits, about: About, job: Job) -> Result<(), JobError> {
     // Answered or over meanwhile: nothing to ask any more.
     let Some(length) = about.waits(&found) else { return Ok(()) };
     let ask = found.ask();
-    let named = store::named(&mut tx, Reader::Customer(ask.customer), session).await?;
-    let device = devices::device(&mut tx, ask.device).await?;
+    let known = facts(&mut tx, ask, length).await?;
     let member = accounts::membership(&mut tx, user, ask.customer).await?;
     drop(tx);
-    let (Some(named), Some(device), Some(member)) = (named, device, member) else { return Ok(()) };
-    let device = DeviceNamed {
-        name: named.view.device_name,
-        product: device.product_name,
-        id_code: device.names.id_code,
-        installer: named.view.organisation.clone(),
-    };
-    let asked = SessionAsked {
-        technician: named.view.technician,
-        organisation: named.view.organisation,
-        reason: ask.reason.clone(),
-        services: names(&ask.services).iter().map(ToString::to_string).collect(),
-        networks: ask.networks.iter().map(|network| network.subnet.to_string()).collect(),
-        calls: ask.listens.iter().map(show::call).collect(),
-        length,
-    };
-    let url = format!("{}{}", kits.config.public_url.as_str().trim_end_matches('/'), paths::REQUESTS);
+    let (Some((device, asked)), Some(member)) = (known, member) else { return Ok(()) };
+    let url = session_url(&kits, session);
     let mail = match about {
         About::Request => Mail::session_request(&member.name, &device, &asked, &url),
         About::Extension => Mail::session_extension(&member.name, &device, &asked, &url),
     };
-    let Letter { subject, html, plain } = mail.render(member.language, &kits.config.mail.vendor_name);
-    let message = Message { to: member.email, subject, html, plain, message_id: job.id };
-    kits.mailer.send(message).await.map_err(|error| match error {
-        MailError::Passing(_) => JobError::Retry(error.to_string()),
-        MailError::Permanent(_) => JobError::Fail(error.to_string()),
-    })
+    hand_over(&kits, job.id, &member, &mail).await
 }

@@ -6,18 +6,18 @@
 use gatelodge_proto::{
     SessionId,
     api::{Join, RELAY_PATH},
-    payload::{Consent, Order, SessionOrder},
+    payload::{Feature, Order, SessionOrder},
 };
 use url::Url;
 
 use super::{
-    machine::Refusal,
-    model::{Side, TICKET_LIFE, Ticket},
+    machine::{Open, Refusal, Session},
+    model::{Credential, Side, TICKET_LIFE, Ticket},
     store,
 };
 use crate::{
     accounts::rights::InstallerMember,
-    db::DbError,
+    db::{DbError, Tx},
     devices::service as devices,
     kits::Kits,
     pki::{Csr, InvalidCsr, PkiError},
@@ -45,7 +45,7 @@ pub enum JoinRefusal {
 
 /// Gives the technician who asked for the session what their program needs to join it, and calls the device.
 pub async fn join(kits: &Kits, by: &InstallerMember, id: SessionId) -> Result<Join, JoinRefusal> {
-    let (member, now) = (by.member(), kits.now());
+    let member = by.member();
     let mut tx = kits.db.write().await?;
     let found = store::hold(&mut tx, id)
         .await?
@@ -55,25 +55,34 @@ pub async fn join(kits: &Kits, by: &InstallerMember, id: SessionId) -> Result<Jo
         })
         .ok_or(JoinRefusal::Unknown)?;
     let open = found.open()?;
-    let ground = store::ground(&mut tx, open.ask.installer, open.ask.device).await?;
-    let stands = ground.is_some_and(|ground| {
-        ground.registration == open.ask.registration
-            && ground.epoch == open.ask.epoch
-            && ground.consent != Consent::Never
-    });
-    if !stands || open.lapsed(now).is_some() {
+    let now = kits.now();
+    let ground = store::ground(&mut tx, now, open.ask.installer, open.ask.device).await?;
+    if !ground.is_some_and(|ground| ground.is_of(&open.ask)) || open.lapsed(now).is_some() {
         return Err(Refusal::Ended.into());
     }
+    give(tx, kits, open).await
+}
+
+/// Certifies the key, gives a ticket to each side, and calls the device.
+pub(super) async fn give(mut tx: Tx, kits: &Kits, open: Session<Open>) -> Result<Join, JoinRefusal> {
+    let (id, now) = (open.ask.id, kits.now());
     let until = open.state.until;
     let issued = kits.pki.sign_session_key(&Csr::parse(&open.ask.csr)?, id, now, until)?;
     let (mine, theirs) = (Ticket::from_bytes(kits.random.bytes()), Ticket::from_bytes(kits.random.bytes()));
     store::insert_ticket(&mut tx, now, id, Side::Technician, &mine).await?;
     store::insert_ticket(&mut tx, now, id, Side::Device, &theirs).await?;
+    let records = open.ask.features.contains(&Feature::Terminal);
+    let credential = records.then(|| Credential::from_bytes(kits.random.bytes()));
+    if let Some(credential) = &credential {
+        store::insert_credential(&mut tx, now, id, credential).await?;
+    }
     let relay = relay_address(&kits.config.device_url);
     let order = Order::OpenSession(Box::new(SessionOrder {
         grant: open.state.grant.clone(),
+        proof: open.state.word.proof.clone(),
         relay: relay.clone(),
         ticket: theirs.reveal(),
+        recording: credential.as_ref().map(Credential::reveal),
     }));
     devices::send(&mut tx, now, &kits.random, open.ask.device, order, now + TICKET_LIFE).await?;
     tx.commit().await?;

@@ -6,11 +6,13 @@ use std::time::Duration;
 use gatelodge_proto::{
     Timestamp, UserId,
     api::{ExtensionState, ExtensionView, SessionState},
+    consent::{ConsentKind, Proof},
     grant::SignedGrant,
-    payload::{Consent, EndReason, KeptEnd, NotLonger},
+    opening::Standing,
+    payload::{EndReason, KeptEnd, NotLonger},
 };
 
-use super::model::{Ask, JOIN_PATIENCE};
+use super::model::{Ask, BREAK_GLASS, JOIN_PATIENCE};
 
 /// A session in the state `S`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +26,34 @@ pub struct Session<S> {
 /// The customer has been asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Waiting;
+
+/// On what consent a session stands, and what is carried to the device as its proof.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Word {
+    /// By what the customer has said it.
+    pub kind: ConsentKind,
+    /// What the customer's key has signed; of a press on the device nothing is carried.
+    pub proof: Option<Box<Proof>>,
+}
+
+/// Whose word a device takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hold {
+    /// The cloud's: no key is pinned there.
+    Cloud,
+    /// The customer's key's: each session is asked for.
+    Key,
+}
+
+impl Hold {
+    /// What of a rule that the cloud knows holds there: no rule of the cloud's speaks for the key.
+    pub fn leaves(self, rule: Standing) -> Standing {
+        match (self, rule) {
+            (Self::Key, Standing::Open(_)) => Standing::Ask,
+            (Self::Cloud | Self::Key, rule) => rule,
+        }
+    }
+}
 
 /// Allowed, not signed yet: the step between the decision and the grant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +71,8 @@ pub struct Allowed {
 pub struct Open {
     /// What was allowed, signed.
     pub grant: SignedGrant,
+    /// On what consent it stands, and what the customer's key has signed for it.
+    pub word: Word,
     /// Since when.
     pub since: Timestamp,
     /// Until when.
@@ -167,12 +199,15 @@ pub enum Refusal {
 }
 
 /// Applies the customer's rule to a request.
-pub fn answer(ask: Ask, consent: Consent, now: Timestamp) -> Answer {
+pub fn answer(ask: Ask, rule: impl Into<Standing>, now: Timestamp) -> Answer {
     let waiting = Session { ask, state: Waiting };
-    match consent {
-        Consent::Ask => Answer::Ask(waiting),
-        Consent::Always => Answer::Open(waiting.allow(None, now)),
-        Consent::Never => Answer::Refuse(waiting.refuse(None, now)),
+    match rule.into() {
+        Standing::Ask if waiting.ask.break_glass => {
+            Answer::Open(waiting.allow(None, now).within(Some(now + BREAK_GLASS)))
+        }
+        Standing::Ask => Answer::Ask(waiting),
+        Standing::Open(end) => Answer::Open(waiting.allow(None, now).within(end)),
+        Standing::Never => Answer::Refuse(waiting.refuse(None, now)),
     }
 }
 
@@ -200,14 +235,22 @@ impl Session<Waiting> {
 }
 
 impl Session<Allowed> {
+    /// What a window opens ends with it at the latest.
+    #[must_use]
+    pub fn within(self, end: Option<Timestamp>) -> Self {
+        let until = end.map_or(self.state.until, |end| self.state.until.min(end));
+        Self { state: Allowed { until, ..self.state }, ..self }
+    }
+
     /// The grant is signed.
-    pub fn open(self, grant: SignedGrant) -> Session<Open> {
+    pub fn open(self, grant: SignedGrant, word: Word) -> Session<Open> {
         let Allowed { at, until, .. } = self.state;
         let lease_until = (at + JOIN_PATIENCE).min(until);
         Session {
             ask: self.ask,
             state: Open {
                 grant,
+                word,
                 since: at,
                 until,
                 longest: false,
@@ -231,20 +274,25 @@ impl Session<Open> {
     pub fn ask_for_more(
         self,
         minutes: u32,
-        consent: Consent,
+        rule: impl Into<Standing>,
         longest: u32,
         now: Timestamp,
     ) -> Result<MoreTime, NoMoreTime> {
         let given = self.clone().give_more(minutes, longest, now)?;
-        Ok(match (consent, self.state.extension) {
-            (Consent::Never, _) => return Err(NoMoreTime::Over),
-            (Consent::Always, _) => MoreTime::Give(given),
-            (Consent::Ask, Some(Extension { minutes: asked, state: ExtensionState::Asked, .. }))
+        // Beyond the end of a window the customer is asked.
+        let rule = match rule.into() {
+            Standing::Open(Some(end)) if given.state.until > end => Standing::Ask,
+            rule => rule,
+        };
+        Ok(match (rule, self.state.extension) {
+            (Standing::Never, _) => return Err(NoMoreTime::Over),
+            (Standing::Open(_), _) => MoreTime::Give(given),
+            (Standing::Ask, Some(Extension { minutes: asked, state: ExtensionState::Asked, .. }))
                 if asked == minutes =>
             {
                 MoreTime::Asked
             }
-            (Consent::Ask, _) => MoreTime::Ask(self.with_extension(minutes, now, ExtensionState::Asked)),
+            (Standing::Ask, _) => MoreTime::Ask(self.with_extension(minutes, now, ExtensionState::Asked)),
         })
     }
 
@@ -393,7 +441,7 @@ impl Found {
 
 #[cfg(test)]
 mod tests {
-    use gatelodge_proto::{DeviceId, OrganisationId, Random, RegistrationId, SessionId};
+    use gatelodge_proto::{DeviceId, OrganisationId, Random, RegistrationId, SessionId, payload::Consent};
     use proptest::prelude::*;
 
     use super::*;
@@ -413,7 +461,10 @@ mod tests {
             services: Vec::new(),
             networks: Vec::new(),
             listens: Vec::new(),
+            features: Vec::new(),
             reason: Some("yearly check".into()),
+            ticket_number: None,
+            break_glass: false,
             minutes: 60,
             csr: String::new(),
             key_thumbprint: "00".repeat(32),
@@ -437,16 +488,20 @@ mod tests {
     }
 
     fn begin(consent: Consent) -> Found {
-        match answer(ask(), consent, START) {
+        begin_under(consent, Hold::Cloud)
+    }
+
+    fn begin_under(consent: Consent, hold: Hold) -> Found {
+        match answer(ask(), hold.leaves(consent.into()), START) {
             Answer::Ask(waiting) => Found::Waiting(waiting),
-            Answer::Open(allowed) => Found::Open(allowed.open(grant())),
+            Answer::Open(allowed) => Found::Open(allowed.open(grant(), Word::default())),
             Answer::Refuse(refused) => Found::Refused(refused),
         }
     }
 
     fn step(found: Found, act: Act) -> Result<Found, Refusal> {
         Ok(match act {
-            Act::Allow => Found::Open(found.waiting()?.allow(None, START).open(grant())),
+            Act::Allow => Found::Open(found.waiting()?.allow(None, START).open(grant(), Word::default())),
             Act::Refuse => Found::Refused(found.waiting()?.refuse(None, START)),
             Act::End(reason) => Found::Ended(found.end(EndReason::ALL[reason], START)?),
         })
@@ -466,14 +521,16 @@ mod tests {
         #[test]
         fn the_machine_walks_as_the_small_model_does(
             consent in 0usize..3,
+            key in any::<bool>(),
             acts in proptest::collection::vec(act(), 0..8),
         ) {
             let consent = Consent::ALL[consent];
-            let mut found = begin(consent);
-            prop_assert_eq!(found.state(), match consent {
-                Consent::Ask => SessionState::Waiting,
-                Consent::Always => SessionState::Open,
-                Consent::Never => SessionState::Refused,
+            let hold = if key { Hold::Key } else { Hold::Cloud };
+            let mut found = begin_under(consent, hold);
+            prop_assert_eq!(found.state(), match (consent, hold) {
+                (Consent::Always, Hold::Cloud) => SessionState::Open,
+                (Consent::Ask | Consent::Always, _) => SessionState::Waiting,
+                (Consent::Never, _) => SessionState::Refused,
             });
             for act in acts {
                 let before = found.state();
@@ -560,6 +617,8 @@ mod tests {
         let Ok(MoreTime::Give(by_rule)) = ask(&open, Consent::Always) else { panic!("not given") };
         assert_eq!(by_rule.state.until, end + half);
         assert_eq!(ask(&open, Consent::Never), Err(NoMoreTime::Over));
+        let with_key = open.clone().ask_for_more(30, Hold::Key.leaves(Standing::Open(None)), 480, START);
+        assert!(matches!(with_key, Ok(MoreTime::Ask(_))), "no rule of the cloud's speaks for the key");
     }
 
     #[test]
@@ -575,5 +634,17 @@ mod tests {
         ] {
             assert_eq!(over, NoMoreTime::Over);
         }
+    }
+
+    #[test]
+    fn a_window_ends_what_it_opens_and_beyond_it_the_customer_is_asked() {
+        let end = START + Duration::from_secs(20 * 60);
+        let Answer::Open(allowed) = answer(ask(), Standing::Open(Some(end)), START) else { panic!("it is open") };
+        assert_eq!(allowed.state.until, end, "an hour was asked for");
+        let open = allowed.open(grant(), Word::default());
+        let within = open.clone().ask_for_more(10, Standing::Open(Some(end + Duration::from_secs(600))), 480, START);
+        assert!(matches!(within, Ok(MoreTime::Give(_))), "{within:?}");
+        let beyond = open.ask_for_more(10, Standing::Open(Some(end)), 480, START);
+        assert!(matches!(beyond, Ok(MoreTime::Ask(_))), "{beyond:?}");
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use gatelodge_proto::{
     DeviceId, FlowId, OrganisationId, RegistrationId, SessionId, Timestamp, UserId,
     api::{SessionState, SessionView},
-    payload::{Listen, Network, Service, ServiceName},
+    payload::{Feature, Listen, Network, Service, ServiceName, TicketNumber},
 };
 use sha2::{Digest, Sha256};
 
@@ -13,6 +13,8 @@ use sha2::{Digest, Sha256};
 pub const TICKET_LIFE: Duration = Duration::from_secs(30);
 /// How long an allowed session waits for its first join.
 pub const JOIN_PATIENCE: Duration = Duration::from_secs(10 * 60);
+/// For so long at most somebody is inside without an answer; who needs more asks the customer, like everybody.
+pub const BREAK_GLASS: Duration = Duration::from_secs(3_600);
 /// How long an open session lives without a word from the relay that carries it. The relay speaks every
 /// [`LEASE_RENEWAL`]; the ends seek another relay for 90 s, and a session that none has taken up by then is over.
 pub const LEASE: Duration = Duration::from_secs(100);
@@ -46,8 +48,14 @@ pub struct Ask {
     pub networks: Vec<Network>,
     /// Where the installation may call the technician's computer, as the device reported it at that moment.
     pub listens: Vec<Listen>,
+    /// What it is to do beside that.
+    pub features: Vec<Feature>,
     /// Why, when the technician said so.
     pub reason: Option<String>,
+    /// Under which number the installer keeps the work.
+    pub ticket_number: Option<TicketNumber>,
+    /// Whether nobody is asked, as the customer has agreed for emergencies.
+    pub break_glass: bool,
     /// For how long.
     pub minutes: u32,
     /// PKCS #10 of the session's own key, PEM.
@@ -114,6 +122,53 @@ impl std::fmt::Debug for Pledge {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Pledge(hidden)")
     }
+}
+
+/// For what a session's recordings are taken from its device: 256 bits in hex. Only its hash is kept.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credential([u8; 32]);
+
+impl Credential {
+    /// From 256 random bits.
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The text to hand over; the one way to see it.
+    pub fn reveal(&self) -> String {
+        hex(&self.0)
+    }
+
+    /// What the database keeps.
+    pub fn hash(&self) -> Vec<u8> {
+        Sha256::digest(self.0).to_vec()
+    }
+}
+
+impl std::str::FromStr for Credential {
+    type Err = InvalidTicket;
+    fn from_str(text: &str) -> Result<Self, InvalidTicket> {
+        unhex(text).map(Self)
+    }
+}
+
+impl std::fmt::Debug for Credential {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Credential(hidden)")
+    }
+}
+
+/// The session that a device brings a recording of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Recorded {
+    /// Which.
+    pub session: SessionId,
+    /// Of which device.
+    pub device: DeviceId,
+    /// Who asked for it.
+    pub installer: OrganisationId,
+    /// Whose device it was.
+    pub customer: OrganisationId,
 }
 
 /// The text is no join ticket.
@@ -189,6 +244,8 @@ pub struct NamedSession {
     pub decided_at: Option<Timestamp>,
     /// Whether a person decided, not the standing rule.
     pub asked: bool,
+    /// Whether the customer's key is pinned on the device, so that a yes is signed by it.
+    pub signs: bool,
 }
 
 /// One target that was opened in a session, or refused.

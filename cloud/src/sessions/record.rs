@@ -41,14 +41,21 @@ pub(super) async fn record(
     audit::write(tx, kits.now(), &kits.random, entry).await
 }
 
-/// What was asked for, as details. Whoever reads `services` reads there of whole networks and of calls too.
+/// What was asked for, as details. Whoever reads `services` reads there of whole networks, calls and features too.
 pub(super) fn asked(ask: &Ask) -> Value {
     let services = names(&ask.services).into_iter().map(String::from);
     let networks = ask.networks.iter().map(|network| format!("{} {}", network.name, network.subnet));
     let listens =
         ask.listens.iter().map(|listen| format!("{} {} {}", listen.name, listen.protocol.word(), listen.port));
-    let services: Vec<String> = services.chain(networks).chain(listens).collect();
+    let features = ask.features.iter().map(ToString::to_string);
+    let services: Vec<String> = services.chain(networks).chain(listens).chain(features).collect();
     let mut details = json!({ "services": services.join(", "), "reason": ask.reason, "minutes": ask.minutes });
+    if !ask.features.is_empty() {
+        details["features"] = json!(ask.features);
+    }
+    if let Some(number) = &ask.ticket_number {
+        details["ticket_number"] = json!(number);
+    }
     if !ask.networks.is_empty() {
         details["networks"] = json!(ask.networks);
     }

@@ -5,20 +5,29 @@ use std::time::Duration;
 use gatelodge_proto::{
     DeviceId, SessionId,
     api::SessionRequest,
-    payload::{Listen, Network, Service, ServiceName},
+    opening::Standing,
+    payload::{self, Consent, Feature, Listen, Service, ServiceName, TicketNumber},
 };
 
+use serde_json::json;
+
 use super::{
+    break_glass::{self, NoBreakGlass},
     decide::{self, OpenRefusal},
+    emergency, grant,
     jobs::{self, About},
-    machine::{self, Answer},
+    key,
+    machine::{self, Answer, Hold},
     model::{Ask, LIVE_PER_DEVICE, LONGEST_REASON, NamedSession},
     record::{actor, asked, record},
     store::{self, Reader},
 };
 use crate::{
     accounts::{
+        model::Network,
+        recording_key,
         rights::InstallerMember,
+        second_factor::{self, SecondFactorNeeded},
         service::{Throttled, throttle_within},
     },
     audit::Actor,
@@ -43,6 +52,12 @@ pub enum RequestRefusal {
     /// Nothing to reach.
     #[error("name at least one of the device's services, networks or ports for calls")]
     NoServices,
+    /// The vendor has stopped it all.
+    #[error("the vendor has stopped remote access here for now: {0}")]
+    Stopped(String),
+    /// A password alone opens nothing.
+    #[error(transparent)]
+    SecondFactor(#[from] SecondFactorNeeded),
     /// The device does not report this service.
     #[error("the device has no service `{name}`; it has {known}")]
     UnknownService {
@@ -67,9 +82,23 @@ pub enum RequestRefusal {
         /// What there is.
         known: String,
     },
+    /// The device does not offer this.
+    #[error("the device's own settings do not offer `{feature}`; they offer {known}")]
+    UnknownFeature {
+        /// What was asked for.
+        feature: Feature,
+        /// What there is.
+        known: String,
+    },
+    /// Nobody could read what is recorded.
+    #[error("a terminal is recorded for the customer and for you alone to read, and {0}")]
+    NoRecordingKey(Unkeyed),
     /// More than a reason.
     #[error("say in one line of {LONGEST_REASON} characters at most why you need the session; the customer reads it")]
     Reason,
+    /// Nobody enters in an emergency without an answer, or not this person.
+    #[error(transparent)]
+    BreakGlass(#[from] NoBreakGlass),
     /// Too long or no time at all.
     #[error("a session lasts 1 to {0} minutes")]
     Minutes(u32),
@@ -93,13 +122,27 @@ pub enum RequestRefusal {
     Database(#[from] DbError),
 }
 
+/// Who has no recording key yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unkeyed {
+    /// The technician's organisation.
+    #[error("your organisation has no recording passphrase yet")]
+    Installer,
+    /// The customer.
+    #[error("the customer has no recording passphrase yet")]
+    Customer,
+}
+
 /// A request as it came, read.
 struct Wish {
     device: DeviceId,
     services: Vec<ServiceName>,
     networks: Vec<ServiceName>,
     listens: Vec<ServiceName>,
+    features: Vec<Feature>,
+    ticket_number: Option<TicketNumber>,
     reason: Option<String>,
+    break_glass: bool,
     minutes: u32,
     csr: Csr,
 }
@@ -116,35 +159,77 @@ impl Wish {
         }
         let (services, networks) = (each_once(request.services), each_once(request.networks));
         let listens = each_once(request.listens);
-        if services.is_empty() && networks.is_empty() && listens.is_empty() {
+        let features = each_once(request.features);
+        let does = features.iter().any(|feature| *feature != Feature::Web);
+        if services.is_empty() && networks.is_empty() && listens.is_empty() && !does {
             return Err(RequestRefusal::NoServices);
         }
         let csr = Csr::parse(&request.csr)?;
-        Ok(Self { device: request.device, services, networks, listens, reason, minutes: request.minutes, csr })
+        let SessionRequest { device, minutes, ticket_number, break_glass, .. } = request;
+        Ok(Self { device, services, networks, listens, features, ticket_number, reason, break_glass, minutes, csr })
     }
 }
 
-fn each_once(mut names: Vec<ServiceName>) -> Vec<ServiceName> {
+fn each_once<T: Ord>(mut names: Vec<T>) -> Vec<T> {
     names.sort();
     names.dedup();
     names
+}
+
+/// A request, and from which network it comes.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    request: SessionRequest,
+    from: Option<Network>,
+}
+
+impl Asked {
+    /// As it came over the network.
+    pub const fn from_network(request: SessionRequest, from: Network) -> Self {
+        Self { request, from: Some(from) }
+    }
+}
+
+impl From<SessionRequest> for Asked {
+    fn from(request: SessionRequest) -> Self {
+        Self { request, from: None }
+    }
 }
 
 /// Asks for a session. The answer's state says what came of it: waiting, open or refused.
 pub async fn request(
     kits: &Kits,
     by: &InstallerMember,
-    request: SessionRequest,
+    asked_for: impl Into<Asked>,
 ) -> Result<NamedSession, RequestRefusal> {
+    let Asked { request, from } = asked_for.into();
     let wish = Wish::read(request, kits.config.sessions.max_minutes)?;
     let (member, now) = (by.member(), kits.now());
     let mut tx = kits.db.write().await?;
-    let ground =
-        store::hold_ground(&mut tx, member.organisation_id, wish.device).await?.ok_or(RequestRefusal::UnknownDevice)?;
+    second_factor::check(&mut tx, kits, by.signed_in()).await??;
+    let ground = store::hold_ground(&mut tx, now, member.organisation_id, wish.device)
+        .await?
+        .ok_or(RequestRefusal::UnknownDevice)?;
     let customer = ground.customer.ok_or(RequestRefusal::NotActive)?;
+    if let Some(reason) = emergency::reason(&mut tx, member.organisation_id, wish.device).await? {
+        return Err(RequestRefusal::Stopped(reason));
+    }
     let services = named_services(&wish.services, &ground.services)?;
     let networks = named_networks(&wish.networks, &ground.networks)?;
     let listens = named_listens(&wish.listens, &ground.listens)?;
+    if let Some(feature) = wish.features.iter().find(|feature| !ground.features.contains(feature)) {
+        return Err(RequestRefusal::UnknownFeature {
+            feature: *feature,
+            known: listed(ground.features.iter().map(|feature| feature.word())),
+        });
+    }
+    if wish.features.contains(&Feature::Terminal) {
+        for (organisation, unkeyed) in [(member.organisation_id, Unkeyed::Installer), (customer, Unkeyed::Customer)] {
+            if recording_key::current(&mut tx, organisation).await?.is_none() {
+                return Err(RequestRefusal::NoRecordingKey(unkeyed));
+            }
+        }
+    }
     if store::live_on_device(&mut tx, wish.device).await? >= LIVE_PER_DEVICE {
         return Err(RequestRefusal::Busy);
     }
@@ -155,6 +240,15 @@ pub async fn request(
     }
     let asker = format!("{}|{}", member.user_id, wish.device);
     throttle_within(&mut tx, now, "session_request", &asker, REQUESTS_PER_HOUR, HOUR).await??;
+    // Where the rule opens or refuses, there is no glass to break.
+    let break_glass = wish.break_glass && ground.rule == Standing::Ask;
+    let hold = key::hold(&mut tx, wish.device).await?;
+    if wish.break_glass && hold == Hold::Key {
+        return Err(NoBreakGlass::Pinned.into());
+    }
+    if break_glass {
+        break_glass::check(&mut tx, now, wish.device, ground.break_glass, member, wish.reason.as_deref()).await??;
+    }
     let ask = Ask {
         id: SessionId::make(now, &kits.random),
         device: wish.device,
@@ -166,7 +260,10 @@ pub async fn request(
         services,
         networks,
         listens,
+        features: wish.features,
         reason: wish.reason,
+        ticket_number: wish.ticket_number,
+        break_glass,
         minutes: wish.minutes,
         csr: wish.csr.pem().to_owned(),
         key_thumbprint: wish.csr.thumbprint_hex(),
@@ -174,10 +271,24 @@ pub async fn request(
     };
     let id = ask.id;
     store::insert(&mut tx, &ask).await?;
-    record(&mut tx, kits, &ask, actor(member), "session_requested", asked(&ask)).await?;
-    match machine::answer(ask, ground.consent, now) {
-        Answer::Ask(_) => jobs::enqueue(&mut tx, kits, About::Request, id, customer).await?,
-        Answer::Open(allowed) => decide::open(&mut tx, kits, allowed, ground.consent, Actor::Cloud).await?,
+    let mut details = asked(&ask);
+    details["organisation"] = json!(member.organisation_name);
+    details["from"] = json!(from.as_ref().map(Network::as_str));
+    record(&mut tx, kits, &ask, actor(member), "session_requested", details).await?;
+    match machine::answer(ask, hold.leaves(ground.rule), now) {
+        Answer::Ask(waiting) => {
+            if hold == Hold::Key {
+                grant::want_to_open(&mut tx, kits, &waiting).await?;
+            }
+            jobs::enqueue(&mut tx, kits, About::Request, id, customer).await?;
+        }
+        Answer::Open(allowed) if break_glass => {
+            decide::open(&mut tx, kits, allowed, Consent::Ask, None, actor(member)).await?;
+            for organisation in [customer, member.organisation_id] {
+                jobs::enqueue_broken(&mut tx, kits, id, organisation).await?;
+            }
+        }
+        Answer::Open(allowed) => decide::open(&mut tx, kits, allowed, Consent::Always, None, Actor::Cloud).await?,
         Answer::Refuse(refused) => {
             store::refuse(&mut tx, &refused).await?;
             record(&mut tx, kits, &refused.ask, Actor::Cloud, "session_refused_by_rule", asked(&refused.ask)).await?;
@@ -194,7 +305,7 @@ pub async fn request(
 fn named_services(wanted: &[ServiceName], reported: &[Service]) -> Result<Vec<Service>, RequestRefusal> {
     let unknown = |name: &ServiceName| RequestRefusal::UnknownService {
         name: name.clone(),
-        known: listed(reported.iter().map(|service| &service.name)),
+        known: listed(reported.iter().map(|service| service.name.as_str())),
     };
     let named = |name: &ServiceName| {
         reported.iter().find(|service| service.name == *name).cloned().ok_or_else(|| unknown(name))
@@ -202,10 +313,13 @@ fn named_services(wanted: &[ServiceName], reported: &[Service]) -> Result<Vec<Se
     wanted.iter().map(named).collect()
 }
 
-fn named_networks(wanted: &[ServiceName], reported: &[Network]) -> Result<Vec<Network>, RequestRefusal> {
+fn named_networks(
+    wanted: &[ServiceName],
+    reported: &[payload::Network],
+) -> Result<Vec<payload::Network>, RequestRefusal> {
     let unknown = |name: &ServiceName| RequestRefusal::UnknownNetwork {
         name: name.clone(),
-        known: listed(reported.iter().map(|network| &network.name)),
+        known: listed(reported.iter().map(|network| network.name.as_str())),
     };
     let named = |name: &ServiceName| {
         reported.iter().find(|network| network.name == *name).cloned().ok_or_else(|| unknown(name))
@@ -216,14 +330,14 @@ fn named_networks(wanted: &[ServiceName], reported: &[Network]) -> Result<Vec<Ne
 fn named_listens(wanted: &[ServiceName], reported: &[Listen]) -> Result<Vec<Listen>, RequestRefusal> {
     let unknown = |name: &ServiceName| RequestRefusal::UnknownListen {
         name: name.clone(),
-        known: listed(reported.iter().map(|listen| &listen.name)),
+        known: listed(reported.iter().map(|listen| listen.name.as_str())),
     };
     let named =
         |name: &ServiceName| reported.iter().find(|listen| listen.name == *name).cloned().ok_or_else(|| unknown(name));
     wanted.iter().map(named).collect()
 }
 
-fn listed<'a>(names: impl Iterator<Item = &'a ServiceName>) -> String {
-    let names: Vec<_> = names.map(ServiceName::as_str).collect();
+fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let names: Vec<_> = names.collect();
     if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }

@@ -8,12 +8,12 @@ use gatelodge_proto::{
 };
 
 use super::{
-    model::{Flow, NamedSession},
+    model::{Credential, Flow, NamedSession, Recorded},
     store::{self, Reader},
 };
 use crate::{
     accounts::model::{Member, OrganisationKind},
-    db::DbError,
+    db::{DbError, Tx},
     kits::Kits,
 };
 
@@ -98,6 +98,11 @@ pub async fn once_changed(
 pub async fn flows(kits: &Kits, session: &SessionView) -> Result<Vec<Flow>, DbError> {
     let mut tx = kits.db.read().await?;
     store::flows(&mut tx, session.id).await
+}
+
+/// The session whose recordings this credential is for.
+pub async fn recorded(tx: &mut Tx, credential: &Credential) -> Result<Option<Recorded>, DbError> {
+    store::recorded(tx, credential).await
 }
 
 /// How many requests, to enter or for more time, wait for the member's word; for the bell.

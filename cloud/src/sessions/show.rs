@@ -1,6 +1,6 @@
 //! What pages of several features need of sessions: a row for a reader.
 
-use gatelodge_proto::{api::SessionState, payload::Listen};
+use gatelodge_proto::{api::SessionState, consent::ConsentKind, payload::Listen};
 
 use super::{
     extend::UNASKED,
@@ -35,7 +35,10 @@ pub fn row(session: NamedSession, reader: &Member, limits: &Sessions) -> Session
         services: view.services.iter().map(ToString::to_string).collect(),
         networks: view.networks.iter().map(|network| network.subnet.to_string()).collect(),
         calls: view.listens.iter().map(call).collect(),
+        features: view.features,
+        ticket_number: view.ticket_number.map(String::from),
         reason: view.reason,
+        break_glass: view.break_glass,
         minutes: session.minutes,
         state: view.state,
         requested_at: view.requested_at,
@@ -45,7 +48,13 @@ pub fn row(session: NamedSession, reader: &Member, limits: &Sessions) -> Session
         ended_at: view.ended_at,
         end_reason: view.end_reason,
         bytes: view.bytes_up.saturating_add(view.bytes_down),
-        proven_by: view.opened_at.map(|_| if session.asked { ProvenBy::Asked } else { ProvenBy::Rule }),
+        proven_by: view.consent_kind.map(|kind| match kind {
+            ConsentKind::Cloud if session.asked => ProvenBy::Asked,
+            ConsentKind::Cloud if view.break_glass => ProvenBy::BreakGlass,
+            ConsentKind::Cloud => ProvenBy::Rule,
+            kind => ProvenBy::Device(kind),
+        }),
+        signs: session.signs && live && decides,
         extension: view.extension.filter(|_| view.state == SessionState::Open),
         may_stop,
         may_extend: (decides && view.state == SessionState::Open && !view.longest)

@@ -158,7 +158,7 @@ impl IntoResponse for Fault {
 pub(super) async fn dress(request: Request, next: Next) -> Response {
     let visitor = Visitor::of(request.headers(), request.uri());
     let path = request.uri().path();
-    let as_problem = ["/api/", "/enrol/", "/relay/"].iter().any(|prefix| path.starts_with(prefix));
+    let as_problem = ["/api/", "/enrol/", "/record/", "/relay/"].iter().any(|prefix| path.starts_with(prefix));
     let had_flash = cookie(request.headers(), FLASH).is_some();
     let id = request.headers().get("x-request-id").and_then(|id| id.to_str().ok()).map(ToOwned::to_owned);
 

@@ -50,7 +50,7 @@ pub fn portal(features: Router, hardening: &Hardening) -> Result<Router, ConfigE
     }
     let https = hardening.https;
     Ok(features
-        .route("/assets/{name}", get(assets::serve_asset))
+        .route("/assets/{*name}", get(assets::serve_asset))
         .route("/favicon.ico", get(assets::favicon))
         .route(paths::PREFERENCES, post(preferences::choose))
         .fallback(|| async { Fault::not_found() })

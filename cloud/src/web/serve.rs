@@ -26,6 +26,8 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt as _;
 
+use super::LongBody;
+
 /// What a connection may take.
 #[derive(Debug, Clone)]
 pub struct Limits {
@@ -157,9 +159,12 @@ async fn drive(
         request.extensions_mut().insert(ConnectInfo(peer));
         let (router, activity) = (router.clone(), activity.clone());
         async move {
-            activity.begins();
-            let Ok(response): Result<_, Infallible> = router.oneshot(request.map(Body::new)).await;
-            activity.ends();
+            let under_way = UnderWay::of(activity);
+            let Ok(mut response): Result<_, Infallible> = router.oneshot(request.map(Body::new)).await;
+            // Whoever streams for long watches over it; the connection is in use as long as that lasts.
+            if let Some(long) = response.extensions_mut().remove::<LongBody>() {
+                return Ok(response.map(|body| Body::new(long.over(body, under_way))));
+            }
             Ok::<_, Infallible>(response)
         }
     });
@@ -197,6 +202,22 @@ async fn drive(
     }
 }
 
+/// One request that is under way.
+pub(super) struct UnderWay(Activity);
+
+impl UnderWay {
+    fn of(activity: Activity) -> Self {
+        activity.change(|now| now.requests += 1);
+        Self(activity)
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.change(|now| now.requests -= 1);
+    }
+}
+
 /// What is under way on one connection.
 #[derive(Clone)]
 struct Activity(Arc<Mutex<Now>>);
@@ -215,14 +236,6 @@ impl Activity {
         let mut now = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         change(&mut now);
         now.since = Instant::now();
-    }
-
-    fn begins(&self) {
-        self.change(|now| now.requests += 1);
-    }
-
-    fn ends(&self) {
-        self.change(|now| now.requests -= 1);
     }
 
     fn idle_at(&self, limit: Duration) -> Instant {

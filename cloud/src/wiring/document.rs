@@ -1,6 +1,6 @@
 //! The API's document (OpenAPI 3.1): its frame, and what holds for every call. The calls describe themselves.
 
-use gatelodge_proto::api::Problem;
+use gatelodge_proto::{FlowId, api::Problem};
 use utoipa::{
     Modify, OpenApi,
     openapi::{
@@ -28,10 +28,12 @@ use crate::accounts::portal_session;
         (name = "registration", description = "The installer ties a device to a customer's e-mail address."),
         (name = "activation", description = "The customer confirms, sets the rules and gives back."),
         (name = "sessions", description = "Remote management sessions."),
+        (name = "history", description = "What happened, as far as the caller's organisation may know it."),
         (name = "quarantine", description = "Keys that the vendor has to look at."),
         (name = "enrolment", description = "Devices ask for their certificate."),
+        (name = "recordings", description = "Devices bring recordings of terminals."),
     ),
-    components(schemas(Problem)),
+    components(schemas(Problem, FlowId)),
     security(("token" = []), ("browser" = [])),
     modifiers(&Schemes)
 )]

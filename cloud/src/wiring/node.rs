@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use axum::Router;
+use axum::{Extension, Router, middleware::from_fn_with_state};
 use gatelodge_proto::{Random, payload::EndReason};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
 use serde::{Deserialize, Serialize};
@@ -17,10 +17,12 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{jobs, prune, routes};
 use crate::{
+    activation,
     clock::Clock,
     config::{Config, HttpTls},
     db::{ConnectError, Db, DbError},
     devices,
+    gateway::{self, Gateway},
     jobs::Bell,
     kits::Kits,
     limits::Limits,
@@ -134,7 +136,10 @@ impl Node {
             None => None,
         };
         devices::service::start(&kits, Arc::new(sessions::ingest::Ear)).await?;
-        let tls = Serving { tls: Some(Arc::new(tls(&kits)?)), ..Serving::default() };
+        let (chain, key) = identity(&kits)?;
+        let own = chain.first().cloned().ok_or_else(|| StartError::Origin("the certificate file is empty".into()))?;
+        let tls = rustls::ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key)?;
+        let tls = Serving { tls: Some(Arc::new(tls)), ..Serving::default() };
         let addresses = Addresses {
             https: local(&https, "http.listen", http.listen)?,
             loopback: match (&plain, http.loopback) {
@@ -152,11 +157,19 @@ impl Node {
         );
         tasks.spawn(sessions::carry::keep(kits.clone(), relay.clone(), stop.clone()));
         tasks.spawn(sessions::end::watch(kits.clone(), relay.clone(), stop.clone()));
+        tasks.spawn(activation::rule::watch(kits.clone(), stop.clone()));
         tasks.spawn(prune::daily(kits.clone(), stop.clone()));
-        let secured = dressed(&kits, true)?.merge(relay.routes());
-        spawn(&tasks, web::serve(https, secured, tls, stop.clone()));
+        let gateway = Gateway::new(kits.clone(), addresses.https, own)?;
+        let secured = beside(&gateway, dressed(&kits, &gateway, true)?.merge(relay.routes()));
+        spawn(&tasks, web::serve(https, secured, tls.clone(), stop.clone()));
         if let Some(listener) = plain {
-            spawn(&tasks, web::serve(listener, dressed(&kits, false)?, Serving::default(), stop.clone()));
+            let pages = beside(&gateway, dressed(&kits, &gateway, false)?);
+            spawn(&tasks, web::serve(listener, pages, Serving::default(), stop.clone()));
+        }
+        for port in gateway.ports() {
+            let address = SocketAddr::new(http.listen.ip(), port);
+            let listener = listen("gateway.ports", address).await?;
+            spawn(&tasks, web::serve(listener, gateway.at_port(port), tls.clone(), stop.clone()));
         }
         for worker in jobs::workers(&kits) {
             tasks.spawn(worker.run(stop.clone()));
@@ -193,10 +206,15 @@ fn spawn(tasks: &TaskTracker, serving: impl Future<Output = Result<(), ServeErro
     });
 }
 
-fn dressed(kits: &Kits, https: bool) -> Result<Router, StartError> {
+/// Panels' origins are told from the portal's before anything of the portal's is done.
+fn beside(gateway: &Gateway, portal: Router) -> Router {
+    portal.layer(from_fn_with_state(gateway.clone(), gateway::divide))
+}
+
+fn dressed(kits: &Kits, gateway: &Gateway, https: bool) -> Result<Router, StartError> {
     let public_origin = Some(kits.config.public_url.origin().ascii_serialization());
-    web::portal(routes::routes().with_state(kits.clone()), &Hardening { https, public_origin })
-        .map_err(|error| StartError::Origin(error.to_string()))
+    let routes = routes::routes().with_state(kits.clone()).layer(Extension(gateway.clone()));
+    web::portal(routes, &Hardening { https, public_origin }).map_err(|error| StartError::Origin(error.to_string()))
 }
 
 async fn listen(key: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
@@ -207,18 +225,18 @@ fn local(listener: &TcpListener, key: &'static str, address: SocketAddr) -> Resu
     listener.local_addr().map_err(|source| StartError::Listen { key, address, source })
 }
 
-fn tls(kits: &Kits) -> Result<rustls::ServerConfig, StartError> {
+type Identity = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
+
+fn identity(kits: &Kits) -> Result<Identity, StartError> {
     let http = &kits.config.http;
-    let (chain, key) = if let (HttpTls::Files, Some(chain), Some(key)) = (http.tls, &http.cert_file, &http.key_file) {
-        from_files(chain, key)?
-    } else {
-        let own = kits.pki.server_identity()?;
-        (own.chain, own.key)
-    };
-    Ok(rustls::ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key)?)
+    if let (HttpTls::Files, Some(chain), Some(key)) = (http.tls, &http.cert_file, &http.key_file) {
+        return from_files(chain, key);
+    }
+    let own = kits.pki.server_identity()?;
+    Ok((own.chain, own.key))
 }
 
-fn from_files(chain: &Path, key: &Path) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), StartError> {
+fn from_files(chain: &Path, key: &Path) -> Result<Identity, StartError> {
     let bad = |path: &Path, reason: String| StartError::Certificate { path: path.to_owned(), reason };
     let certificates = CertificateDer::pem_file_iter(chain)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)

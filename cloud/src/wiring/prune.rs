@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::{devices, kits::Kits, sessions};
+use crate::{devices, kits::Kits, recordings, sessions};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -16,9 +16,11 @@ pub(super) async fn daily(kits: Kits, stop: CancellationToken) {
             () = stop.cancelled() => return,
             _ = days.tick() => {}
         }
-        for (what, pruned) in
-            [("devices", devices::prune::prune(&kits).await), ("sessions", sessions::prune::prune(&kits).await)]
-        {
+        for (what, pruned) in [
+            ("devices", devices::prune::prune(&kits).await),
+            ("sessions", sessions::prune::prune(&kits).await),
+            ("recordings", recordings::prune::prune(&kits).await),
+        ] {
             if let Err(error) = pruned {
                 tracing::warn!(
                     what,

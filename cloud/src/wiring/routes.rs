@@ -7,9 +7,9 @@ use utoipa_axum::router::OpenApiRouter;
 use super::document::{self, Frame};
 use crate::{
     accounts::{self, Bell},
-    activation, devices,
+    activation, devices, gateway,
     kits::Kits,
-    overview, sessions,
+    overview, recordings, sessions,
 };
 
 /// The routes, before the layers of the web kit.
@@ -19,6 +19,8 @@ pub fn routes() -> Router<Kits> {
         .merge(devices::api::routes())
         .merge(activation::api::routes())
         .merge(sessions::api::routes())
+        .merge(recordings::api::routes())
+        .merge(overview::export::calls())
         .split_for_parts();
     let document = document::with_problems(document);
     Router::new()
@@ -30,7 +32,11 @@ pub fn routes() -> Router<Kits> {
         .merge(devices::portal::routes())
         .merge(activation::portal::routes())
         .merge(sessions::portal::routes())
+        .merge(overview::key::routes())
+        .merge(gateway::portal::routes())
+        .merge(recordings::portal::routes())
         .merge(overview::portal::routes())
+        .merge(overview::export::routes())
         .layer(Extension(Bell::new(|kits, member| async move { sessions::service::waiting(&kits, &member).await })))
 }
 

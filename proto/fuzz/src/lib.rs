@@ -2,6 +2,8 @@
 //! promise of the decoder does not hold. `fuzz_targets` feeds them to libFuzzer, `tests/it/fuzz.rs` feeds them the
 //! committed corpora and mutants of them.
 
+mod consent;
+
 use std::{
     fmt::{Debug, Display},
     io::Write as _,
@@ -18,23 +20,29 @@ use gatelodge_proto::{
     identity::{ClaimSecret, EmailAddress, IdCode, Label, MacAddress, OnSiteCode, SerialNumber, WebAddress},
     link::Endpoint,
     payload::{self, Correlation, DeviceState, Placed, ServiceName},
+    recording::Scan,
     session::{
         Role,
+        files::FileFrame,
+        finds::{FindFrame, Said},
         handshake::Identity,
         inner_frame::{self, InnerFrame},
         mux::{Event, Mux, Settings},
         relay_frame::{self, Passing, RelayFrame},
+        terminal::{self, TerminalFrame},
     },
     settings::{self, Key},
     topics::{self, Topic},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
+pub use consent::{proof, standing_rule};
+
 /// Feeds bytes to a decoder; whether they were good.
 pub type Target = fn(&[u8]) -> bool;
 
 /// Every target by its name, which is that of its folder in `corpus`.
-pub const TARGETS: [(&str, Target); 35] = [
+pub const TARGETS: [(&str, Target); 41] = [
     ("id_code", id_code),
     ("mac", mac),
     ("serial", serial),
@@ -65,8 +73,14 @@ pub const TARGETS: [(&str, Target); 35] = [
     ("session_page", session_page),
     ("problem", problem),
     ("grant", grant),
+    ("proof", proof),
+    ("standing_rule", standing_rule),
     ("relay_frame", relay_frame),
     ("inner_frame", inner_frame),
+    ("file_frame", file_frame),
+    ("terminal_frame", terminal_frame),
+    ("recording", recording),
+    ("find_frame", find_frame),
     ("mux", mux),
     ("identity_pem", identity_pem),
     ("settings", settings_file),
@@ -309,6 +323,40 @@ pub fn inner_frame(data: &[u8]) -> bool {
     true
 }
 
+/// What travels on a terminal's stream.
+pub fn terminal_frame(data: &[u8]) -> bool {
+    let mut buffer = BytesMut::from(data);
+    let mut good = false;
+    loop {
+        match TerminalFrame::take(&mut buffer) {
+            Ok(Some(frame)) => {
+                let written = frame.encode();
+                assert!(written.len() <= terminal::HEADER + terminal::MAX_BODY, "{} bytes", written.len());
+                assert_eq!(TerminalFrame::take(&mut BytesMut::from(&written[..])), Ok(Some(frame)));
+                good = true;
+            }
+            Ok(None) => return good,
+            Err(_) => return false,
+        }
+    }
+}
+
+/// The file of a recording, followed in one piece and byte by byte.
+pub fn recording(data: &[u8]) -> bool {
+    let (mut whole, mut parts) = (Scan::default(), Scan::default());
+    let fed = whole.feed(data);
+    let again = data.iter().try_for_each(|byte| parts.feed(std::slice::from_ref(byte)));
+    assert_eq!(fed, again);
+    assert!(whole.whole() <= data.len() as u64);
+    if fed.is_ok() {
+        assert_eq!((whole.head(), whole.whole(), whole.ended()), (parts.head(), parts.whole(), parts.ended()));
+        if let Some(head) = whole.head() {
+            assert!(data.starts_with(&head.encode()));
+        }
+    }
+    fed.is_ok() && whole.ended()
+}
+
 fn frames(buffer: &mut BytesMut) -> Option<Vec<InnerFrame>> {
     let mut frames = Vec::new();
     loop {
@@ -318,6 +366,46 @@ fn frames(buffer: &mut BytesMut) -> Option<Vec<InnerFrame>> {
             Err(_) => return None,
         }
     }
+}
+
+/// A find that was read is written as it was read, and what it says of itself is said alike when it is read again.
+pub fn find_frame(data: &[u8]) -> bool {
+    let mut buffer = BytesMut::from(data);
+    let mut good = false;
+    while let Ok(frame) = FindFrame::take(&mut buffer) {
+        let Some(frame) = frame else { return good };
+        if let FindFrame::Found(find) = &frame {
+            for said in [&find.name, &find.what] {
+                assert_eq!(Said::of(said.as_str().as_bytes()), *said);
+            }
+        }
+        let mut again = BytesMut::from(&frame.encode()[..]);
+        assert_eq!(FindFrame::take(&mut again), Ok(Some(frame)));
+        good = true;
+    }
+    false
+}
+
+/// Frames of a file on its way: any cut of the bytes gives the same frames.
+pub fn file_frame(data: &[u8]) -> bool {
+    let all = |buffer: &mut BytesMut| {
+        let mut frames = Vec::new();
+        while let Some(frame) = FileFrame::take(buffer).ok()? {
+            frames.push(frame);
+        }
+        Some(frames)
+    };
+    let Some(whole) = all(&mut BytesMut::from(data)) else { return false };
+    let (mut parts, mut again) = (BytesMut::new(), Vec::new());
+    for part in data.chunks(3) {
+        parts.extend_from_slice(part);
+        again.extend(all(&mut parts).expect("the same bytes were good in one piece"));
+    }
+    assert_eq!(whole, again);
+    for frame in whole {
+        assert_eq!(FileFrame::take(&mut BytesMut::from(&frame.encode()[..])), Ok(Some(frame)));
+    }
+    true
 }
 
 /// The streams of a session's device, whatever the technician's side sends: bounded, and what it answers is good.

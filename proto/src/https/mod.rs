@@ -102,16 +102,27 @@ impl Client {
         bearer: Option<&str>,
         json: Option<Vec<u8>>,
     ) -> Result<Answer, NoAnswer> {
+        self.send(method, url, bearer, json.map(|json| ("application/json", json.into()))).await
+    }
+
+    /// The same with a body of any type.
+    pub async fn send(
+        &self,
+        method: Method,
+        url: &Url,
+        bearer: Option<&str>,
+        body: Option<(&'static str, Bytes)>,
+    ) -> Result<Answer, NoAnswer> {
         let broken = |error: &(dyn std::error::Error + 'static)| NoAnswer::Unreachable(reason(error));
         let mut request = Request::builder().method(method).uri(url.as_str());
         request = request.header(header::USER_AGENT, &self.user_agent).header(header::ACCEPT, "application/json");
-        if json.is_some() {
-            request = request.header(header::CONTENT_TYPE, "application/json");
+        if let Some((kind, _)) = body {
+            request = request.header(header::CONTENT_TYPE, kind);
         }
         if let Some(token) = bearer {
             request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
         }
-        let request = request.body(Full::from(json.unwrap_or_default())).map_err(|error| broken(&error))?;
+        let request = request.body(Full::new(body.unwrap_or_default().1)).map_err(|error| broken(&error))?;
         let answered = async {
             let (head, body) = self.http.request(request).await.map_err(|error| broken(&error))?.into_parts();
             let body = Limited::new(body, self.most).collect().await.map_err(|error| {

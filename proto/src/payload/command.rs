@@ -3,7 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::{DeviceState, EndReason};
-use crate::{CommandId, SessionId, Timestamp, grant::SignedGrant};
+use crate::{
+    CommandId, SessionId, Timestamp,
+    consent::{Assertion, PinnedKey, Proof, SignedRule},
+    grant::SignedGrant,
+};
 
 /// One command. It is sent again until its result is there; carrying it out twice equals once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,9 +43,37 @@ pub enum Order {
     ExtendSession {
         /// Signed by the cloud.
         grant: SignedGrant,
+        /// What the customer's key has signed for it, where one is pinned.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        proof: Option<Box<Proof>>,
     },
     /// The shown on-site code is used up; show a new one.
     RenewOnSiteCode,
+    /// The customer wants this key pinned: show its fingerprint, and pin it when somebody at the device says so.
+    OfferKey {
+        /// The key.
+        key: PinnedKey,
+    },
+    /// Somebody wants to enter, or to stay: show it, and take the answer of whoever is at the device.
+    ConsentWanted {
+        /// What would be granted.
+        draft: SignedGrant,
+    },
+    /// The answer came from elsewhere, or nobody wants to enter any more.
+    ConsentGone {
+        /// For which session.
+        session: SessionId,
+    },
+    /// The newest of the customer's standing rules: older ones are taken back.
+    StandingRule {
+        /// Signed by the pinned key.
+        rule: SignedRule,
+    },
+    /// The customer's key says itself that the device is to forget it.
+    ReleaseKey {
+        /// Over the hash of a release.
+        assertion: Assertion,
+    },
 }
 
 /// How to join a session.
@@ -49,10 +81,16 @@ pub enum Order {
 pub struct SessionOrder {
     /// What was allowed, signed by the cloud.
     pub grant: SignedGrant,
+    /// What the customer's key has signed for it, where one is pinned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<Box<Proof>>,
     /// The relay's address (`wss://...`).
     pub relay: String,
     /// One-use join ticket, 128 bits in hex, good for 30 s.
     pub ticket: String,
+    /// For what the cloud takes the recordings of this session's terminals, each once; absent without a terminal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recording: Option<String>,
 }
 
 /// What became of a command.

@@ -2,7 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{FlowId, SessionId, Timestamp, identity::OnSiteCode};
+use crate::{
+    FlowId, SessionId, Timestamp,
+    consent::{Challenge, PinId, PinnedKey},
+    identity::OnSiteCode,
+};
 
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,6 +99,54 @@ pub enum Happening {
         /// Bytes towards the installation.
         bytes_down: u64,
     },
+    /// Somebody at the device has answered a request.
+    ConsentPressed {
+        /// Which session.
+        session: SessionId,
+        /// Which draft of its grant they saw.
+        draft: Challenge,
+        /// Whether they allowed it.
+        allowed: bool,
+    },
+    /// Somebody at the device has pinned the customer's key.
+    KeyPinned {
+        /// This pinning.
+        pin: PinId,
+        /// The key.
+        key: Box<PinnedKey>,
+    },
+    /// Somebody at the device did not want the key.
+    KeyDeclined {
+        /// The key.
+        key: Box<PinnedKey>,
+    },
+    /// The device has forgotten the customer's key.
+    KeyForgotten {
+        /// Which pinning.
+        pin: PinId,
+        /// Who said so.
+        by: Forgot,
+    },
+}
+
+/// Who made a device forget the customer's key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Forgot {
+    /// The key itself.
+    Key,
+    /// Somebody at the device.
+    Device,
+}
+
+impl Forgot {
+    /// The stable word for databases and locale keys.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Key => "key",
+            Self::Device => "device",
+        }
+    }
 }
 
 impl Happening {
@@ -110,7 +162,11 @@ impl Happening {
             | Self::FlowClosed { .. }
             | Self::Flows { .. }
             | Self::RecordCutShort { .. }
-            | Self::SessionEnded { .. } => None,
+            | Self::SessionEnded { .. }
+            | Self::ConsentPressed { .. }
+            | Self::KeyPinned { .. }
+            | Self::KeyDeclined { .. }
+            | Self::KeyForgotten { .. } => None,
         }
     }
 }
@@ -142,11 +198,14 @@ pub enum NotLonger {
     NotOpen,
     /// The newer grant is not good there.
     Grant,
+    /// The customer's key is pinned there and has not signed it.
+    Proof,
 }
 
 impl NotLonger {
     /// All reasons.
-    pub const ALL: [Self; 6] = [Self::Longest, Self::Off, Self::Consent, Self::Owner, Self::NotOpen, Self::Grant];
+    pub const ALL: [Self; 7] =
+        [Self::Longest, Self::Off, Self::Consent, Self::Owner, Self::NotOpen, Self::Grant, Self::Proof];
 
     /// The stable word for databases, APIs and locale keys.
     pub const fn word(self) -> &'static str {
@@ -157,6 +216,7 @@ impl NotLonger {
             Self::Owner => "owner",
             Self::NotOpen => "not_open",
             Self::Grant => "grant",
+            Self::Proof => "proof",
         }
     }
 
@@ -239,6 +299,22 @@ pub enum FlowOutcome {
     Busy,
 }
 
+impl FlowOutcome {
+    /// The stable word for databases, APIs and locale keys.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Opened => "opened",
+            Self::NotAllowed => "not_allowed",
+            Self::Refused => "refused",
+            Self::TimedOut => "timed_out",
+            Self::Unreachable => "unreachable",
+            Self::NoSuchName => "no_such_name",
+            Self::Limit => "limit",
+            Self::Busy => "busy",
+        }
+    }
+}
+
 /// Why a session ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -276,11 +352,13 @@ pub enum EndReason {
     DeviceClock,
     /// The device tried to open it and could not.
     DeviceFault,
+    /// The customer's key is pinned on the device, and neither it nor a press there has allowed this.
+    DeviceProof,
 }
 
 impl EndReason {
     /// All reasons.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Technician,
         Self::Customer,
         Self::Device,
@@ -297,6 +375,7 @@ impl EndReason {
         Self::DeviceBusy,
         Self::DeviceClock,
         Self::DeviceFault,
+        Self::DeviceProof,
     ];
 
     /// The stable word for databases, APIs and locale keys.
@@ -318,6 +397,7 @@ impl EndReason {
             Self::DeviceBusy => "device_busy",
             Self::DeviceClock => "device_clock",
             Self::DeviceFault => "device_fault",
+            Self::DeviceProof => "device_proof",
         }
     }
 
@@ -331,7 +411,8 @@ impl EndReason {
             | Self::DeviceServices
             | Self::DeviceBusy
             | Self::DeviceClock
-            | Self::DeviceFault => true,
+            | Self::DeviceFault
+            | Self::DeviceProof => true,
             Self::Technician
             | Self::Customer
             | Self::Device

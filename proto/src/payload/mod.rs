@@ -5,13 +5,17 @@
 mod command;
 mod device_state;
 mod event;
+mod feature;
 mod network;
+mod profile;
 mod report;
 
 pub use command::{Command, CommandResult, Order, Outcome, SessionOrder};
 pub use device_state::{Consent, DeviceState, Life};
-pub use event::{EndReason, Event, FlowOutcome, FlowRow, Happening, KeptEnd, NotLonger};
+pub use event::{EndReason, Event, FlowOutcome, FlowRow, Forgot, Happening, KeptEnd, NotLonger};
+pub use feature::{Feature, InvalidTicketNumber, TicketNumber};
 pub use network::{Host, HostName, InvalidHost, InvalidSubnet, Listen, Network, Subnet};
+pub use profile::{InvalidTitle, Preset, Profile, Scheme, ServiceKind, Title, is_hidden};
 pub use report::{Interface, Protocol, Report, Service, ServiceName};
 
 use std::{fmt, str::FromStr};

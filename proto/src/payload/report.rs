@@ -4,7 +4,7 @@ use std::{fmt, net::IpAddr, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Listen, Network};
+use super::{Feature, Listen, Network, Profile};
 use crate::{
     Timestamp,
     identity::{IdCode, MacAddress, SerialNumber},
@@ -41,6 +41,12 @@ pub struct Report {
     /// Where the installation calls a technician's computer.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub listens: Vec<Listen>,
+    /// What the device lets sessions do beside that.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "Feature::known")]
+    pub features: Vec<Feature>,
+    /// What there is to know of its services beside where they are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub profiles: Vec<Profile>,
 }
 
 impl Report {

@@ -5,7 +5,11 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::{CommandId, Random, SessionId, Timestamp, identity::OnSiteCode};
+use crate::{
+    CommandId, Random, SessionId, Timestamp,
+    consent::{Assertion, Blob, Challenge, PinId, PinnedKey, Point, Proof, SignedRule},
+    identity::OnSiteCode,
+};
 
 fn position() -> Position {
     Position { boot: 3, boot_id: Uuid::from_u128(0x1234), seq: 7 }
@@ -48,6 +52,8 @@ fn report() -> Report {
         }],
         networks: Vec::new(),
         listens: Vec::new(),
+        features: Vec::new(),
+        profiles: Vec::new(),
     }
 }
 
@@ -61,6 +67,22 @@ fn status_and_receipt_bytes() {
     golden("status", &Status { online: true, boot_id: position().boot_id });
     golden("receipt", &Receipt { boot_id: position().boot_id, seq: 7, parked: None });
     golden("receipt_parked", &Receipt { boot_id: position().boot_id, seq: 7, parked: Some("unreadable".into()) });
+}
+
+fn key() -> PinnedKey {
+    PinnedKey {
+        credential: Blob::new(vec![7; 16]).unwrap(),
+        point: Point::from_bytes(&[4; 65]).unwrap(),
+        rp: "lodge.example".parse().unwrap(),
+    }
+}
+
+fn assertion() -> Assertion {
+    Assertion {
+        authenticator: Blob::new(vec![1; 37]).unwrap(),
+        client: Blob::new(b"{}".to_vec()).unwrap(),
+        signature: Blob::new(vec![3; 8]).unwrap(),
+    }
 }
 
 #[test]
@@ -81,8 +103,25 @@ fn command_and_result_bytes() {
     let session = SessionId::make(now, &random);
     golden("command_stop", &make(Order::StopSession { session, reason: EndReason::Customer }));
     let grant = "e30.AA".parse().unwrap();
-    golden("command_extend", &make(Order::ExtendSession { grant }));
+    golden("command_extend", &make(Order::ExtendSession { grant, proof: None }));
     golden("command_renew_code", &make(Order::RenewOnSiteCode));
+    golden("command_offer_key", &make(Order::OfferKey { key: key() }));
+    golden("command_consent_wanted", &make(Order::ConsentWanted { draft: "e30.AA".parse().unwrap() }));
+    golden("command_consent_gone", &make(Order::ConsentGone { session }));
+    let rule = SignedRule { text: "e30".into(), assertion: assertion() };
+    golden("command_standing_rule", &make(Order::StandingRule { rule: rule.clone() }));
+    golden("command_release_key", &make(Order::ReleaseKey { assertion: assertion() }));
+    let order = |proof| {
+        Order::OpenSession(Box::new(SessionOrder {
+            grant: "e30.AA".parse().unwrap(),
+            proof: Some(Box::new(proof)),
+            relay: "wss://lodge.example/relay/v1".into(),
+            ticket: "00".repeat(16),
+            recording: None,
+        }))
+    };
+    golden("command_open_passkey", &make(order(Proof::Passkey { assertion: assertion() })));
+    golden("command_open_standing", &make(order(Proof::Standing { rule })));
     let result = |outcome| Placed { position: position(), body: CommandResult { command: id, outcome } };
     golden("result_done", &result(Outcome::Done));
     golden("result_refused", &result(Outcome::Refused { reason: "late".into(), end: None }));
@@ -107,6 +146,11 @@ fn event_bytes() {
     golden("event_flows", &event(Happening::Flows { session, rows: vec![opened, closed] }));
     golden("event_record_cut_short", &event(Happening::RecordCutShort { session }));
     let end = KeptEnd { granted: at + std::time::Duration::from_secs(60), until: at };
+    let (pin, draft) = (PinId::make(&random), Challenge::of_rule("e30"));
+    golden("event_consent_pressed", &event(Happening::ConsentPressed { session, draft, allowed: true }));
+    golden("event_key_pinned", &event(Happening::KeyPinned { pin, key: key().into() }));
+    golden("event_key_declined", &event(Happening::KeyDeclined { key: key().into() }));
+    golden("event_key_forgotten", &event(Happening::KeyForgotten { pin, by: Forgot::Device }));
     golden("event_session_joined", &event(Happening::SessionJoined { session, end }));
     golden("event_session_extended", &event(Happening::SessionExtended { session, end }));
     let refused = |end| Happening::ExtensionRefused { session, end, reason: NotLonger::Longest };

@@ -6,8 +6,11 @@
 
 mod bucket;
 pub mod carrier;
+pub mod client;
 mod datagrams;
 pub mod driver;
+pub mod files;
+pub mod finds;
 pub mod handshake;
 pub mod inner_frame;
 pub mod line;
@@ -18,6 +21,7 @@ mod pipe;
 mod pump;
 pub mod relay_frame;
 mod stream;
+pub mod terminal;
 mod wire;
 
 pub use bucket::Bucket;

@@ -121,6 +121,7 @@ codes!(reason_code, reason, EndReason, "end reason", {
     EndReason::DeviceBusy = 14,
     EndReason::DeviceClock = 15,
     EndReason::DeviceFault = 16,
+    EndReason::DeviceProof = 17,
 });
 
 /// Compares the committed bytes of named frames with what is encoded today (`GATELODGE_PIN=1` writes a file that is

@@ -24,7 +24,7 @@ use crate::{
 pub(super) struct ForwardArguments {
     /// The device: its name, web address or ID code
     device: String,
-    /// What to reach, as many as wanted: a service (panel-web), a place in a network of the device (192.168.1.50:80, and
+    /// What to reach, as many as wanted: what the device has to pick (programming, web-page), a service (panel-web), a place in a network of the device (192.168.1.50:80, and
     /// with /udp for datagrams), each after a local port or address:port where it shall be open (8080:panel-web); or
     /// socks5:1080 for a SOCKS 5 port to the whole network; or, the other way round, back:event-receiver=9000 for a panel
     /// that calls: what connects to that port of the device reaches port 9000 of this computer
@@ -41,8 +41,9 @@ pub(super) async fn forward(arguments: ForwardArguments, by: &SignedIn, output: 
     let devices = by.cloud.devices().await?;
     let device = pick::device(&devices, &arguments.device)?;
     // Everything that can fail on this computer does so before a customer is asked.
-    let reach = reach(device, &arguments.forwards, arguments.networks)?;
-    let listeners = open_ports(device, &arguments.forwards).await?;
+    let forwards = picked(device, arguments.forwards)?;
+    let reach = reach(device, &forwards, arguments.networks)?;
+    let listeners = open_ports(device, &forwards).await?;
     let backs = reach.backs.clone();
     let asked = arguments.asking.ask(Twice::Exits, output).await?;
     session::hold(by, device, reach, asked, output, async |ours, interrupted| {
@@ -55,6 +56,34 @@ pub(super) async fn forward(arguments: ForwardArguments, by: &SignedIn, output: 
     .await
 }
 
+/// The services behind a preset, in its place. A service's own name stands before a preset's.
+fn picked(device: &DeviceView, forwards: Vec<Forward>) -> Result<Vec<Forward>, Failure> {
+    let mut each = Vec::with_capacity(forwards.len());
+    for forward in forwards {
+        let preset = match &forward.wanted {
+            Wanted::Service(name) if !device.services.iter().any(|service| service.name == *name) => {
+                device.presets.iter().find(|preset| preset.name.typed() == name.as_str())
+            }
+            Wanted::Service(_) | Wanted::Place { .. } | Wanted::Socks5 | Wanted::Back(_) => None,
+        };
+        match preset.map(|preset| (preset, &preset.services[..], forward.local)) {
+            None => each.push(forward),
+            Some((preset, [_, _, ..], Some(local))) => {
+                let services: Vec<_> = preset.services.iter().map(ToString::to_string).collect();
+                let what = sentences::several_at(&preset.name, local);
+                return Err(
+                    Failure::new(Exit::Usage, what, sentences::NEXT_EACH_ALONE).about("services", services.join(", "))
+                );
+            }
+            Some((_, services, local)) => {
+                let one = |name: &ServiceName| Forward { local, wanted: Wanted::Service(name.clone()) };
+                each.extend(services.iter().map(one));
+            }
+        }
+    }
+    Ok(each)
+}
+
 /// What the customer is to be asked for: the services, and the smallest network that each address is in. A name's
 /// address is the device's to find, and a SOCKS 5 port's places are not known yet: these take the networks that are
 /// named, else the only one there is.
@@ -65,14 +94,18 @@ fn reach(device: &DeviceView, forwards: &[Forward], named: Vec<ServiceName>) -> 
         }
     }
     let calls: Vec<_> = forwards.iter().filter_map(Forward::calls).collect();
-    let mut reach = Reach { services: Vec::new(), networks: named, backs: session::backs(device, &calls)? };
+    let mut reach =
+        Reach { services: Vec::new(), networks: named, backs: session::backs(device, &calls)?, features: Vec::new() };
     for forward in forwards {
         match &forward.wanted {
             Wanted::Service(name) if device.services.iter().any(|service| service.name == *name) => {
                 reach.services.push(name.clone());
             }
             Wanted::Service(name) => {
-                let names: Vec<_> = device.services.iter().map(|service| service.name.to_string()).collect();
+                let presets = device.presets.iter().map(|preset| preset.name.typed()).filter(|name| !name.is_empty());
+                let mut names: Vec<_> = presets.collect();
+                names.extend(device.services.iter().map(|service| service.name.to_string()));
+                names.dedup();
                 let what = sentences::no_service(&device.name, name);
                 let failure = Failure::new(Exit::Usage, what, sentences::NEXT_NAME_SERVICE);
                 return Err(failure.about("services", sentences::offers(&names)));
@@ -139,7 +172,7 @@ mod tests {
         DeviceId, Random, Timestamp,
         api::Presence,
         identity::IdCode,
-        payload::{Life, Listen, Protocol, Service},
+        payload::{Life, Listen, Preset, Protocol, Service},
     };
 
     use super::*;
@@ -158,6 +191,7 @@ mod tests {
             web_address: None,
             customer: None,
             consent: None,
+            opening: gatelodge_proto::opening::Opening::default(),
             services: vec![Service {
                 name: "panel-web".parse().unwrap(),
                 protocol: Protocol::Tcp,
@@ -171,6 +205,8 @@ mod tests {
                 port: 9000,
                 from: "192.168.1.0/24".parse().unwrap(),
             }],
+            features: Vec::new(),
+            presets: Vec::new(),
         }
     }
 
@@ -205,6 +241,32 @@ mod tests {
         assert_eq!(backs(&["back:event-receiver", "back:event-receiver=[::1]:7"]).unwrap(), ["[::1]:7"]);
         let refused = backs(&["back:panel-web"]).unwrap_err();
         assert!(refused.contains("calls at no port `panel-web`") && refused.contains("event-receiver"), "{refused}");
+    }
+
+    #[test]
+    fn a_preset_is_its_services_and_a_services_own_name_stands_before_it() {
+        let preset = |name: &str, services: &[&str]| Preset {
+            name: name.parse().unwrap(),
+            kind: None,
+            services: services.iter().map(|name| name.parse().unwrap()).collect(),
+        };
+        let mut device = device(&[]);
+        device.presets = vec![
+            preset("Web page", &["panel-web"]),
+            preset("Set up", &["panel-web", "bus"]),
+            preset("Panel web", &["bus"]),
+        ];
+        let picked = |text: &str| {
+            let picked = picked(&device, vec![text.parse().unwrap()]).map_err(|failure| failure.lines())?;
+            let one = |forward: Forward| (forward.wanted.to_string(), forward.local.map(|local| local.port()));
+            Ok::<_, String>(picked.into_iter().map(one).collect::<Vec<_>>())
+        };
+        assert_eq!(picked("8080:web-page").unwrap(), [("panel-web".to_owned(), Some(8080))]);
+        assert_eq!(picked("set-up").unwrap(), [("panel-web".to_owned(), None), ("bus".to_owned(), None)]);
+        assert_eq!(picked("panel-web").unwrap(), [("panel-web".to_owned(), None)]);
+        assert_eq!(picked("video").unwrap(), [("video".to_owned(), None)], "what there is not is refused later");
+        let refused = picked("8080:set-up").unwrap_err();
+        assert!(refused.contains("cannot all be at 127.0.0.1:8080") && refused.contains("panel-web, bus"), "{refused}");
     }
 
     #[test]

@@ -1,13 +1,17 @@
 //! The command line: one verb, one file. What a verb cannot do, it gives back as a [`Failure`].
 
+mod cp;
 mod devices;
+mod discover;
 mod extend;
 mod forward;
 mod live_line;
 mod session;
 mod sessions;
+mod shell;
 mod sign_in;
 mod sign_out;
+mod status;
 mod vpn;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -51,8 +55,11 @@ enum Verb {
     #[command(before_help = "Example: gatelodge sign-out")]
     SignOut,
     /// List the devices you may see
-    #[command(before_help = "Example: gatelodge devices", after_help = EXIT_CODES)]
-    Devices,
+    #[command(before_help = "Example: gatelodge devices rosa --online", after_help = EXIT_CODES)]
+    Devices(devices::DevicesArguments),
+    /// Show who is signed in here, and which sessions wait or are open on every site
+    #[command(before_help = "Example: gatelodge status", after_help = EXIT_CODES)]
+    Status,
     /// List sessions, newest first
     #[command(before_help = "Example: gatelodge sessions --live", after_help = EXIT_CODES)]
     Sessions {
@@ -72,6 +79,27 @@ enum Verb {
         after_help = EXIT_CODES
     )]
     Vpn(vpn::VpnArguments),
+    /// Open a session and copy files from and to the folders that a device offers
+    #[command(
+        before_help = "Example: gatelodge cp villa-rosa:logs/panel.log . --reason \"zone 4 reports a fault\"",
+        after_help = EXIT_CODES
+    )]
+    Cp(cp::CpArguments),
+    /// Open a session and list the folders that a device offers, or what is in one
+    #[command(before_help = "Example: gatelodge files villa-rosa:logs", after_help = EXIT_CODES)]
+    Files(cp::FilesArguments),
+    /// Open a session and a terminal on the device, which is recorded there
+    #[command(
+        before_help = "Example: gatelodge shell villa-rosa --reason \"log files\" -- tail -f /var/log/panel.log",
+        after_help = shell::EXIT_STATUS
+    )]
+    Shell(shell::ShellArguments),
+    /// Open a session and show what there is on a device's networks, to open some of it on this computer
+    #[command(
+        before_help = "Example: gatelodge discover villa-rosa --reason \"the keypad was replaced\"",
+        after_help = EXIT_CODES
+    )]
+    Discover(discover::DiscoverArguments),
     /// Ask the customer for more time in a session that is open
     #[command(before_help = "Example: gatelodge extend villa-rosa --minutes 30", after_help = EXIT_CODES)]
     Extend(extend::ExtendArguments),
@@ -93,9 +121,14 @@ pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let output = Output { json: arguments.json };
     log_to_stderr();
-    let outcome = runtime().and_then(|runtime| runtime.block_on(dispatch(arguments.verb, output)));
+    let outcome = runtime().and_then(|runtime| {
+        let outcome = runtime.block_on(dispatch(arguments.verb, output));
+        // Whoever is still asked something at the terminal need not answer any more.
+        runtime.shutdown_background();
+        outcome
+    });
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(failure) => {
             output.fail(&failure);
             failure.exit.into()
@@ -103,22 +136,32 @@ pub fn main() -> ExitCode {
     }
 }
 
-async fn dispatch(verb: Verb, output: Output) -> Result<(), Failure> {
+async fn dispatch(verb: Verb, output: Output) -> Result<ExitCode, Failure> {
     let keep = Keep::of_user(std::env::var_os("XDG_CONFIG_HOME"), std::env::var_os("HOME")).ok_or_else(|| {
         Failure::new(Exit::Failed, "this user has no home folder to keep a sign-in", "set HOME or XDG_CONFIG_HOME")
     })?;
     match verb {
         Verb::SignIn(arguments) => sign_in::sign_in(arguments, &keep, output).await,
         Verb::SignOut => sign_out::sign_out(&keep, output),
-        Verb::Devices => devices::devices(&signed_in(&keep)?, output).await,
+        Verb::Devices(arguments) => devices::devices(arguments, &signed_in(&keep)?, output).await,
+        Verb::Status => {
+            let by = signed_in(&keep)?;
+            let sign_in = keep.load()?.ok_or_else(not_signed_in)?;
+            status::status(&sign_in, &by, output).await
+        }
         Verb::Sessions { live } => sessions::sessions(&signed_in(&keep)?, live, output).await,
         Verb::Forward(arguments) => Box::pin(forward::forward(arguments, &signed_in(&keep)?, output)).await,
+        Verb::Cp(arguments) => Box::pin(cp::cp(arguments, &signed_in(&keep)?, output)).await,
+        Verb::Files(arguments) => Box::pin(cp::files(arguments, &signed_in(&keep)?, output)).await,
+        Verb::Discover(arguments) => Box::pin(discover::discover(arguments, &signed_in(&keep)?, output)).await,
         Verb::Extend(arguments) => extend::extend(arguments, &signed_in(&keep)?, output).await,
         Verb::Vpn(arguments) => {
             let by = signed_in(&keep.or_of_who_called_sudo())?;
             Box::pin(vpn::vpn(arguments, &by, output)).await
         }
-    }
+        Verb::Shell(arguments) => return Box::pin(shell::shell(arguments, &signed_in(&keep)?, output)).await,
+    }?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// A signed-in way to the portal.
@@ -130,11 +173,13 @@ struct SignedIn {
     clock: Clock,
 }
 
+fn not_signed_in() -> Failure {
+    Failure::new(Exit::NotSignedIn, sentences::NOT_SIGNED_IN, sentences::NEXT_SIGN_IN)
+}
+
 fn signed_in(keep: &Keep) -> Result<SignedIn, Failure> {
     let clock = Clock::system();
-    let Some(kept) = keep.load()? else {
-        return Err(Failure::new(Exit::NotSignedIn, sentences::NOT_SIGNED_IN, sentences::NEXT_SIGN_IN));
-    };
+    let kept = keep.load()?.ok_or_else(not_signed_in)?;
     if kept.expires_at <= clock.now() {
         return Err(Failure::new(Exit::NotSignedIn, sentences::SIGNED_OUT_THERE, sentences::NEXT_SIGN_IN_AGAIN)
             .about("since", kept.expires_at.to_string()));

@@ -9,7 +9,7 @@ use clap::Args;
 use gatelodge_proto::{
     Random, SessionId,
     api::{DeviceView, SessionRequest, SessionState, SessionView},
-    payload::{EndReason, ServiceName},
+    payload::{EndReason, Feature, ServiceName, TicketNumber},
     session::Ending,
 };
 use serde_json::{Value, json};
@@ -33,6 +33,13 @@ pub(super) struct Asking {
     /// Why; the customer reads it, and it is kept. On a terminal it is asked for when left out
     #[arg(long)]
     reason: Option<String>,
+    /// The number under which you keep this work; the customer reads it, and it is kept
+    #[arg(long, value_name = "NUMBER")]
+    ticket: Option<TicketNumber>,
+    /// It is an emergency and nobody answers: enter without asking, where the customer has agreed to it. They and your
+    /// organisation are told at once, with the reason
+    #[arg(long)]
+    break_glass: bool,
     /// For how long at most
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]
     minutes: u32,
@@ -43,6 +50,7 @@ pub(super) struct Reach {
     pub(super) services: Vec<ServiceName>,
     pub(super) networks: Vec<ServiceName>,
     pub(super) backs: Vec<Back>,
+    pub(super) features: Vec<Feature>,
 }
 
 /// Where the calls that a technician names go; each of them once.
@@ -78,6 +86,8 @@ pub(super) fn told(device: &DeviceView, backs: &[Back]) -> (Vec<String>, Value) 
 /// What the technician has said, and the word that ends what follows.
 pub(super) struct Asked {
     reason: Option<String>,
+    ticket_number: Option<TicketNumber>,
+    break_glass: bool,
     minutes: u32,
     interrupted: CancellationToken,
 }
@@ -99,7 +109,8 @@ impl Asking {
             None => output.ask(sentences::WHY).await,
             given => given,
         };
-        Ok(Asked { reason, minutes: self.minutes, interrupted: interrupted(twice)? })
+        let Self { ticket: ticket_number, break_glass, minutes, .. } = self;
+        Ok(Asked { reason, ticket_number, break_glass, minutes, interrupted: interrupted(twice)? })
     }
 }
 
@@ -113,21 +124,27 @@ pub(super) async fn hold(
     run: impl AsyncFnOnce(Session, CancellationToken) -> Result<Ending, ForwardError>,
 ) -> Result<(), Failure> {
     let key = SessionKey::make().map_err(|error| broken(&error))?;
-    let Reach { mut services, networks, backs } = reach;
+    let Reach { mut services, networks, backs, features } = reach;
     services.sort();
     services.dedup();
-    let Asked { reason, minutes, interrupted } = asking;
+    let Asked { reason, ticket_number, break_glass, minutes, interrupted } = asking;
     let request = SessionRequest {
         device: device.id,
         services,
         networks,
         listens: backs.iter().map(|back| back.name.clone()).collect(),
+        features,
         reason,
+        ticket_number,
+        break_glass,
         minutes,
         csr: key.csr().map_err(|error| broken(&error))?,
     };
     let asked = by.cloud.ask_session(&request).await?;
     let session = asked.id;
+    if asked.break_glass {
+        output.note(sentences::BROKE_GLASS);
+    }
     output.value(&json!({ "event": "asked", "session": session, "state": asked.state.word() }));
     let outcome = carry(by, device, asked, (key, backs), &interrupted, output, run).await;
     if interrupted.is_cancelled() || outcome.is_err() {
@@ -265,7 +282,8 @@ pub(super) const fn exit(reason: EndReason) -> Exit {
         | EndReason::DeviceServices
         | EndReason::DeviceBusy
         | EndReason::DeviceClock
-        | EndReason::DeviceFault => Exit::Refused,
+        | EndReason::DeviceFault
+        | EndReason::DeviceProof => Exit::Refused,
         EndReason::RelayLost | EndReason::NeverJoined => Exit::Unreachable,
         EndReason::Technician
         | EndReason::Customer

@@ -9,20 +9,35 @@ use crate::{
 pub(super) async fn sessions(by: &SignedIn, live: bool, output: Output) -> Result<(), Failure> {
     let sessions = by.cloud.sessions(live).await?;
     output.value(&sessions);
+    let now = by.clock.now();
     let rows = sessions.into_iter().map(|session| {
-        let services: Vec<_> = session.services.iter().map(ToString::to_string).collect();
+        let reaches = sentences::reaches(&session);
         let ended = session.end_reason.map(|reason| reason.word().replace('_', " ")).unwrap_or_default();
         [
-            session.requested_at.to_string(),
+            sentences::when(session.requested_at, now),
             session.device_name,
             session.technician,
-            services.join(", "),
+            reaches,
             session.reason.unwrap_or_default(),
             sentences::state(session.state).to_owned(),
+            session.ended_at.or(session.until).map(|end| sentences::when(end, now)).unwrap_or_default(),
             ended,
             format!("{} / {}", session.bytes_up, session.bytes_down),
+            session.id.to_string(),
         ]
     });
-    output.table(["Asked", "Device", "Technician", "Services", "Reason", "State", "Ended by", "Bytes up / down"], rows);
+    let heads = [
+        "Asked",
+        "Device",
+        "Technician",
+        "Reaches",
+        "Reason",
+        "State",
+        "End",
+        "Ended by",
+        "Bytes up / down",
+        "Session",
+    ];
+    output.table(heads, rows);
     Ok(())
 }

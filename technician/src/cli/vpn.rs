@@ -73,6 +73,7 @@ pub(super) async fn vpn(arguments: VpnArguments, by: &SignedIn, output: Output) 
         services: device.services.iter().map(|service| service.name.clone()).collect(),
         networks: networks.into_iter().map(|network| network.name).collect(),
         backs: backs.clone(),
+        features: Vec::new(),
     };
     session::hold(by, device, reach, asked, output, async |ours, interrupted| {
         let line = LiveLine::new(

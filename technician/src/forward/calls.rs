@@ -46,7 +46,12 @@ impl Flows {
         while let Some(wanted) = incoming.recv().await {
             let back = match &wanted.open.target {
                 Target::Call { listen, .. } => backs.iter().find(|back| back.name == *listen),
-                Target::Service(_) | Target::Address { .. } | Target::Echo { .. } => None,
+                Target::Service(_)
+                | Target::Address { .. }
+                | Target::Echo { .. }
+                | Target::File { .. }
+                | Target::Terminal { .. }
+                | Target::Discover => None,
             };
             if let Some(back) = back {
                 let (flows, back) = (self.clone(), back.clone());

@@ -23,7 +23,7 @@ use super::{
 
 impl Flows {
     /// Takes connections and datagrams until the session ends.
-    pub(super) async fn serve(&self, listeners: &[Listener]) {
+    pub(crate) async fn serve(&self, listeners: &[Listener]) {
         let each = listeners.iter().map(|listener| async {
             match &listener.socket {
                 Socket::Tcp(tcp, target) => loop {
@@ -89,9 +89,10 @@ impl Flows {
     /// its networks do not cover is the device's to refuse, so that both histories have it.
     fn covers(&self, target: &Target) -> bool {
         match target {
-            Target::Service(_) => true,
+            // Whether the device lets a session have a terminal is in its ACCEPT.
+            Target::Service(_) | Target::Terminal { .. } => true,
             Target::Address { .. } | Target::Echo { .. } => !self.networks.is_empty(),
-            Target::Call { .. } => false,
+            Target::Call { .. } | Target::File { .. } | Target::Discover => false,
         }
     }
 

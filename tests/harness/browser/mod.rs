@@ -1,5 +1,6 @@
 //! A real Chromium, driven by chromedriver (WebDriver): a phone or a desk, in one language, light or dark.
 
+mod authenticator;
 mod axe;
 mod driver;
 
@@ -11,6 +12,7 @@ use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 
+pub use authenticator::Authenticator;
 pub use axe::Violation;
 pub use fantoccini;
 

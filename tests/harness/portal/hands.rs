@@ -44,6 +44,12 @@ impl Hands {
         }
     }
 
+    /// What a download gives, over plain HTTP.
+    pub async fn file(&mut self, path: &str) -> anyhow::Result<String> {
+        let Self::Plain(visitor) = self else { bail!("a browser keeps its downloads to itself") };
+        Ok(visitor.open(path).await?.html.clone())
+    }
+
     /// Follows a link out of a mail, whose fragment holds a token, and presses what sends the token to `action`.
     pub async fn follow(&mut self, link: &str, action: &str, fields: &[(&str, &str)]) -> anyhow::Result<()> {
         let (_, token) = link.split_once('#').with_context(|| format!("`{link}` has no token"))?;

@@ -46,14 +46,19 @@ pub async fn inventory(stage: &mut Stage) -> anyhow::Result<()> {
 
 pub(super) const HEADER: &str = "id_code,mac,serial,product,purchased_on,proof,batch\n";
 
-/// The vendor's administrator and the product, as an operator makes them.
-pub(super) async fn prepare(cloud: &TestCloud, folder: &std::path::Path) -> anyhow::Result<()> {
+/// The vendor's administrator, as an operator makes them.
+pub async fn make_vendor(cloud: &TestCloud, folder: &std::path::Path) -> anyhow::Result<()> {
     let password = folder.join("vendor-password");
     write_private(&password, VENDOR.password)?;
     let file = password.display().to_string();
     let user = ["user", "add", "--vendor", VENDOR.email, "--name", VENDOR.name, "--password-file", &file];
     cloud.run(user).await?.ok().context("cannot add the vendor's administrator")?;
-    std::fs::remove_file(&password).with_context(|| format!("cannot remove {file}"))?;
+    std::fs::remove_file(&password).with_context(|| format!("cannot remove {file}"))
+}
+
+/// The vendor's administrator and the product, as an operator makes them.
+pub(super) async fn prepare(cloud: &TestCloud, folder: &std::path::Path) -> anyhow::Result<()> {
+    make_vendor(cloud, folder).await?;
     let product = ["product", "add", PRODUCT, "--name", "Alarm server AX 100", "--kind", "alarm server"];
     cloud.run(product).await?.ok().context("cannot add the product")?;
     Ok(())

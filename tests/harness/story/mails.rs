@@ -72,7 +72,7 @@ pub(super) async fn sign_in(hands: &mut Hands, person: Person) -> anyhow::Result
 }
 
 /// Signs somebody out.
-pub(super) async fn sign_out(hands: &mut Hands) -> anyhow::Result<()> {
+pub async fn sign_out(hands: &mut Hands) -> anyhow::Result<()> {
     hands.open("/").await?;
     if let Hands::Browser(browser, _) = hands {
         // The button is inside the account's menu.

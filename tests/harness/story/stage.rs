@@ -56,7 +56,7 @@ pub const NEXT_CUSTOMER: Person =
     Person { name: "Bruno Keller", email: "bruno@customer.example", password: "staircase violet harbour 74" };
 
 /// The name under which the device's pages are reached.
-pub(super) const WEB_ADDRESS: &str = "villa-rosa";
+pub const WEB_ADDRESS: &str = "villa-rosa";
 /// The service behind the device that the technician reaches.
 pub(super) const SERVICE: &str = "panel-web";
 

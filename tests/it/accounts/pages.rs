@@ -166,7 +166,7 @@ async fn what_belongs_to_others_is_not_there() -> anyhow::Result<()> {
         let vera = vendor(kits, VERA).await?;
         portal.installer(MARC).await?;
         let mut tx = kits.db.write().await?;
-        let (theirs, _) = accounts::api_token::issue(&mut tx, kits, kits.now(), &vera, "theirs").await?;
+        let (theirs, _) = accounts::api_token::issue(&mut tx, kits, kits.now(), &vera, "theirs", None).await?;
         tx.commit().await?;
         let foreign_token = accounts::api_token::list(kits, vera.user_id).await?[0].id.0;
         let foreign_browser = accounts::portal_session::list(kits, vera.user_id).await?[0].id.0;

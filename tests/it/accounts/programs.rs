@@ -34,8 +34,11 @@ async fn an_approved_program_gets_one_token_that_speaks_for_its_user() -> anyhow
 
         let asked = program_sign_in::look_up(kits, &vera, &started.user_code).await?.unwrap().unwrap();
         assert_eq!((asked.network.as_str(), asked.asked_at), ("192.0.2.9", kits.now()));
-        assert!(program_sign_in::decide(kits, &vera, &started.user_code, Decision::Approve).await?);
-        assert!(!program_sign_in::decide(kits, &vera, &started.user_code, Decision::Refuse).await?, "it is decided");
+        assert!(program_sign_in::decide(kits, &vera, &started.user_code, Decision::Approve, None).await?);
+        assert!(
+            !program_sign_in::decide(kits, &vera, &started.user_code, Decision::Refuse, None).await?,
+            "it is decided"
+        );
         assert_eq!(program_sign_in::look_up(kits, &vera, &started.user_code).await?.unwrap(), None);
 
         test.pass(STEP);
@@ -43,7 +46,7 @@ async fn an_approved_program_gets_one_token_that_speaks_for_its_user() -> anyhow
         test.pass(STEP);
         assert_eq!(poll(kits, &started).await.err(), Some(PollRefusal::Expired), "a second token is not given");
 
-        let (member, id) = api_token::recognise(kits, &token).await?.unwrap();
+        let (member, id, _) = api_token::recognise(kits, &token).await?.unwrap();
         assert_eq!(member, vera);
         let listed = api_token::list(kits, vera.user_id).await?;
         assert_eq!(listed[0].label, "gatelodge (192.0.2.9)");
@@ -62,7 +65,7 @@ async fn a_token_lapses_after_thirty_days() -> anyhow::Result<()> {
         let kits = &test.kits;
         let vera = vendor(kits, "vera@vendor.example").await?;
         let mut tx = kits.db.write().await?;
-        let (token, expires_at) = api_token::issue(&mut tx, kits, kits.now(), &vera, "script").await?;
+        let (token, expires_at) = api_token::issue(&mut tx, kits, kits.now(), &vera, "script", None).await?;
         tx.commit().await?;
         assert_eq!(expires_at.since(kits.now()), Duration::from_secs(30 * 86_400));
         test.pass(Duration::from_secs(30 * 86_400 - 1));
@@ -88,13 +91,13 @@ async fn impatient_late_refused_and_unknown_programs_hear_why() -> anyhow::Resul
         assert_eq!(poll(kits, &impatient).await.err(), Some(PollRefusal::Pending));
 
         let refused = start(kits).await?;
-        assert!(program_sign_in::decide(kits, &vera, &refused.user_code, Decision::Refuse).await?);
+        assert!(program_sign_in::decide(kits, &vera, &refused.user_code, Decision::Refuse, None).await?);
         assert_eq!(poll(kits, &refused).await.err(), Some(PollRefusal::Denied));
 
         let late = start(kits).await?;
         test.pass(program_sign_in::LIFE);
         assert_eq!(poll(kits, &late).await.err(), Some(PollRefusal::Expired));
-        assert!(!program_sign_in::decide(kits, &vera, &late.user_code, Decision::Approve).await?);
+        assert!(!program_sign_in::decide(kits, &vera, &late.user_code, Decision::Approve, None).await?);
 
         let unknown: UserCode = "BCDF-GHJK".parse()?;
         assert_eq!(program_sign_in::look_up(kits, &vera, &unknown).await?.unwrap(), None);
@@ -108,7 +111,7 @@ async fn whose_approver_has_left_gets_no_token() -> anyhow::Result<()> {
         let kits = &test.kits;
         let vera = vendor(kits, "vera@vendor.example").await?;
         let started = start(kits).await?;
-        assert!(program_sign_in::decide(kits, &vera, &started.user_code, Decision::Approve).await?);
+        assert!(program_sign_in::decide(kits, &vera, &started.user_code, Decision::Approve, None).await?);
         let mut tx = kits.db.write().await?;
         gatelodge_cloud::change!(&mut tx, c => sqlx::query("DELETE FROM membership WHERE user_id = $1")
             .bind(vera.user_id.uuid())
@@ -125,7 +128,7 @@ async fn of_many_polls_at_once_one_gets_the_token() -> anyhow::Result<()> {
         let kits = &test.kits;
         let vera = vendor(kits, "vera@vendor.example").await?;
         let started = start(kits).await?;
-        assert!(program_sign_in::decide(kits, &vera, &started.user_code, Decision::Approve).await?);
+        assert!(program_sign_in::decide(kits, &vera, &started.user_code, Decision::Approve, None).await?);
         let mut polls = JoinSet::new();
         for _ in 0..24 {
             let (kits, code) = (kits.clone(), started.device_code.clone());

@@ -31,7 +31,7 @@ async fn a_program_that_was_approved_and_has_not_asked_yet_stays_out() -> anyhow
         let kits = &test.kits;
         let vera = vendor(kits, VERA).await?;
         let started = program_sign_in::start(kits, &network("192.0.2.9")).await?.unwrap();
-        assert!(program_sign_in::decide(kits, &vera, &started.user_code, Decision::Approve).await?);
+        assert!(program_sign_in::decide(kits, &vera, &started.user_code, Decision::Approve, None).await?);
         let link = link(kits, &vera).await?;
         recover::set_password(kits, &link, NEWER).await?.unwrap();
         let answer = program_sign_in::poll(kits, &started.device_code).await?;

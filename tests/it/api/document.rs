@@ -23,7 +23,8 @@ async fn document(cast: &Cast) -> anyhow::Result<Value> {
 /// The paths that programs call, as the router itself holds them.
 fn served_paths() -> BTreeSet<String> {
     let router = format!("{:?}", wiring::routes());
-    let ours = |text: &&str| (text.starts_with("/api/") || text.starts_with("/enrol/")) && *text != DOCUMENT;
+    let machines = ["/api/", "/enrol/", "/record/"];
+    let ours = |text: &&str| machines.iter().any(|start| text.starts_with(start)) && *text != DOCUMENT;
     router.split('"').filter(ours).map(ToOwned::to_owned).collect()
 }
 

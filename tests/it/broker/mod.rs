@@ -174,6 +174,8 @@ impl Device {
             services: Vec::new(),
             networks: Vec::new(),
             listens: Vec::new(),
+            features: Vec::new(),
+            profiles: Vec::new(),
         };
         let outgoing = Outgoing::json(Topic::Up(self.id(), Up::Report), payload::encode(&Placed { position, body }));
         (position, outgoing.answered_on(Topic::Down(self.id(), Down::Receipt), position.into()))

@@ -13,7 +13,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::{Live, Plane, Settings, Wish, service};
+use super::{Gate, Live, Newer, Plane, Settings, Wish, service};
 
 /// A session with one open flow that has carried a word.
 async fn busy(host: u8, tweak: impl FnOnce(&mut super::Change)) -> (std::sync::Arc<Plane>, Live, TcpStream) {
@@ -156,7 +156,10 @@ async fn more_time_is_given_by_a_newer_grant_alone_and_told_to_the_technician() 
         |by: u32| Grant { until: grant.until + Duration::from_secs(by.into()), lifetime_s: 3 + by, ..grant.clone() };
     let say = async |grant: &Grant| {
         let signed = SignedGrant::sign(grant, plane.pki.grant_key());
-        live.wish.send(Wish::Extend(signed)).await.unwrap();
+        live.wish
+            .send(Wish::Extend(Box::new(Newer { grant: signed, proof: None, gate: Gate::default() })))
+            .await
+            .unwrap();
     };
     say(&Grant { services: Vec::new(), ..longer(3600) }).await;
     say(&longer(600)).await;

@@ -5,6 +5,7 @@ mod bytes;
 mod calls;
 mod endings;
 mod failures;
+mod pinned;
 mod places;
 mod rates;
 mod refusals;
@@ -19,7 +20,8 @@ use std::{
 use axum::serve::ListenerExt as _;
 use futures_util::{FutureExt as _, future::BoxFuture};
 use gatelodge_agent::{
-    session::{Limits, Places, Start, Wish, run as run_device},
+    consent::Gate,
+    session::{Limits, Newer, Places, Start, Wish, run as run_device},
     state::PrivateKey,
 };
 use gatelodge_cloud::{
@@ -193,12 +195,16 @@ impl Plane {
             services: services.to_vec(),
             networks: Vec::new(),
             listens: Vec::new(),
+            features: Vec::new(),
+            recording: Vec::new(),
             from,
             until: from + Duration::from_secs(3600),
             lifetime_s: 3600,
             idle_s: 900,
             consent: Consent::Always,
             reason: Some("yearly check".into()),
+            ticket_number: None,
+            break_glass: false,
         };
         Change {
             grant,
@@ -222,7 +228,13 @@ impl Plane {
         *self.grant.lock().unwrap() = Some(grant.clone());
         let relay = format!("ws://{}{RELAY_PATH}", self.tap.address);
         let mut start = Start {
-            order: SessionOrder { grant: signed.clone(), relay: relay.clone(), ticket: TICKETS[1].into() },
+            order: SessionOrder {
+                grant: signed.clone(),
+                proof: None,
+                relay: relay.clone(),
+                ticket: TICKETS[1].into(),
+                recording: None,
+            },
             key: self.device_key.clone(),
             credentials: Credentials {
                 device: self.device,
@@ -237,11 +249,17 @@ impl Plane {
             services: change.own_services.unwrap_or_else(|| grant.services.clone()),
             networks: grant.networks.clone(),
             listens: grant.listens.clone(),
+            features: grant.features.clone(),
+            terminal: None,
             places: Places::default(),
+            folders: Vec::new(),
+            looks: gatelodge_agent::session::Looks::default(),
             limits: Limits::default(),
             proxy: None,
             ca_file: None,
             clock_lacks_us: 0,
+            gate: Gate::default(),
+            page: None,
         };
         let csr = Csr::parse(&self.session_key.csr().unwrap()).unwrap();
         let until = now() + Duration::from_secs(900);

@@ -4,7 +4,7 @@ use gatelodge_agent::state::PrivateKey;
 use gatelodge_proto::{
     DeviceId, Random,
     grant::SignedGrant,
-    payload::{EndReason, FlowOutcome, Happening},
+    payload::{EndReason, FlowOutcome, Happening, Service},
     session::{driver::OpenFailure, inner_frame::OpenError},
 };
 use gatelodge_technician::forward::{ForwardError, SessionKey, Update};
@@ -162,4 +162,28 @@ async fn a_used_or_unknown_ticket() {
     let error = (&mut live.technician).await.unwrap().unwrap_err();
     assert!(error.to_string().contains("ticket"), "{error}");
     live.device.abort();
+}
+
+#[tokio::test]
+async fn the_devices_own_page_is_no_service_whatever_its_settings_say() {
+    let panel = Panel::start(39).await.unwrap();
+    let named = |name: &str, host: &str| Service { host: host.into(), ..service(name, panel.echo) };
+    let plane = Plane::start().await;
+    let services = [
+        service("page", panel.echo),
+        named("loopback", "127.0.0.1"),
+        named("name", "localhost"),
+        named("six", "::1"),
+        service("web", panel.web),
+    ];
+    let mut change = plane.change(&services);
+    let listens = panel.echo;
+    change.start = Box::new(move |start| start.page = Some(listens));
+    let (_plane, mut live) = plane.go(change).await;
+    live.joined().await;
+    for (place, service) in services.iter().enumerate().take(4) {
+        let (why, noted) = failure(&mut live, place).await;
+        let refused = (OpenFailure::Target(OpenError::NotAllowed), FlowOutcome::NotAllowed);
+        assert_eq!((why, noted), refused, "{service:?}");
+    }
 }

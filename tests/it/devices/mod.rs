@@ -109,6 +109,8 @@ pub(crate) fn report(firmware: &str) -> Report {
         services: Vec::new(),
         networks: Vec::new(),
         listens: Vec::new(),
+        features: Vec::new(),
+        profiles: Vec::new(),
     }
 }
 

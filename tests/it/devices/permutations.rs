@@ -67,6 +67,8 @@ fn said(kits: &Kits, n: u8, device: DeviceId, (boot, seq, is_report): Said) -> I
             services: Vec::new(),
             networks: Vec::new(),
             listens: Vec::new(),
+            features: Vec::new(),
+            profiles: Vec::new(),
         },
     )
 }

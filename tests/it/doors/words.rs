@@ -21,7 +21,7 @@ use crate::cast::{self, Cast};
 async fn browser(cast: &Cast, who: &SignedIn, link: &Secret) -> anyhow::Result<String> {
     let (kits, browser) = (cast.kits(), Browser { user_agent: "Test/1".into(), network: cast::network() });
     let mut tx = kits.db.write().await?;
-    let session = portal_session::begin(&mut tx, kits, kits.now(), who.member(), &browser).await?;
+    let session = portal_session::begin(&mut tx, kits, kits.now(), who.member(), &browser, false).await?;
     tx.commit().await?;
     Ok(format!("{}={}; __Host-gl-activation={}", portal_session::COOKIE, session.expose(), link.expose()))
 }

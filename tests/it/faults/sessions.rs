@@ -1,6 +1,7 @@
 //! Live sessions of the real programs, while something goes wrong around them.
 
 use std::{
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -135,13 +136,36 @@ async fn a_grant_ends_on_the_device_by_itself_while_the_cloud_and_its_relay_are_
     Ok(())
 }
 
+/// The device's own switch, which the agent reads when it starts.
+fn switch_off(folder: &Path) -> anyhow::Result<()> {
+    let settings = folder.join("agent/agent.toml");
+    let text = std::fs::read_to_string(&settings)? + "\n[remote_access]\nenabled = false\n";
+    Ok(std::fs::write(&settings, text)?)
+}
+
+#[tokio::test]
+async fn the_device_s_own_switch_ends_what_is_live_and_lets_nobody_in_with_the_cloud_away() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let (mut stage, mut forward) = open(TestCloud::start(CloudSetup::default()).await?, folder.path()).await?;
+    stage.cloud.kill()?;
+    switch_off(folder.path())?;
+    ensure!(none_left(&stage.agent_status().await?).is_none(), "an outage alone ends nothing");
+    stage.agent.kill()?;
+    stage.agent.run()?;
+    stage.agent_says("has no session any more, and asks no cloud about it", none_left).await?;
+    let said = stage.agent.say(["status"]).await?.ok()?;
+    ensure!(said.contains("own switch: remote access is off"), "{said}");
+    stage.cloud.serve().await?;
+    let status = forward.process.wait(SOON * 3).await.with_context(|| forward.process.log())?;
+    ensure!(!status.success(), "{}", forward.process.log());
+    Ok(())
+}
+
 #[tokio::test]
 async fn remote_access_that_is_switched_off_on_the_device_ends_what_is_live() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let (mut stage, mut forward) = open(TestCloud::start(CloudSetup::default()).await?, folder.path()).await?;
-    let settings = folder.path().join("agent/agent.toml");
-    let text = std::fs::read_to_string(&settings)? + "\n[remote_access]\nenabled = false\n";
-    std::fs::write(&settings, text)?;
+    switch_off(folder.path())?;
     echoes(forward.port).await.context("settings are read when the agent starts")?;
     stage.agent.kill()?;
     stage.agent.run()?;

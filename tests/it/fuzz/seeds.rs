@@ -8,10 +8,13 @@ use ed25519_dalek::SigningKey;
 use gatelodge_proto::{
     DeviceId, FlowId, OrganisationId, Random, SessionId, Timestamp, UserId,
     api::{Page, Problem, SessionRequest, SessionState, SessionView},
+    consent::{Assertion, Blob, Challenge, Day, PinId, Proof as Consented, SignedRule, StandingRule, Window},
     enrol::{Answer, Proof, Request, Standing, Wait},
     grant::{Grant, GrantKey, SignedGrant, Technician},
     identity::{ClaimSecret, IdCode, Label, OnSiteCode},
-    payload::{self, Consent, Correlation, DeviceState, EndReason, Life, Placed, Position, Protocol, Renew, Service},
+    payload::{
+        self, Consent, Correlation, DeviceState, EndReason, Feature, Life, Placed, Position, Protocol, Renew, Service,
+    },
     session::{
         Role,
         inner_frame::{Class, InnerFrame, Open, ResetCode, Target},
@@ -20,6 +23,7 @@ use gatelodge_proto::{
 };
 use gatelodge_tests::programs::repository;
 use serde::Serialize;
+use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
@@ -85,26 +89,33 @@ fn messages(random: &Random) -> Vec<Seed> {
         services: vec![service().name],
         networks: Vec::new(),
         listens: Vec::new(),
+        features: Vec::new(),
         reason: Some("yearly check".into()),
+        ticket_number: None,
         state: SessionState::Ended,
         requested_at: NOW,
         opened_at: Some(NOW),
         until: None,
         longest: false,
+        consent_kind: None,
         extension: None,
         ended_at: Some(NOW),
         end_reason: Some(EndReason::Customer),
         bytes_up: 1,
         bytes_down: 2,
+        break_glass: false,
     };
     let wanted = SessionRequest {
         device,
         services: vec![service().name],
         networks: Vec::new(),
         listens: Vec::new(),
+        features: Feature::ALL.to_vec(),
         reason: Some("yearly check".into()),
+        ticket_number: Some("2026-0417".parse().unwrap()),
         minutes: 30,
         csr: String::new(),
+        break_glass: false,
     };
     vec![
         ("renew", "made", json(&Placed { position, body: Renew { csr: "PEM".into() } })),
@@ -117,7 +128,52 @@ fn messages(random: &Random) -> Vec<Seed> {
         ("session_page", "made", json(&Page { items: vec![view], next_cursor: Some("abc".into()) })),
         ("problem", "made", json(&problem())),
         ("grant", "made", grant(random, device, session)),
+        ("proof", "passkey", json(&Consented::Passkey { assertion: signed(&Challenge::of_rule("e30")) })),
+        ("proof", "another_challenge", json(&Consented::Passkey { assertion: signed(&Challenge::of_rule("e31")) })),
+        ("proof", "standing", standing(device)),
+        ("standing_rule", "made", rule(device).text().into()),
     ]
+}
+
+/// What a browser answers; the signature is none.
+fn signed(challenge: &Challenge) -> Assertion {
+    let challenge = Blob::<32>::new(challenge.bytes().to_vec()).unwrap();
+    let client = format!(
+        r#"{{"type":"webauthn.get","challenge":"{challenge}","origin":"https://lodge.example","crossOrigin":false}}"#
+    );
+    let data = [&Sha256::digest("lodge.example")[..], &[0x1d], &[0; 4]].concat();
+    Assertion {
+        authenticator: Blob::new(data).unwrap(),
+        client: Blob::new(client.into_bytes()).unwrap(),
+        signature: Blob::new(vec![0x30, 0x06, 2, 1, 1, 2, 1, 1]).unwrap(),
+    }
+}
+
+/// With randomness of its own: every seed after it stays what it was.
+fn rule(device: DeviceId) -> StandingRule {
+    let random = &Random::seeded(17);
+    let window = Window { days: Day::ALL.to_vec(), from: "22:00".parse().unwrap(), until: "06:30".parse().unwrap() };
+    StandingRule {
+        device,
+        epoch: 1,
+        pin: PinId::make(random),
+        made_at: NOW,
+        installer: OrganisationId::make(NOW, random),
+        services: vec![service().name],
+        networks: Vec::new(),
+        listens: Vec::new(),
+        features: Feature::ALL.to_vec(),
+        windows: vec![window],
+        zone: "Europe/Paris".into(),
+        longest_minutes: 60,
+        valid_until: NOW + Duration::from_secs(86_400),
+        break_glass: false,
+    }
+}
+
+fn standing(device: DeviceId) -> Vec<u8> {
+    let text = rule(device).text();
+    json(&Consented::Standing { rule: SignedRule { assertion: signed(&Challenge::of_rule(&text)), text } })
 }
 
 fn problem() -> Problem {
@@ -148,12 +204,16 @@ fn grant(random: &Random, device: DeviceId, session: SessionId) -> Vec<u8> {
         services: vec![service()],
         networks: Vec::new(),
         listens: Vec::new(),
+        features: Feature::ALL.to_vec(),
+        recording: Vec::new(),
         from: NOW,
         until: NOW + Duration::from_secs(1800),
         lifetime_s: 1800,
         idle_s: 900,
         consent: Consent::Ask,
         reason: Some("yearly check".into()),
+        ticket_number: Some("2026-0417".parse().unwrap()),
+        break_glass: false,
     };
     format!("{}\n{}", GrantKey::of(&key), SignedGrant::sign(&grant, &key).as_str()).into()
 }

@@ -53,7 +53,8 @@ async fn heard(leg: &mut RelaySocket) -> anyhow::Result<Option<RelayFrame>> {
 async fn paired(cast: &Cast, prop: Prop, session: SessionId, address: SocketAddr) -> anyhow::Result<[RelaySocket; 2]> {
     let marc = cast.user("marc@example.com").await?.try_into()?;
     let mine = join::join(cast.kits(), &marc, session).await?.ticket;
-    let ordered = cast.orders(prop.id).await?.into_iter().find_map(|order| match order {
+    // The latest: a session that is carried on is ordered anew.
+    let ordered = cast.orders(prop.id).await?.into_iter().rev().find_map(|order| match order {
         Order::OpenSession(order) => Some(order.ticket),
         _ => None,
     });
@@ -83,7 +84,8 @@ async fn a_relay_that_closes_ends_nothing_and_has_written_what_it_carried() -> a
         assert_eq!(state(&cast, &rosa, session).await?.0, SessionState::Open);
         assert_eq!(cast.count("SELECT bytes_down FROM remote_session").await?, 7);
 
-        // The next one goes on from there, and writes no second beginning.
+        // The next one goes on from there, and writes no second beginning. Its order is the later one by its id, too.
+        cast.pass(1);
         let (next, address) = relay(&cast).await?;
         let _legs = paired(&cast, prop, session, address).await?;
         assert_eq!(next.live()[0].carried.down, 7);

@@ -1,14 +1,21 @@
 //! Remote sessions through the real services, on both databases.
 
+mod break_glass;
 mod carried;
 mod device;
+mod emergency;
+mod hours;
 mod kept_end;
+mod key_story;
 mod limits;
 pub(crate) mod live;
 mod longer;
 mod networks;
+mod own_key;
+mod pinned;
 mod rejoin;
 pub(crate) mod unbroken;
+mod withdrawn;
 
 use std::sync::Arc;
 
@@ -39,7 +46,7 @@ use tokio::task::JoinSet;
 
 use crate::cast::{self, Cast, Prop};
 
-fn wish(prop: Prop) -> SessionRequest {
+pub(crate) fn wish(prop: Prop) -> SessionRequest {
     let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
     let csr = CertificateParams::default().serialize_request(&key).unwrap().pem().unwrap();
     SessionRequest {
@@ -47,7 +54,10 @@ fn wish(prop: Prop) -> SessionRequest {
         services: vec!["panel-web".parse().unwrap()],
         networks: Vec::new(),
         listens: Vec::new(),
+        features: Vec::new(),
         reason: Some("yearly check".into()),
+        ticket_number: None,
+        break_glass: false,
         minutes: 60,
         csr,
     }

@@ -1,14 +1,14 @@
-//! A whole network, and a port for the installation's calls, are asked for by their names, granted as the device reports
+//! A whole network, a port for the installation's calls, and features are asked for by their names, granted as the device reports
 //! them, and named to everybody in plain words.
 
 use gatelodge_cloud::sessions::{
     decide, join,
-    request::{self, RequestRefusal},
+    request::{self, RequestRefusal, Unkeyed},
     service, show,
 };
 use gatelodge_proto::{
     api::SessionRequest,
-    payload::{Consent, Order},
+    payload::{Consent, Feature, Order},
 };
 
 use super::wish;
@@ -90,6 +90,49 @@ async fn a_network_that_the_device_does_not_report_is_refused_in_words() -> anyh
         let refused = request::request(cast.kits(), &marc, crossed).await.unwrap_err();
         assert!(matches!(refused, RequestRefusal::UnknownService { .. }), "{refused:?}");
         assert_eq!(cast.count("SELECT count(*) FROM remote_session").await?, 0);
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn features_and_a_ticket_number_are_granted_as_asked_and_told_to_both() -> anyhow::Result<()> {
+    for cast in cast::on_each().await? {
+        let kits = cast.kits();
+        let marc = cast.installer("marc@example.com").await?;
+        let (prop, rosa) = cast.active(&marc, "villa-rosa", "rosa@example.com", Consent::Ask).await?;
+        let with = |features: &[Feature]| SessionRequest {
+            services: Vec::new(),
+            features: features.to_vec(),
+            ticket_number: Some("2026-0417".parse().unwrap()),
+            ..wish(prop)
+        };
+        let refused = request::request(kits, &marc, with(&[Feature::Terminal, Feature::Files])).await.unwrap_err();
+        assert_eq!(refused.to_string(), "the device's own settings do not offer `files`; they offer terminal, web");
+        let refused = request::request(kits, &marc, with(&[Feature::Web])).await.unwrap_err();
+        assert!(matches!(refused, RequestRefusal::NoServices), "a browser needs something to look at: {refused:?}");
+        let terminal = || with(&[Feature::Terminal, Feature::Terminal]);
+        let refused = request::request(kits, &marc, terminal()).await.unwrap_err();
+        assert!(matches!(refused, RequestRefusal::NoRecordingKey(Unkeyed::Installer)), "{refused:?}");
+        cast.keyed(marc.member().organisation_id, "boss@example.com").await?;
+        let refused = request::request(kits, &marc, terminal()).await.unwrap_err();
+        assert!(matches!(refused, RequestRefusal::NoRecordingKey(Unkeyed::Customer)), "{refused:?}");
+        cast.keyed(rosa.member().organisation_id, "head@example.com").await?;
+        let asked = request::request(kits, &marc, terminal()).await?.view;
+        let waiting = service::one(kits, rosa.member(), asked.id).await?.unwrap();
+        let shown = show::row(waiting, rosa.member(), &cast.kits().config.sessions);
+        assert_eq!((shown.features, shown.ticket_number.as_deref()), (vec![Feature::Terminal], Some("2026-0417")));
+        decide::approve(kits, &rosa, asked.id).await?;
+        let grant = join::join(kits, &marc, asked.id).await?.grant.verify(&kits.pki.grant_public_key())?;
+        assert_eq!((grant.features, grant.ticket_number), (vec![Feature::Terminal], asked.ticket_number));
+        for organisation in [marc.member().organisation_id, rosa.member().organisation_id] {
+            for what in ["session_requested", "session_allowed"] {
+                let details = cast.details(organisation, prop.id, what).await?;
+                assert_eq!(
+                    (&details[0]["services"], &details[0]["ticket_number"]),
+                    (&"terminal".into(), &"2026-0417".into())
+                );
+            }
+        }
     }
     Ok(())
 }

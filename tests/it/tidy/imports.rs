@@ -23,7 +23,7 @@ const KITS: [&str; 15] = [
 ];
 
 /// Features that may see each other's neighbours to the left: a feature imports only features of a lower rank.
-const RANKS: [(&str, u8); 12] = [
+const RANKS: [(&str, u8); 14] = [
     ("accounts", 0),
     ("devices", 1),
     ("activation", 2),
@@ -34,8 +34,10 @@ const RANKS: [(&str, u8); 12] = [
     ("contracts", 2),
     ("incidents", 2),
     ("help", 2),
+    ("recordings", 3),
     ("notifications", 3),
-    ("overview", 3),
+    ("gateway", 3),
+    ("overview", 4),
 ];
 
 /// What a feature keeps to itself.

@@ -27,11 +27,12 @@ const SYNONYMS: [(&str, &str); 14] = [
 ];
 
 /// The features of the cloud, whose folders follow one pattern.
-pub(super) const FEATURES: [&str; 12] = [
+pub(super) const FEATURES: [&str; 14] = [
     "accounts",
     "devices",
     "activation",
     "sessions",
+    "recordings",
     "claims",
     "licences",
     "subscriptions",
@@ -39,6 +40,7 @@ pub(super) const FEATURES: [&str; 12] = [
     "incidents",
     "help",
     "notifications",
+    "gateway",
     "overview",
 ];
 

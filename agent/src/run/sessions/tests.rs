@@ -65,12 +65,16 @@ fn grant() -> Grant {
         services: Vec::new(),
         networks: Vec::new(),
         listens: Vec::new(),
+        features: Vec::new(),
+        recording: Vec::new(),
         from: NOW,
         until: NOW,
         lifetime_s: 60,
         idle_s: 60,
         consent: Consent::Ask,
         reason: None,
+        ticket_number: None,
+        break_glass: false,
     }
 }
 
@@ -103,8 +107,8 @@ async fn a_process_that_dies_without_a_word_has_its_end_told() {
     {
         let (_folder, board, mut sessions) = of_script(script);
         let grant = grant();
-        sessions.open(&grant, b"{}".to_vec()).unwrap();
-        sessions.open(&grant, b"{}".to_vec()).unwrap();
+        sessions.open(&grant, ConsentKind::Cloud, b"{}".to_vec()).unwrap();
+        sessions.open(&grant, ConsentKind::Cloud, b"{}".to_vec()).unwrap();
         assert_eq!((sessions.len(), board.status().sessions.len()), (1, 1), "the same session twice is one");
         assert_eq!(sessions.next().await, told(grant.session));
         assert!(sessions.is_empty() && board.status().sessions.is_empty());
@@ -121,7 +125,7 @@ async fn what_a_process_says_is_passed_on_and_it_is_told_what_was_taken() {
         word(1, &what)
     );
     let (_folder, _board, mut sessions) = of_script(&script);
-    sessions.open(&grant, b"{}".to_vec()).unwrap();
+    sessions.open(&grant, ConsentKind::Cloud, b"{}".to_vec()).unwrap();
     sessions.stop(grant.session, EndReason::Device);
     let receipt = Receipt { session: grant.session, number: 1 };
     assert_eq!(sessions.next().await, one(what, receipt));
@@ -142,7 +146,7 @@ async fn the_rule_ends_what_it_does_not_allow_any_more() {
     ] {
         let (_folder, _board, mut sessions) = of_script("meet; <$c>; exit 0;");
         let grant = Grant { consent: opened_under, ..grant() };
-        sessions.open(&grant, b"{}".to_vec()).unwrap();
+        sessions.open(&grant, ConsentKind::Cloud, b"{}".to_vec()).unwrap();
         sessions.keep_to(rule);
         let reason = if ends { EndReason::Revoked } else { EndReason::Device };
         sessions.stop_all(EndReason::Device);
@@ -154,7 +158,7 @@ async fn the_rule_ends_what_it_does_not_allow_any_more() {
 async fn a_process_that_does_not_stop_is_killed() {
     let (_folder, _board, mut sessions) = of_script("meet; $SIG{TERM} = 'IGNORE'; while (1) { sleep 100 }");
     let grant = grant();
-    sessions.open(&grant, b"{}".to_vec()).unwrap();
+    sessions.open(&grant, ConsentKind::Cloud, b"{}".to_vec()).unwrap();
     sessions.stop_all(EndReason::Revoked);
     assert_eq!(sessions.next().await, unsaid(grant.session, EndReason::Revoked));
 }
@@ -174,7 +178,9 @@ async fn an_agent_that_starts_takes_over_what_is_live_and_forgets_what_is_not() 
         outcome: FlowOutcome::Opened,
     };
     // The process, which introduces itself and says again what the earlier agent has not taken.
-    let words = [serde_json::to_string(&Word::Card(Card::of(&grant))).unwrap(), word(9, &flow)].join("\n") + "\n";
+    let words = [serde_json::to_string(&Word::Card(Card::of(&grant, ConsentKind::Pressed))).unwrap(), word(9, &flow)]
+        .join("\n")
+        + "\n";
     let process = std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
         stream.write_all(words.as_bytes()).unwrap();
@@ -182,11 +188,14 @@ async fn an_agent_that_starts_takes_over_what_is_live_and_forgets_what_is_not() 
     });
     let board = board();
     let mut sessions = Sessions::in_state(board.clone(), state.path()).unwrap();
-    assert_eq!(board.status().sessions, [Card::of(&grant).shown]);
+    assert_eq!(board.status().sessions, [Card::of(&grant, ConsentKind::Pressed).shown]);
     assert!(!folder.join("dead").exists());
     let receipt = Receipt { session: grant.session, number: 9 };
     assert_eq!(sessions.next().await, one(flow, receipt));
+    assert_eq!(board.status().sessions[0].opened, ["tcp 192.168.1.50:80"]);
     sessions.taken(receipt);
+    sessions.stop_unproven(EndReason::Device);
+    sessions.stop_by_rule(EndReason::Device);
     sessions.stop(grant.session, EndReason::Customer);
     assert_eq!(sessions.next().await, unsaid(grant.session, EndReason::Customer));
     assert_eq!(process.join().unwrap(), [r#"{"taken":9}"#, r#"{"stop":"customer"}"#]);
@@ -209,7 +218,7 @@ async fn rows_that_come_while_others_are_written_down_are_taken_together_and_non
         words.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(",")
     );
     let (_folder, _board, mut sessions) = of_script(&script);
-    sessions.open(&grant, b"{}".to_vec()).unwrap();
+    sessions.open(&grant, ConsentKind::Cloud, b"{}".to_vec()).unwrap();
     let SessionNews { happened: mut told, receipts } = sessions.next().await;
     let taken = usize::try_from(receipts[0].number).unwrap();
     if taken < rows.len() {

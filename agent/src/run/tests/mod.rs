@@ -6,6 +6,7 @@ use std::{net::TcpListener, path::Path, process::Child, time::Duration};
 
 use gatelodge_proto::{
     CommandId, DeviceId, OrganisationId, Random, SessionId, Timestamp, UserId,
+    consent::{Blob, PinnedKey, Point},
     enrol::Credentials,
     grant::{Grant, SignedGrant, Technician},
     link::{Event as LinkEvent, Events, Link, Message, Outgoing, Settings},
@@ -25,6 +26,7 @@ use tokio::task::JoinHandle;
 use self::site::{Site, command, grant_key, state};
 use super::*;
 use crate::{
+    audit,
     cloud::{SwappableCertificate, endpoint_tls},
     config,
     status::Status,
@@ -110,7 +112,13 @@ async fn an_order_does_not_send_the_device_to_a_relay_of_its_own_choice() {
     let active = DeviceState { consent: Consent::Always, ..state(1, Life::Active) };
     assert_eq!(registrar.order(&command(site.clock.now(), 1, Order::State(active))).await, Outcome::Done);
     for (relay, dialled) in [("wss://127.0.0.1:9/relay/v1", true), ("wss://127.0.0.1:80/relay/v1", false)] {
-        let order = SessionOrder { grant: "a.b".parse().unwrap(), relay: relay.into(), ticket: "00".into() };
+        let order = SessionOrder {
+            grant: "a.b".parse().unwrap(),
+            proof: None,
+            relay: relay.into(),
+            ticket: "00".into(),
+            recording: None,
+        };
         let outcome = registrar.order(&command(site.clock.now(), 1, Order::OpenSession(Box::new(order)))).await;
         let Outcome::Refused { reason, end } = outcome else { panic!("nobody signed this: {outcome:?}") };
         assert_eq!(!reason.contains("relay"), dialled, "{relay}: {reason}");
@@ -142,12 +150,16 @@ async fn more_time_that_no_session_is_asked_for_is_refused_to_the_cloud_with_its
         services: Vec::new(),
         networks: Vec::new(),
         listens: Vec::new(),
+        features: Vec::new(),
+        recording: Vec::new(),
         from: now,
         until: now + Duration::from_secs(600),
         lifetime_s: 600,
         idle_s: 60,
         consent: Consent::Ask,
         reason: None,
+        ticket_number: None,
+        break_glass: false,
     };
     let signed = SignedGrant::sign(&grant, &grant_key());
     for (version, consent, epoch, expected) in [
@@ -157,7 +169,7 @@ async fn more_time_that_no_session_is_asked_for_is_refused_to_the_cloud_with_its
     ] {
         let active = DeviceState { consent, ..state(version, Life::Active) };
         assert_eq!(registrar.order(&command(now, 1, Order::State(active))).await, Outcome::Done);
-        let order = command(now, epoch, Order::ExtendSession { grant: signed.clone() });
+        let order = command(now, epoch, Order::ExtendSession { grant: signed.clone(), proof: None });
         registrar.say(Down::Command, &order).await;
         let told = loop {
             let told: Placed<Event> = registrar.next_body(Up::Event).await;
@@ -216,6 +228,68 @@ async fn retired_means_no_further_connection() {
     agent.stop().await;
     let state = StateDir::open(&site.folder.path().join("state")).unwrap();
     assert!(matches!(state.holding().unwrap(), Some(Holding::Retired)));
+}
+
+fn agent(site: &Site) -> Agent {
+    let path = site.folder.path().join("agent.toml");
+    let config = config::read(Some(&path), std::iter::empty()).unwrap();
+    let (clock, random) = (site.clock.clone(), Random::system());
+    let identity = identity::read(&config.identity).unwrap();
+    let state = StateDir::open(&config.state_dir).unwrap();
+    Agent {
+        boot: state.count_boot(&random).unwrap(),
+        outbox: Outbox::open(state.path()).unwrap(),
+        audit: Audit::open(state.path()).unwrap(),
+        keeper: Keeper::new(state.pin().unwrap(), state.book().unwrap()),
+        page: config.local_page.listen,
+        cloud: CloudClient::new(&config.cloud, &clock).unwrap(),
+        board: Board::new(&identity, &config, clock.now()),
+        stop: CancellationToken::new(),
+        config,
+        identity,
+        state,
+        clock,
+        random,
+    }
+}
+
+#[tokio::test]
+async fn a_cloud_that_says_the_owner_left_erases_no_record_while_the_customers_key_is_pinned() {
+    let Some(site) = Site::new() else { return };
+    site.enrol(1);
+    let on_record = || audit::deeds(&site.folder.path().join("state")).unwrap().len();
+    let opened = |agent: &mut Agent| {
+        let deed = audit::Deed::KeyForgotten { by: payload::Forgot::Device };
+        for _ in 0..3 {
+            agent.audit.note(site.clock.now(), deed.clone()).unwrap();
+        }
+    };
+    let mut agent = agent(&site);
+    opened(&mut agent);
+    let key = PinnedKey {
+        credential: Blob::new(vec![1]).unwrap(),
+        point: Point::from_bytes(&[4; 65]).unwrap(),
+        rp: "lodge.example".parse().unwrap(),
+    };
+    let digits = key.fingerprint();
+    agent.keeper.take_offer(key).unwrap();
+    let pin = agent.keeper.confirm(&digits, &agent.random, site.clock.now()).unwrap().id;
+    agent.keep_consent().unwrap();
+
+    agent.forget_owner().unwrap();
+    assert_eq!(on_record(), 3, "what a cloud may have done stays to be seen");
+    assert!(agent.state.holding().unwrap().is_none(), "the rest of the owner is gone");
+    drop(agent);
+    let mut agent = self::agent(&site);
+    // The next owner takes the key of the one before away, while the device is enrolled nowhere.
+    agent.asked_alone(&PageOrder::ForgetKey { pin }).unwrap();
+    assert_eq!(agent.state.pin().unwrap(), None);
+    assert_eq!(on_record(), 2, "that something was erased, and who took the key away");
+    drop(agent);
+    let mut agent = self::agent(&site);
+    assert_eq!(agent.keeper.take_untold(), Some((pin, payload::Forgot::Device)), "the next cloud is told");
+    agent.forget_owner().unwrap();
+    assert_eq!(on_record(), 1, "nobody holds a key: the next owner sees that something was there, and no more");
 }
 
 #[test]

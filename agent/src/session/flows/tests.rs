@@ -3,7 +3,7 @@ use bytes::BytesMut;
 use gatelodge_proto::{
     DeviceId, OrganisationId, Random, SessionId, Timestamp, UserId,
     grant::{Grant, Technician},
-    payload::{Consent, Network},
+    payload::{Consent, Feature, Network},
     session::{
         Role,
         driver::{Channel, Driver},
@@ -23,6 +23,32 @@ const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 
 fn service(name: &str, at: SocketAddr) -> Service {
     Service { name: name.parse().unwrap(), protocol: Protocol::Tcp, host: at.ip().to_string(), port: at.port() }
+}
+
+/// Nobody is there; what is asked for is refused before anything is sent.
+#[tokio::test]
+async fn who_has_not_the_feature_or_no_network_is_told_of_nothing() {
+    let lan: Network = Network { name: "lan".parse().unwrap(), subnet: "192.0.2.0/24".parse().unwrap() };
+    for (features, networks) in [
+        (Vec::new(), vec![lan.clone()]),
+        (vec![Feature::Files, Feature::Web], vec![lan]),
+        (vec![Feature::Discovery], Vec::new()),
+    ] {
+        let terms = Terms { networks, features, ..terms(Vec::new()) };
+        let mut speaker = session_with(terms, Places::default(), 8);
+        let flow = FlowId::make(NOW, &Random::seeded(3));
+        speaker.open_target(1, flow, Target::Discover).await;
+        let refused = loop {
+            if let InnerFrame::OpenErr { code, .. } = speaker.frame().await {
+                break code;
+            }
+        };
+        assert_eq!(refused, OpenError::NotAllowed);
+        let Some(Happening::FlowOpened { outcome, target, .. }) = speaker.events.recv().await else {
+            panic!("it is not in the record")
+        };
+        assert_eq!(outcome, FlowOutcome::NotAllowed, "{target}");
+    }
 }
 
 fn udp_service(name: &str, at: SocketAddr) -> Service {
@@ -46,14 +72,27 @@ fn terms(services: Vec<Service>) -> Terms {
         services: services.clone(),
         networks: Vec::new(),
         listens: Vec::new(),
+        features: Vec::new(),
+        recording: Vec::new(),
         from: NOW,
         until: NOW + hour,
         lifetime_s: 3600,
         idle_s: 900,
         consent: Consent::Ask,
         reason: None,
+        ticket_number: None,
+        break_glass: false,
     };
-    Terms { grant, services, networks: Vec::new(), listens: Vec::new(), lifetime: hour, until: NOW + hour, idle: hour }
+    Terms {
+        grant,
+        services,
+        networks: Vec::new(),
+        listens: Vec::new(),
+        features: Vec::new(),
+        lifetime: hour,
+        until: NOW + hour,
+        idle: hour,
+    }
 }
 
 /// The technician's end of a session whose device is real.
@@ -74,7 +113,10 @@ fn session_with(terms: Terms, places: Places, room: usize) -> Speaker {
     let line = LineView::of_a_stream();
     let (driver, handle, mut outlets) =
         Driver::new(Channel::new(far), Role::Device, Limits::default().settings(), line);
-    let mut flows = Flows::new(terms, places, handle, events, Limits::default(), Ids::from(NOW, Random::seeded(2)));
+    let terminals = Terminals::new(None, true, &terms.grant, None);
+    let own =
+        Own { places, page: None, limits: Limits::default(), folders: Vec::new(), looks: Looks::default(), terminals };
+    let mut flows = Flows::new(terms, own, handle, events, Ids::from(NOW, Random::seeded(2)));
     tokio::spawn(driver.run());
     tokio::spawn(async move {
         while let Some(wanted) = outlets.incoming.recv().await {

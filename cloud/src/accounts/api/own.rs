@@ -281,7 +281,7 @@ pub(super) async fn issue_token(
     if let Some(problem) = problem {
         return Err(problem.into());
     }
-    let (token, expires_at) = api_token::make(&kits, signed_in.member(), &label).await?;
+    let (token, expires_at) = api_token::make(&kits, signed_in.member(), &label, signed_in.confirmed_at()).await?;
     Ok((StatusCode::CREATED, Json(IssuedToken { token: token.expose(), expires_at })))
 }
 

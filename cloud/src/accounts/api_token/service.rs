@@ -69,26 +69,34 @@ pub struct ApiToken {
     pub used_at: Option<Timestamp>,
 }
 
-/// Makes a token for `member`; it is shown this once.
+/// Makes a token for `member`; it is shown this once. It counts as confirmed by a second factor like the browser that it
+/// was made in.
 pub async fn issue(
     tx: &mut Tx,
     kits: &Kits,
     now: Timestamp,
     member: &Member,
     label: &str,
+    confirmed_at: Option<Timestamp>,
 ) -> Result<(BearerToken, Timestamp), DbError> {
     let secret = Secret::make(&kits.random);
     let id = ApiTokenId(CommandId::make(now, &kits.random).uuid());
     let expires_at = now + LIFE;
-    store::insert(tx, now, id, secret.hash(), member, label, expires_at).await?;
+    let new = store::New { id, hash: secret.hash(), member, label, created_at: now, expires_at, confirmed_at };
+    store::insert(tx, new).await?;
     Ok((BearerToken(secret), expires_at))
 }
 
 /// Makes a token that `member` asked for by name, like for a script.
-pub async fn make(kits: &Kits, member: &Member, label: &str) -> Result<(BearerToken, Timestamp), DbError> {
+pub async fn make(
+    kits: &Kits,
+    member: &Member,
+    label: &str,
+    confirmed_at: Option<Timestamp>,
+) -> Result<(BearerToken, Timestamp), DbError> {
     let now = kits.now();
     let mut tx = kits.db.write().await?;
-    let issued = issue(&mut tx, kits, now, member, label).await?;
+    let issued = issue(&mut tx, kits, now, member, label, confirmed_at).await?;
     let entry = Entry {
         actor: Actor::User { id: member.user_id, name: member.name.clone() },
         what: "token_issued",
@@ -102,8 +110,11 @@ pub async fn make(kits: &Kits, member: &Member, label: &str) -> Result<(BearerTo
     Ok(issued)
 }
 
-/// Whom a program speaks for, while its token lives.
-pub async fn recognise(kits: &Kits, token: &BearerToken) -> Result<Option<(Member, ApiTokenId)>, DbError> {
+/// Whom a program speaks for, and when they last confirmed by a second factor, while its token lives.
+pub async fn recognise(
+    kits: &Kits,
+    token: &BearerToken,
+) -> Result<Option<(Member, ApiTokenId, Option<Timestamp>)>, DbError> {
     let now = kits.now();
     let mut tx = kits.db.read().await?;
     let Some(found) = store::live_by_hash(&mut tx, now, token.0.hash()).await? else { return Ok(None) };
@@ -113,7 +124,7 @@ pub async fn recognise(kits: &Kits, token: &BearerToken) -> Result<Option<(Membe
         store::touch(&mut tx, found.id, now).await?;
         tx.commit().await?;
     }
-    Ok(Some((found.member, found.id)))
+    Ok(Some((found.member, found.id, found.confirmed_at)))
 }
 
 /// The user's live tokens, the newest first.

@@ -13,26 +13,29 @@ use crate::{
     run,
 };
 
-pub(super) async fn insert(
-    tx: &mut Tx,
-    now: Timestamp,
-    id: ApiTokenId,
-    hash: Vec<u8>,
-    member: &Member,
-    label: &str,
-    expires_at: Timestamp,
-) -> Result<(), DbError> {
+pub(super) struct New<'a> {
+    pub(super) id: ApiTokenId,
+    pub(super) hash: Vec<u8>,
+    pub(super) member: &'a Member,
+    pub(super) label: &'a str,
+    pub(super) created_at: Timestamp,
+    pub(super) expires_at: Timestamp,
+    pub(super) confirmed_at: Option<Timestamp>,
+}
+
+pub(super) async fn insert(tx: &mut Tx, new: New<'_>) -> Result<(), DbError> {
     change!(tx, c => sqlx::query(
-        "INSERT INTO api_token (id, hash, user_id, organisation_id, label, created_at, expires_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        "INSERT INTO api_token (id, hash, user_id, organisation_id, label, created_at, expires_at, confirmed_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
     )
-    .bind(id.0)
-    .bind(hash)
-    .bind(member.user_id.uuid())
-    .bind(member.organisation_id.uuid())
-    .bind(label)
-    .bind(Ts::from(now))
-    .bind(Ts::from(expires_at))
+    .bind(new.id.0)
+    .bind(new.hash.clone())
+    .bind(new.member.user_id.uuid())
+    .bind(new.member.organisation_id.uuid())
+    .bind(new.label)
+    .bind(Ts::from(new.created_at))
+    .bind(Ts::from(new.expires_at))
+    .bind(new.confirmed_at.map(Ts::from))
     .execute(c))?;
     Ok(())
 }
@@ -46,6 +49,7 @@ struct Row {
     created_at: Ts,
     expires_at: Ts,
     used_at: Option<Ts>,
+    confirmed_at: Option<Ts>,
 }
 
 /// A live token with its member.
@@ -56,6 +60,7 @@ pub(super) struct Found {
     pub(super) created_at: Timestamp,
     pub(super) expires_at: Timestamp,
     pub(super) used_at: Option<Timestamp>,
+    pub(super) confirmed_at: Option<Timestamp>,
 }
 
 impl TryFrom<Row> for Found {
@@ -68,6 +73,7 @@ impl TryFrom<Row> for Found {
             created_at: row.created_at.into(),
             expires_at: row.expires_at.into(),
             used_at: row.used_at.map(Timestamp::from),
+            confirmed_at: row.confirmed_at.map(Timestamp::from),
         })
     }
 }
@@ -75,7 +81,7 @@ impl TryFrom<Row> for Found {
 macro_rules! token_select {
     ($condition:literal) => {
         member_select!(
-            ", t.id AS token_id, t.label, t.created_at, t.expires_at, t.used_at",
+            ", t.id AS token_id, t.label, t.created_at, t.expires_at, t.used_at, t.confirmed_at",
             "api_token t JOIN user_account u ON u.id = t.user_id \
              JOIN membership m ON m.user_id = t.user_id AND m.organisation_id = t.organisation_id \
              JOIN organisation o ON o.id = t.organisation_id",

@@ -8,13 +8,14 @@ use gatelodge_proto::identity::EmailAddress;
 use http::{HeaderMap, header::SET_COOKIE};
 use serde::Deserialize;
 
+use super::confirm_self::{Brought, entered, on_to_second_step};
 use crate::{
     accounts::{
         NotSignedIn, SignedIn,
         model::Network,
         portal_session::{self, Browser},
         recover::{self, SetPasswordRefusal},
-        sign_in::{self, Credentials, SignInRefusal},
+        sign_in::{self, Credentials, Progress, SignInRefusal},
         sign_up::{self, Application, ConfirmRefusal},
         tokens::{Secret, TokenRefusal},
     },
@@ -28,7 +29,7 @@ use crate::{
         },
         paths,
     },
-    web::{Fault, Form, Visitor, clear_cookie, cookie, flash, set_cookie},
+    web::{Fault, Form, Visitor, clear_cookie, cookie, flash},
 };
 
 /// The longest name of a person or company.
@@ -37,7 +38,7 @@ pub(super) const NAME: usize = 120;
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Next {
-    next: String,
+    pub(super) next: String,
 }
 
 pub(super) async fn sign_in_page(
@@ -67,22 +68,11 @@ pub(super) async fn sign_in(
         Ok(Html(SignIn { page: visitor.page(kits.now()), form, refusals }).into_response())
     };
     let Some(email) = email else { return again(form, refusals) };
-    let secret = |name| cookie(&headers, name).and_then(|value| value.parse::<Secret>().ok());
-    let (known, previous) = (secret(sign_in::KNOWN_COOKIE), secret(portal_session::COOKIE));
-    let credentials = Credentials {
-        email: &email,
-        password: &form.password,
-        browser: &browser,
-        known: known.as_ref(),
-        previous: previous.as_ref(),
-    };
+    let brought = Brought::of(&headers);
+    let credentials = Credentials { email: &email, password: &form.password, arrival: brought.arrival(&browser) };
     match sign_in::sign_in(&kits, &credentials).await? {
-        Ok(welcome) => {
-            let session = set_cookie(portal_session::COOKIE, &welcome.session.expose(), None);
-            let known = set_cookie(sign_in::KNOWN_COOKIE, &welcome.known.expose(), Some(sign_in::KNOWN_LIFE));
-            let cookies = AppendHeaders([(SET_COOKIE, session), (SET_COOKIE, known)]);
-            Ok((cookies, Redirect::to(paths::own_or_home(&form.next))).into_response())
-        }
+        Ok(Progress::Done(welcome)) => Ok(entered(&welcome, &form.next)),
+        Ok(Progress::SecondStep(step)) => Ok(on_to_second_step(&step, &form.next)),
         Err(SignInRefusal::WrongPair) => again(form, Refusals::one("", SignIn::wrong_pair())),
         Err(SignInRefusal::Throttled(throttled)) => Err(throttled.into()),
     }

@@ -1,16 +1,20 @@
 //! The pages of accounts: signing up, in and out, passwords, own data, programs that ask, and the vendor's mailbox.
 
 mod approve;
+mod confirm_self;
 mod entry;
 mod mailbox;
 mod own;
+mod second_factor;
 
 use axum::{
     Router,
     routing::{get, post},
 };
 
-use super::{password, password::PasswordRefusal, throttle::Throttled, tokens::TokenRefusal};
+use super::{
+    password, password::PasswordRefusal, second_factor::FactorRefusal, throttle::Throttled, tokens::TokenRefusal,
+};
 use crate::{
     i18n::{Explain, Phrase},
     kits::Kits,
@@ -22,6 +26,14 @@ use crate::{
 pub fn routes() -> Router<Kits> {
     Router::new()
         .route(paths::SIGN_IN, get(entry::sign_in_page).post(entry::sign_in))
+        .route(paths::SIGN_IN_PASSKEY_BEGIN, post(confirm_self::begin_sign_in))
+        .route(paths::SIGN_IN_PASSKEY, post(confirm_self::sign_in))
+        .route(paths::SECOND_STEP, get(confirm_self::second_step_page).post(confirm_self::second_step))
+        .route(paths::SECOND_STEP_PASSKEY_BEGIN, post(confirm_self::begin_second_step_passkey))
+        .route(paths::SECOND_STEP_PASSKEY, post(confirm_self::second_step_passkey))
+        .route(paths::CONFIRM_SELF, get(confirm_self::page).post(confirm_self::confirm))
+        .route(paths::CONFIRM_SELF_PASSKEY_BEGIN, post(confirm_self::begin_passkey))
+        .route(paths::CONFIRM_SELF_PASSKEY, post(confirm_self::passkey))
         .route(paths::SIGN_OUT, post(entry::sign_out))
         .route(paths::SIGN_UP, get(entry::sign_up_page).post(entry::sign_up))
         .route(paths::LOOK_IN_MAIL, get(entry::look_in_mail))
@@ -37,6 +49,15 @@ pub fn routes() -> Router<Kits> {
         .route(paths::END_OTHER_SIGN_INS, post(own::end_others))
         .route(paths::END_SIGN_IN, post(own::end_one))
         .route(paths::REVOKE_PROGRAM, post(own::revoke))
+        .route(paths::SECOND_FACTOR, get(second_factor::page))
+        .route(paths::ADD_APP, post(second_factor::add_app))
+        .route(paths::CONFIRM_APP, post(second_factor::confirm_app))
+        .route(paths::REMOVE_APP, post(second_factor::remove_app))
+        .route(paths::RECOVERY_CODES, post(second_factor::recovery_codes))
+        .route(paths::ADD_PASSKEY_BEGIN, post(second_factor::begin_passkey))
+        .route(paths::ADD_PASSKEY, post(second_factor::add_passkey))
+        .route(paths::RENAME_PASSKEY, post(second_factor::rename_passkey))
+        .route(paths::REMOVE_PASSKEY, post(second_factor::remove_passkey))
         .route(paths::MAILBOX, get(mailbox::list))
         .route(paths::MAIL, get(mailbox::read))
         .route(paths::MAIL_HTML, get(mailbox::html))
@@ -48,6 +69,39 @@ impl Explain for PasswordRefusal {
             Self::TooShort => pages::SetPassword::too_short(password::SHORTEST),
             Self::TooLong => Phrase::new("refused-too-long").with("most", password::LONGEST),
             Self::Guessable => pages::SetPassword::guessable(),
+        }
+    }
+}
+
+impl Explain for FactorRefusal {
+    fn explain(&self) -> Phrase {
+        match self {
+            Self::WrongCode => Phrase::new("refused-second-factor-code"),
+            Self::Stale => Phrase::new("refused-second-factor-stale"),
+            Self::Passkey => Phrase::new("refused-passkey"),
+            Self::Known => Phrase::new("refused-passkey-known"),
+            Self::TooMany(most) => Phrase::new("refused-passkeys-many").with("most", *most),
+            Self::NoName => Phrase::new("refused-passkey-no-name"),
+            Self::Unknown => Phrase::new("refused-second-factor-unknown"),
+            Self::Throttled(throttled) => {
+                Phrase::new("refused-second-factor-wait").with("seconds", throttled.seconds())
+            }
+        }
+    }
+}
+
+impl From<FactorRefusal> for Fault {
+    /// What a script is told that began a ceremony.
+    fn from(refusal: FactorRefusal) -> Self {
+        match refusal {
+            FactorRefusal::Throttled(throttled) => throttled.into(),
+            FactorRefusal::Unknown => Self::not_found(),
+            FactorRefusal::WrongCode
+            | FactorRefusal::Stale
+            | FactorRefusal::Passkey
+            | FactorRefusal::Known
+            | FactorRefusal::TooMany(_)
+            | FactorRefusal::NoName => Self::changed().because(refusal.explain()),
         }
     }
 }

@@ -5,6 +5,7 @@ mod service;
 mod store;
 
 pub use service::{
-    Browser, COOKIE, PortalSession, begin, end, end_one, end_others, end_within, list, recognise, switch,
+    Browser, COOKIE, PortalSession, Recognised, begin, confirm, end, end_one, end_others, end_within, list, recognise,
+    switch,
 };
 pub(in crate::accounts) use store::end_all;

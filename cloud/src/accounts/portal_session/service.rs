@@ -71,13 +71,15 @@ pub struct PortalSession {
     pub network: String,
 }
 
-/// Signs a browser in for `member` under a new id; the secret goes into [`COOKIE`].
+/// Signs a browser in for `member` under a new id, `confirmed` by a second factor or not; the secret goes into
+/// [`COOKIE`].
 pub async fn begin(
     tx: &mut Tx,
     kits: &Kits,
     now: Timestamp,
     member: &Member,
     browser: &Browser,
+    confirmed: bool,
 ) -> Result<Secret, DbError> {
     store::forget_lapsed(tx, now).await?;
     let secret = Secret::make(&kits.random);
@@ -91,6 +93,8 @@ pub async fn begin(
         expires_at: now + lifetime(member.kind).absolute,
         user_agent: &shortened(&browser.user_agent),
         network: &browser.network,
+        proved_at: now,
+        confirmed_at: confirmed.then_some(now),
     };
     store::insert(tx, new).await?;
     Ok(secret)
@@ -100,8 +104,26 @@ fn shortened(user_agent: &str) -> String {
     user_agent.chars().filter(|c| !c.is_control()).take(200).collect()
 }
 
+/// A browser that is signed in.
+#[derive(Debug, Clone)]
+pub struct Recognised {
+    /// As whom.
+    pub member: Member,
+    /// Its id.
+    pub id: PortalSessionId,
+    /// When the person last showed who they are.
+    pub proved_at: Timestamp,
+    /// When by a second factor.
+    pub confirmed_at: Option<Timestamp>,
+}
+
+/// Notes that the person at this browser has shown who they are, by a `second` factor or without.
+pub async fn confirm(tx: &mut Tx, now: Timestamp, id: PortalSessionId, second: bool) -> Result<(), DbError> {
+    store::confirm(tx, id, now, second).await
+}
+
 /// Who this browser is signed in as, while its session lives.
-pub async fn recognise(kits: &Kits, secret: &Secret) -> Result<Option<(Member, PortalSessionId)>, DbError> {
+pub async fn recognise(kits: &Kits, secret: &Secret) -> Result<Option<Recognised>, DbError> {
     let now = kits.now();
     let mut tx = kits.db.read().await?;
     let Some(found) = store::by_hash(&mut tx, secret.hash()).await? else { return Ok(None) };
@@ -114,7 +136,8 @@ pub async fn recognise(kits: &Kits, secret: &Secret) -> Result<Option<(Member, P
         store::touch(&mut tx, found.id, now).await?;
         tx.commit().await?;
     }
-    Ok(Some((found.member, found.id)))
+    let store::Found { member, id, proved_at, confirmed_at, .. } = found;
+    Ok(Some(Recognised { member, id, proved_at, confirmed_at }))
 }
 
 fn is_alive(found: &store::Found, now: Timestamp) -> bool {
@@ -212,6 +235,8 @@ pub async fn switch(kits: &Kits, secret: &Secret, organisation: OrganisationId) 
         expires_at: found.expires_at.min(found.created_at + lifetime(member.kind).absolute),
         user_agent: &found.user_agent,
         network: &Network::known(found.network),
+        proved_at: found.proved_at,
+        confirmed_at: found.confirmed_at,
     };
     store::insert(&mut tx, new).await?;
     tx.commit().await?;

@@ -23,13 +23,15 @@ pub(super) struct New<'a> {
     pub(super) expires_at: Timestamp,
     pub(super) user_agent: &'a str,
     pub(super) network: &'a Network,
+    pub(super) proved_at: Timestamp,
+    pub(super) confirmed_at: Option<Timestamp>,
 }
 
 pub(super) async fn insert(tx: &mut Tx, new: New<'_>) -> Result<(), DbError> {
     change!(tx, c => sqlx::query(
         "INSERT INTO portal_session \
-         (hash, id, user_id, organisation_id, created_at, seen_at, expires_at, user_agent, network) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+         (hash, id, user_id, organisation_id, created_at, seen_at, expires_at, user_agent, network, proved_at, \
+          confirmed_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
     )
     .bind(new.hash.clone())
     .bind(new.id.0)
@@ -40,6 +42,8 @@ pub(super) async fn insert(tx: &mut Tx, new: New<'_>) -> Result<(), DbError> {
     .bind(Ts::from(new.expires_at))
     .bind(new.user_agent)
     .bind(new.network.as_str())
+    .bind(Ts::from(new.proved_at))
+    .bind(new.confirmed_at.map(Ts::from))
     .execute(c))?;
     Ok(())
 }
@@ -54,6 +58,8 @@ pub(super) struct Row {
     expires_at: Ts,
     user_agent: String,
     network: String,
+    proved_at: Ts,
+    confirmed_at: Option<Ts>,
 }
 
 /// A row with its member.
@@ -65,6 +71,8 @@ pub(super) struct Found {
     pub(super) expires_at: Timestamp,
     pub(super) user_agent: String,
     pub(super) network: String,
+    pub(super) proved_at: Timestamp,
+    pub(super) confirmed_at: Option<Timestamp>,
 }
 
 impl TryFrom<Row> for Found {
@@ -78,6 +86,8 @@ impl TryFrom<Row> for Found {
             expires_at: row.expires_at.into(),
             user_agent: row.user_agent,
             network: row.network,
+            proved_at: row.proved_at.into(),
+            confirmed_at: row.confirmed_at.map(Timestamp::from),
         })
     }
 }
@@ -85,7 +95,8 @@ impl TryFrom<Row> for Found {
 macro_rules! session_select {
     ($condition:literal) => {
         member_select!(
-            ", s.id AS session_id, s.created_at, s.seen_at, s.expires_at, s.user_agent, s.network",
+            ", s.id AS session_id, s.created_at, s.seen_at, s.expires_at, s.user_agent, s.network, s.proved_at, \
+             s.confirmed_at",
             "portal_session s JOIN user_account u ON u.id = s.user_id \
              JOIN membership m ON m.user_id = s.user_id AND m.organisation_id = s.organisation_id \
              JOIN organisation o ON o.id = s.organisation_id",
@@ -114,6 +125,18 @@ pub(super) async fn touch(tx: &mut Tx, id: PortalSessionId, now: Timestamp) -> R
         .bind(Ts::from(now))
         .bind(id.0)
         .execute(c))?;
+    Ok(())
+}
+
+/// Notes that the person at this browser has shown who they are, by a second factor or without.
+pub(super) async fn confirm(tx: &mut Tx, id: PortalSessionId, now: Timestamp, second: bool) -> Result<(), DbError> {
+    change!(tx, c => sqlx::query(
+        "UPDATE portal_session SET proved_at = $1, confirmed_at = CASE WHEN $2 THEN $1 ELSE confirmed_at END WHERE id = $3",
+    )
+    .bind(Ts::from(now))
+    .bind(second)
+    .bind(id.0)
+    .execute(c))?;
     Ok(())
 }
 

@@ -75,10 +75,17 @@ pub async fn look_up(kits: &Kits, by: &Member, code: &UserCode) -> Result<Result
     })))
 }
 
-/// Says yes or no, for the organisation the person acts for; whether there was such an open request.
-pub async fn decide(kits: &Kits, by: &Member, code: &UserCode, decision: Decision) -> Result<bool, DbError> {
+/// Says yes or no, for the organisation the person acts for; whether there was such an open request. The program counts
+/// as confirmed by a second factor like the browser in which it is said.
+pub async fn decide(
+    kits: &Kits,
+    by: &Member,
+    code: &UserCode,
+    decision: Decision,
+    confirmed_at: Option<Timestamp>,
+) -> Result<bool, DbError> {
     let mut tx = kits.db.write().await?;
-    let decided = store::decide(&mut tx, kits.now(), code, decision.leads_to(), by).await?;
+    let decided = store::decide(&mut tx, kits.now(), code, decision.leads_to(), by, confirmed_at).await?;
     tx.commit().await?;
     Ok(decided > 0)
 }
@@ -114,7 +121,7 @@ pub async fn poll(kits: &Kits, device_code: &Secret) -> Result<Result<Granted, P
         return Ok(Err(PollRefusal::Denied));
     };
     let label = format!("gatelodge ({})", approval.network);
-    let (token, expires_at) = api_token::issue(&mut tx, kits, now, &member, &label).await?;
+    let (token, expires_at) = api_token::issue(&mut tx, kits, now, &member, &label, approval.confirmed_at).await?;
     let entry = Entry {
         actor: Actor::User { id: member.user_id, name: member.name.clone() },
         what: "program_signed_in",

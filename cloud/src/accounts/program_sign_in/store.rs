@@ -65,9 +65,10 @@ pub(super) async fn decide(
     code: &UserCode,
     state: State,
     by: &Member,
+    confirmed_at: Option<Timestamp>,
 ) -> Result<u64, DbError> {
     change!(tx, c => sqlx::query(
-        "UPDATE device_sign_in SET state = $1, user_id = $2, organisation_id = $3 \
+        "UPDATE device_sign_in SET state = $1, user_id = $2, organisation_id = $3, confirmed_at = $6 \
          WHERE user_code = $4 AND state = 'waiting' AND expires_at > $5",
     )
     .bind(state.word())
@@ -75,6 +76,7 @@ pub(super) async fn decide(
     .bind(by.organisation_id.uuid())
     .bind(code.as_str())
     .bind(Ts::from(now))
+    .bind(confirmed_at.map(Ts::from))
     .execute(c))
 }
 
@@ -125,6 +127,7 @@ struct ApproverRow {
     user_id: Option<Uuid>,
     organisation_id: Option<Uuid>,
     network: String,
+    confirmed_at: Option<Ts>,
 }
 
 /// Who said yes, and from where it was asked.
@@ -132,6 +135,7 @@ pub(super) struct Approval {
     pub(super) user: UserId,
     pub(super) organisation: OrganisationId,
     pub(super) network: String,
+    pub(super) confirmed_at: Option<Timestamp>,
 }
 
 /// Takes the approval; of any number of polls at once one gets it.
@@ -139,7 +143,7 @@ pub(super) async fn take(tx: &mut Tx, now: Timestamp, hash: Vec<u8>) -> Result<O
     let row = run!(tx, c => sqlx::query_as::<_, ApproverRow>(
         "UPDATE device_sign_in SET state = 'used' \
          WHERE device_code_hash = $1 AND state = 'approved' AND expires_at > $2 \
-         RETURNING user_id, organisation_id, network",
+         RETURNING user_id, organisation_id, network, confirmed_at",
     )
     .bind(hash)
     .bind(Ts::from(now))
@@ -149,6 +153,7 @@ pub(super) async fn take(tx: &mut Tx, now: Timestamp, hash: Vec<u8>) -> Result<O
             user: UserId::from_uuid(row.user_id?),
             organisation: OrganisationId::from_uuid(row.organisation_id?),
             network: row.network,
+            confirmed_at: row.confirmed_at.map(Timestamp::from),
         })
     }))
 }

@@ -27,6 +27,8 @@ pub fn routes() -> OpenApiRouter<Kits> {
         .routes(routes!(amend::cancel_registration))
         .routes(routes!(own::activate))
         .routes(routes!(own::set_consent))
+        .routes(routes!(own::open))
+        .routes(routes!(own::set_break_glass))
         .routes(routes!(own::set_web_address))
         .routes(routes!(own::release_device))
 }

@@ -1,7 +1,13 @@
 //! The customer confirms a registration, changes the rules of an own device, and gives it back.
 
 use axum::{Json, extract::State};
-use gatelodge_proto::{DeviceId, OrganisationId, api::DeviceView, identity::WebAddress, payload::Consent};
+use gatelodge_proto::{
+    DeviceId, OrganisationId,
+    api::DeviceView,
+    identity::WebAddress,
+    opening::{BreakGlass, OpenHours},
+    payload::Consent,
+};
 use http::StatusCode;
 use serde::Deserialize;
 
@@ -11,7 +17,9 @@ use crate::{
     activation::{
         confirm::{self, ConfirmRefusal, Confirmation, Owner},
         model::{CustomerForm, LinkFault, organisation_name},
-        release, rule, service,
+        release,
+        rule::{self, OpenFor},
+        service,
     },
     kits::Kits,
     web::{Call, Named, Problem, Refusal},
@@ -78,6 +86,9 @@ pub(super) async fn activate(
 #[serde(deny_unknown_fields)]
 pub(super) struct ConsentChange {
     consent: Consent,
+    /// With `always`: the hours to which it is bound; outside of them the customer is asked.
+    #[serde(default)]
+    hours: Option<OpenHours>,
 }
 
 /// Sets the rule for remote access.
@@ -92,7 +103,64 @@ pub(super) async fn set_consent(
     Named(device): Named<DeviceId>,
     Call(body): Call<ConsentChange>,
 ) -> Result<Json<DeviceView>, Refusal> {
-    rule::set_consent(&kits, &by, device, body.consent).await?;
+    rule::set_rule(&kits, &by, device, body.consent, body.hours).await?;
+    view(&kits, by.signed_in(), device).await
+}
+
+/// For how long a device is open.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct OpenChange {
+    /// 2 or 24 hours from now on; 0 closes it at once.
+    hours: u32,
+}
+
+/// Opens a device from now on, whatever the rule says, or closes it again; afterwards the rule holds.
+#[utoipa::path(put, path = "/api/v1/devices/{id}/open", tag = "activation", params(("id" = DeviceId, Path,)),
+    request_body = OpenChange, responses(
+    (status = 200, body = DeviceView),
+    (status = 404, description = "No device of the caller's organisation"),
+    (status = 422, description = "Not for so many hours"),
+))]
+pub(super) async fn open(
+    State(kits): State<Kits>,
+    by: CustomerMember,
+    Named(device): Named<DeviceId>,
+    Call(body): Call<OpenChange>,
+) -> Result<Json<DeviceView>, Refusal> {
+    if body.hours == 0 {
+        rule::close(&kits, &by, device).await?;
+    } else {
+        let detail = "A device is opened for 2 or 24 hours; 0 closes it.";
+        let unknown = || Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_hours", "Not so long", detail);
+        let hours = OpenFor::of_hours(body.hours).ok_or_else(|| unknown().field("hours", detail))?;
+        rule::open_for(&kits, &by, device, hours).await?;
+    }
+    view(&kits, by.signed_in(), device).await
+}
+
+/// Who may enter in an emergency.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct BreakGlassChange {
+    /// This role of the installer and those above it; nobody when left out.
+    #[serde(default)]
+    who: Option<BreakGlass>,
+}
+
+/// Agrees that somebody of the installer may enter in an emergency without an answer, or withdraws it.
+#[utoipa::path(put, path = "/api/v1/devices/{id}/break-glass", tag = "activation", params(("id" = DeviceId, Path,)),
+    request_body = BreakGlassChange, responses(
+    (status = 200, body = DeviceView),
+    (status = 404, description = "No device of the caller's organisation"),
+))]
+pub(super) async fn set_break_glass(
+    State(kits): State<Kits>,
+    by: CustomerMember,
+    Named(device): Named<DeviceId>,
+    Call(body): Call<BreakGlassChange>,
+) -> Result<Json<DeviceView>, Refusal> {
+    rule::set_break_glass(&kits, &by, device, body.who).await?;
     view(&kits, by.signed_in(), device).await
 }
 

@@ -109,6 +109,11 @@ impl From<RuleRefusal> for Refusal {
             RuleRefusal::WebAddressInUse => conflict("web_address_in_use", "In use", &refusal.to_string())
                 .field("web_address", &refusal.to_string())
                 .into(),
+            RuleRefusal::Windows => {
+                let detail = refusal.to_string();
+                let status = StatusCode::UNPROCESSABLE_ENTITY;
+                Problem::new(status, "too_many_windows", "Too many hours", &detail).field("hours", &detail).into()
+            }
             RuleRefusal::Database(error) => error.into(),
         }
     }

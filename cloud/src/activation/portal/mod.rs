@@ -31,6 +31,8 @@ pub fn routes() -> Router<Kits> {
         .route(paths::ACTIVATE_CONFIRM, get(customer::confirm_form).post(customer::confirm))
         .route(paths::ACTIVATED, get(customer::activated))
         .route(paths::CONSENT, post(customer::set_consent))
+        .route(paths::OPEN_DEVICE, post(customer::open_device))
+        .route(paths::BREAK_GLASS, post(customer::set_break_glass))
         .route(paths::RELEASE, get(customer::release_form).post(customer::release))
 }
 

@@ -2,7 +2,12 @@
 
 mod read;
 
-use gatelodge_proto::{DeviceId, OrganisationId, RegistrationId, UserId, identity::WebAddress, payload::Consent};
+use gatelodge_proto::{
+    DeviceId, OrganisationId, RegistrationId, Timestamp, UserId,
+    identity::WebAddress,
+    opening::{BreakGlass, OpenHours, Opening},
+    payload::Consent,
+};
 use sqlx::types::Json;
 use uuid::Uuid;
 
@@ -34,10 +39,32 @@ struct Row {
     customer_data: Json<Option<CustomerData>>,
     customer_id: Option<Uuid>,
     consent: String,
+    #[sqlx(flatten)]
+    opening: OpeningColumns,
     state: String,
     registered_at: Ts,
     activated_at: Option<Ts>,
     ended_at: Option<Ts>,
+}
+
+/// What the rule says beside the consent.
+#[derive(sqlx::FromRow)]
+struct OpeningColumns {
+    hours: Option<Json<OpenHours>>,
+    open_until: Option<Ts>,
+    break_glass: Option<String>,
+}
+
+impl TryFrom<OpeningColumns> for Opening {
+    type Error = DbError;
+    fn try_from(row: OpeningColumns) -> Result<Self, DbError> {
+        let role = |text: &str| word(text, BreakGlass::from_word, "role for emergencies");
+        Ok(Self {
+            hours: row.hours.map(|Json(hours)| hours),
+            open_until: row.open_until.map(Timestamp::from),
+            break_glass: row.break_glass.as_deref().map(role).transpose()?,
+        })
+    }
 }
 
 impl TryFrom<Row> for Found {
@@ -70,6 +97,7 @@ impl TryFrom<Row> for Found {
                 state: Active {
                     customer: OrganisationId::from_uuid(row.customer_id.ok_or_else(|| missing("customer"))?),
                     consent: consent(&row.consent)?,
+                    opening: row.opening.try_into()?,
                     since: row.activated_at.ok_or_else(|| missing("activation"))?.into(),
                 },
             })),
@@ -91,7 +119,7 @@ macro_rules! found {
     ($condition:literal) => {
         concat!(
             "SELECT id, device_id, epoch, installer_id, web_address, customer_email, customer_user_id, customer_data, \
-             customer_id, consent, state, registered_at, activated_at, ended_at FROM registration WHERE ",
+             customer_id, consent, hours, open_until, break_glass, state, registered_at, activated_at, ended_at FROM registration WHERE ",
             $condition
         )
     };
@@ -205,12 +233,31 @@ pub(super) async fn set_web_address(tx: &mut Tx, registration: &Registration<Act
 }
 
 /// Writes the customer's rule.
-pub(super) async fn set_consent(tx: &mut Tx, registration: &Registration<Active>) -> Result<(), DbError> {
-    change!(tx, c => sqlx::query("UPDATE registration SET consent = $2 WHERE id = $1 AND state = 'active'")
-        .bind(registration.tie.id.uuid())
-        .bind(registration.state.consent.word())
-        .execute(c))?;
+pub(super) async fn set_rule(tx: &mut Tx, registration: &Registration<Active>) -> Result<(), DbError> {
+    let Opening { hours, open_until, break_glass } = &registration.state.opening;
+    change!(tx, c => sqlx::query(
+        "UPDATE registration SET consent = $2, hours = $3, open_until = $4, break_glass = $5 \
+         WHERE id = $1 AND state = 'active'",
+    )
+    .bind(registration.tie.id.uuid())
+    .bind(registration.state.consent.word())
+    .bind(hours.as_ref().map(Json))
+    .bind(open_until.map(Ts::from))
+    .bind(break_glass.map(BreakGlass::word))
+    .execute(c))?;
     Ok(())
+}
+
+/// Devices whose opening is over, and on which nobody is inside any more: a session that the customer has extended
+/// beyond it goes on.
+pub(super) async fn closing(tx: &mut Tx, now: Timestamp) -> Result<Vec<DeviceId>, DbError> {
+    let rows = run!(tx, c => sqlx::query_scalar::<_, Uuid>(
+        "SELECT r.device_id FROM registration r WHERE r.open_until <= $1 AND r.state = 'active' AND NOT EXISTS \
+         (SELECT 1 FROM remote_session s WHERE s.registration_id = r.id AND s.state = 'open') LIMIT 200",
+    )
+    .bind(Ts::from(now))
+    .fetch_all(c))?;
+    Ok(rows.into_iter().map(DeviceId::from_uuid).collect())
 }
 
 /// Writes the end.

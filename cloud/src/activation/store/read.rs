@@ -7,10 +7,11 @@ use gatelodge_proto::{
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::{consent, state};
+use super::{OpeningColumns, consent, state};
 use crate::{
     activation::model::{CustomerData, RegistrationView, State},
     db::{DbError, Ts, Tx, word},
+    devices::service::{ProductPreset, presets},
     run,
 };
 
@@ -22,6 +23,7 @@ struct ViewRow {
     mac: String,
     serial: String,
     product: String,
+    product_presets: Json<Vec<ProductPreset>>,
     life: String,
     online: bool,
     presence_since: Option<Ts>,
@@ -36,6 +38,8 @@ struct ViewRow {
     customer_id: Option<Uuid>,
     customer_name: Option<String>,
     consent: String,
+    #[sqlx(flatten)]
+    opening: OpeningColumns,
     state: String,
     registered_at: Ts,
     activated_at: Option<Ts>,
@@ -50,6 +54,7 @@ impl TryFrom<ViewRow> for RegistrationView {
             id_code: row.id_code.parse().map_err(DbError::corrupt)?,
             mac: row.mac.parse().map_err(DbError::corrupt)?,
             serial: row.serial.parse().map_err(DbError::corrupt)?,
+            presets: presets(&row.product_presets.0, row.report.as_ref().map(|report| &report.0)),
             product: row.product,
             life: word(&row.life, Life::from_word, "life of a device")?,
             online: row.online,
@@ -65,6 +70,7 @@ impl TryFrom<ViewRow> for RegistrationView {
             customer: row.customer_id.map(OrganisationId::from_uuid),
             customer_name: row.customer_name,
             consent: consent(&row.consent)?,
+            opening: row.opening.try_into()?,
             state: state(&row.state)?,
             registered_at: row.registered_at.into(),
             activated_at: row.activated_at.map(Timestamp::from),
@@ -75,9 +81,10 @@ impl TryFrom<ViewRow> for RegistrationView {
 macro_rules! view {
     ($condition:literal) => {
         concat!(
-            "SELECT r.id, r.device_id, d.id_code, d.mac, d.serial, p.name AS product, d.life, d.online, \
+            "SELECT r.id, r.device_id, d.id_code, d.mac, d.serial, p.name AS product, p.presets AS product_presets, d.life, d.online, \
              d.presence_since, d.report, d.reported_at, r.installer_id, i.name AS installer_name, r.web_address, r.customer_email, \
-             r.customer_user_id, r.customer_data, r.customer_id, k.name AS customer_name, r.consent, r.state, \
+             r.customer_user_id, r.customer_data, r.customer_id, k.name AS customer_name, r.consent, r.hours, r.open_until, r.break_glass, \
+             r.state, \
              r.registered_at, r.activated_at \
              FROM registration r JOIN device d ON d.id = r.device_id JOIN product p ON p.id = d.product_id \
              JOIN organisation i ON i.id = r.installer_id LEFT JOIN organisation k ON k.id = r.customer_id WHERE ",

@@ -126,9 +126,12 @@ impl From<&Listed> for DeviceView {
             web_address: tied.map(|tied| tied.web_address.clone()),
             customer: tied.and_then(|tied| tied.customer_name.clone()),
             consent: tied.filter(|_| device.life == Life::Active).map(|tied| tied.consent),
+            opening: tied.filter(|_| device.life == Life::Active).map(|tied| tied.opening.clone()).unwrap_or_default(),
             services: device.report.as_ref().map(|report| report.services.clone()).unwrap_or_default(),
             networks: device.report.as_ref().map(|report| report.networks.clone()).unwrap_or_default(),
             listens: device.report.as_ref().map(|report| report.listens.clone()).unwrap_or_default(),
+            features: device.report.as_ref().map(|report| report.features.clone()).unwrap_or_default(),
+            presets: service::presets(&device.product_presets, device.report.as_ref()),
         }
     }
 }

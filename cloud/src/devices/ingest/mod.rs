@@ -120,7 +120,11 @@ impl Registrar {
             | Happening::RecordCutShort { .. }
             | Happening::SessionExtended { .. }
             | Happening::ExtensionRefused { .. }
-            | Happening::SessionEnded { .. } => self.sessions.happened(tx, &self.kits, device, event).await,
+            | Happening::SessionEnded { .. }
+            | Happening::ConsentPressed { .. }
+            | Happening::KeyPinned { .. }
+            | Happening::KeyDeclined { .. }
+            | Happening::KeyForgotten { .. } => self.sessions.happened(tx, &self.kits, device, event).await,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use gatelodge_proto::{
     DeviceId, Timestamp,
-    identity::MacAddress,
+    identity::{IdCode, MacAddress},
     payload::{Life, Position, Report},
 };
 use sqlx::{AssertSqlSafe, types::Json};
@@ -17,6 +17,7 @@ use crate::{
     devices::{
         machine,
         model::{Device, Names, Product, ProductId, ProofKind},
+        presets::ProductPreset,
     },
     run,
 };
@@ -72,6 +73,34 @@ pub(in crate::devices) async fn products(tx: &mut Tx) -> Result<Vec<Product>, Db
     Ok(rows.into_iter().map(Product::from).collect())
 }
 
+/// The presets of a product, held until the transaction ends; `None` without such a product.
+pub(in crate::devices) async fn hold_presets(
+    tx: &mut Tx,
+    reference: &str,
+) -> Result<Option<Vec<ProductPreset>>, DbError> {
+    change!(tx, c => sqlx::query("UPDATE product SET presets = presets WHERE reference = $1")
+        .bind(reference)
+        .execute(c))?;
+    let found = run!(tx, c => sqlx::query_scalar::<_, Json<Vec<ProductPreset>>>(
+        "SELECT presets FROM product WHERE reference = $1",
+    )
+    .bind(reference)
+    .fetch_optional(c))?;
+    Ok(found.map(|Json(presets)| presets))
+}
+
+pub(in crate::devices) async fn put_presets(
+    tx: &mut Tx,
+    reference: &str,
+    presets: &[ProductPreset],
+) -> Result<(), DbError> {
+    change!(tx, c => sqlx::query("UPDATE product SET presets = $2 WHERE reference = $1")
+        .bind(reference)
+        .bind(Json(presets))
+        .execute(c))?;
+    Ok(())
+}
+
 #[derive(sqlx::FromRow)]
 pub(in crate::devices) struct DeviceRow {
     id: Uuid,
@@ -80,6 +109,7 @@ pub(in crate::devices) struct DeviceRow {
     serial: String,
     product_id: Uuid,
     product_name: String,
+    product_presets: Json<Vec<ProductPreset>>,
     purchased_on: Option<String>,
     proof: String,
     batch: Option<String>,
@@ -105,6 +135,7 @@ impl TryFrom<DeviceRow> for Device {
             },
             product: ProductId(row.product_id),
             product_name: row.product_name,
+            product_presets: row.product_presets.0,
             purchased_on: row.purchased_on,
             proof: ProofKind::from_word(&row.proof).ok_or_else(|| word("kind of proof", &row.proof))?,
             batch: row.batch,
@@ -145,7 +176,7 @@ pub(in crate::devices) async fn insert(tx: &mut Tx, device: &Device) -> Result<(
 
 pub(in crate::devices) async fn by_id(tx: &mut Tx, id: DeviceId) -> Result<Option<Device>, DbError> {
     let row = run!(tx, c => sqlx::query_as::<_, DeviceRow>(
-        "SELECT d.id, d.id_code, d.mac, d.serial, d.product_id, p.name AS product_name, d.purchased_on, d.proof,
+        "SELECT d.id, d.id_code, d.mac, d.serial, d.product_id, p.name AS product_name, p.presets AS product_presets, d.purchased_on, d.proof,
                 d.batch, d.life, d.epoch, d.created_at, d.reported_at, d.report, d.online, d.presence_since
          FROM device d JOIN product p ON p.id = d.product_id WHERE d.id = $1",
     )
@@ -165,6 +196,14 @@ pub(in crate::devices) async fn hold(tx: &mut Tx, id: DeviceId) -> Result<Option
     by_id(tx, id).await
 }
 
+/// The device with this ID code.
+pub(in crate::devices) async fn by_id_code(tx: &mut Tx, id_code: IdCode) -> Result<Option<DeviceId>, DbError> {
+    let id = run!(tx, c => sqlx::query_scalar::<_, Uuid>("SELECT id FROM device WHERE id_code = $1")
+        .bind(id_code.compact())
+        .fetch_optional(c))?;
+    Ok(id.map(DeviceId::from_uuid))
+}
+
 /// Every device that has one of these names.
 pub(in crate::devices) async fn by_any_name(
     tx: &mut Tx,
@@ -173,7 +212,7 @@ pub(in crate::devices) async fn by_any_name(
     serial_folded: &str,
 ) -> Result<Vec<Device>, DbError> {
     let rows = run!(tx, c => sqlx::query_as::<_, DeviceRow>(
-        "SELECT d.id, d.id_code, d.mac, d.serial, d.product_id, p.name AS product_name, d.purchased_on, d.proof,
+        "SELECT d.id, d.id_code, d.mac, d.serial, d.product_id, p.name AS product_name, p.presets AS product_presets, d.purchased_on, d.proof,
                 d.batch, d.life, d.epoch, d.created_at, d.reported_at, d.report, d.online, d.presence_since
          FROM device d JOIN product p ON p.id = d.product_id
          WHERE d.id_code = $1 OR d.mac = $2 OR d.serial_folded = $3

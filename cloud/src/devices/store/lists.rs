@@ -3,13 +3,15 @@
 use gatelodge_proto::{
     DeviceId, OrganisationId, Timestamp,
     identity::WebAddress,
+    opening::{BreakGlass, OpenHours, Opening},
     payload::{Consent, Life},
 };
+use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::inventory::DeviceRow;
 use crate::{
-    db::{DbError, Ts, Tx},
+    db::{DbError, Ts, Tx, word},
     devices::model::Device,
     run,
 };
@@ -73,6 +75,8 @@ pub struct Tied {
     pub customer_email: String,
     /// The consent in force.
     pub consent: Consent,
+    /// What the rule says beside that.
+    pub opening: Opening,
 }
 
 impl Listed {
@@ -96,6 +100,9 @@ struct Row {
     customer_name: Option<String>,
     customer_email: Option<String>,
     consent: Option<String>,
+    hours: Option<Json<OpenHours>>,
+    open_until: Option<Ts>,
+    break_glass: Option<String>,
 }
 
 impl TryFrom<Row> for Listed {
@@ -111,6 +118,15 @@ impl TryFrom<Row> for Listed {
                 customer_email: row.customer_email.unwrap_or_default(),
                 consent: Consent::from_word(&consent)
                     .ok_or_else(|| DbError::Corrupt(format!("`{consent}` is no consent")))?,
+                opening: Opening {
+                    hours: row.hours.map(|Json(hours)| hours),
+                    open_until: row.open_until.map(Timestamp::from),
+                    break_glass: row
+                        .break_glass
+                        .as_deref()
+                        .map(|text| word(text, BreakGlass::from_word, "role for emergencies"))
+                        .transpose()?,
+                },
             }),
             _ => None,
         };
@@ -127,10 +143,10 @@ pub(in crate::devices) async fn devices(
     let search = filter.search.as_deref().map(str::trim).unwrap_or_default();
     let (words, code) = (pattern(&search.to_lowercase()), pattern(&bare(search)));
     let rows = run!(tx, c => sqlx::query_as::<_, Row>(
-        "SELECT d.id, d.id_code, d.mac, d.serial, d.product_id, p.name AS product_name, d.purchased_on, d.proof,
+        "SELECT d.id, d.id_code, d.mac, d.serial, d.product_id, p.name AS product_name, p.presets AS product_presets, d.purchased_on, d.proof,
                 d.batch, d.life, d.epoch, d.created_at, d.reported_at, d.report, d.online, d.presence_since,
                 r.web_address, r.installer_id, i.name AS installer_name, r.customer_id, k.name AS customer_name,
-                r.customer_email, r.consent
+                r.customer_email, r.consent, r.hours, r.open_until, r.break_glass
          FROM device d
          JOIN product p ON p.id = d.product_id
          LEFT JOIN registration r ON r.device_id = d.id AND r.state IN ('open', 'active')
@@ -174,10 +190,10 @@ pub(in crate::devices) async fn device(
     id: DeviceId,
 ) -> Result<Option<Listed>, DbError> {
     let row = run!(tx, c => sqlx::query_as::<_, Row>(
-        "SELECT d.id, d.id_code, d.mac, d.serial, d.product_id, p.name AS product_name, d.purchased_on, d.proof,
+        "SELECT d.id, d.id_code, d.mac, d.serial, d.product_id, p.name AS product_name, p.presets AS product_presets, d.purchased_on, d.proof,
                 d.batch, d.life, d.epoch, d.created_at, d.reported_at, d.report, d.online, d.presence_since,
                 r.web_address, r.installer_id, i.name AS installer_name, r.customer_id, k.name AS customer_name,
-                r.customer_email, r.consent
+                r.customer_email, r.consent, r.hours, r.open_until, r.break_glass
          FROM device d
          JOIN product p ON p.id = d.product_id
          LEFT JOIN registration r ON r.device_id = d.id AND r.state IN ('open', 'active')

@@ -51,6 +51,35 @@ impl Mail {
         }
     }
 
+    /// To somebody whose account has one more second factor.
+    pub fn second_factor_added(name: &str, url: &str) -> Self {
+        Self::second_factor(name, url, "mail-second-factor-added-subject", "mail-second-factor-added-what")
+    }
+
+    /// To somebody whose account has one second factor less.
+    pub fn second_factor_removed(name: &str, url: &str) -> Self {
+        Self::second_factor(name, url, "mail-second-factor-removed-subject", "mail-second-factor-removed-what")
+    }
+
+    /// To somebody whose recovery codes are new ones.
+    pub fn recovery_codes_made(name: &str, url: &str) -> Self {
+        Self::second_factor(name, url, "mail-recovery-codes-subject", "mail-recovery-codes-what")
+    }
+
+    fn second_factor(name: &str, url: &str, subject: &'static str, what: &'static str) -> Self {
+        Self {
+            subject: Phrase::new(subject),
+            name: Some(name.to_owned()),
+            what: vec![Phrase::new(what)],
+            facts: Vec::new(),
+            button: Phrase::new("second-factor-title"),
+            url: url.to_owned(),
+            life: None,
+            nothing: Phrase::new("mail-second-factor-nothing"),
+            why: Phrase::new("mail-why-account"),
+        }
+    }
+
     /// To somebody who has forgotten the password.
     pub fn set_password(name: &str, email: &str, url: &str, life: Duration) -> Self {
         Self {

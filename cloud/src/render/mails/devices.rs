@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use gatelodge_proto::{identity::IdCode, payload::Consent};
+use gatelodge_proto::{
+    identity::IdCode,
+    payload::{Consent, Feature, TicketNumber},
+};
 
 use super::Mail;
 use crate::{i18n::Phrase, render::pages::Call};
@@ -49,8 +52,22 @@ pub struct SessionAsked {
     pub networks: Vec<String>,
     /// Who may call the technician's computer.
     pub calls: Vec<Call>,
+    /// What it may do beside that.
+    pub features: Vec<Feature>,
+    /// Under which number the installer keeps the work.
+    pub ticket_number: Option<TicketNumber>,
     /// For how long.
     pub length: Duration,
+}
+
+/// What a customer is told of a feature, by its key.
+const fn covers(feature: Feature) -> &'static str {
+    match feature {
+        Feature::Terminal => "session-feature-terminal",
+        Feature::Files => "session-feature-files",
+        Feature::Discovery => "session-feature-discovery",
+        Feature::Web => "session-feature-web",
+    }
 }
 
 /// What a customer is asked about a session, by its keys.
@@ -172,12 +189,16 @@ impl Mail {
         what.extend(session.networks.iter().map(|network| Phrase::new(words.network).with("network", network)));
         let call = |call: &Call| Phrase::new(words.call).with("from", &call.from).with("port", &call.port);
         what.extend(session.calls.iter().map(call));
+        what.extend(session.features.iter().map(|feature| Phrase::new(covers(*feature))));
         let mut facts = vec![("column-device", format!("{} ({})", device.name, device.product))];
         if !session.services.is_empty() {
             facts.push(("column-services", session.services.join(", ")));
         }
         if !session.networks.is_empty() {
             facts.push(("column-networks", session.networks.join(", ")));
+        }
+        if let Some(number) = &session.ticket_number {
+            facts.push(("column-ticket", number.to_string()));
         }
         match &session.reason {
             Some(reason) => facts.insert(0, ("mail-session-reason", reason.clone())),
@@ -193,6 +214,36 @@ impl Mail {
             life: None,
             nothing: Phrase::new(words.nothing),
             why: Phrase::new("mail-why-ask"),
+        }
+    }
+
+    /// To the device's owner, or to those who lead the organisation that entered: somebody is inside who was not let in,
+    /// as was agreed for emergencies; `url` is the session, where it is stopped.
+    pub fn break_glass(name: &str, device: &DeviceNamed, session: &SessionAsked, owner: bool, url: &str) -> Self {
+        let told = Asking {
+            subject: "mail-break-glass-subject",
+            what: if owner { "mail-break-glass-what" } else { "mail-break-glass-what-installer" },
+            network: "session-network",
+            call: "session-call",
+            button: "mail-break-glass-button",
+            nothing: if owner { "mail-break-glass-nothing" } else { "mail-nothing-to-do" },
+        };
+        let why = if owner { "mail-why-ask" } else { "mail-why-your-device" };
+        Self { why: Phrase::new(why), ..Self::asking(&told, name, device, session, url) }
+    }
+
+    /// To those who lead an organisation: the vendor has stopped sessions; `url` is the list of sessions.
+    pub fn emergency_stop(name: &str, reason: &str, url: &str) -> Self {
+        Self {
+            subject: Phrase::new("mail-emergency-subject"),
+            name: Some(name.to_owned()),
+            what: vec![Phrase::new("mail-emergency-what")],
+            facts: vec![("mail-session-reason", reason.to_owned())],
+            button: Phrase::new("mail-emergency-button"),
+            url: url.to_owned(),
+            life: None,
+            nothing: Phrase::new("mail-emergency-nothing"),
+            why: Phrase::new("mail-why-emergency"),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gatelodge_proto::payload::Consent;
+use gatelodge_proto::payload::{Consent, Feature};
 
 use super::*;
 use crate::render::pages::Call;
@@ -23,6 +23,8 @@ pub(in crate::render) fn samples() -> Vec<(&'static str, Mail)> {
         services: vec!["panel-web".into(), "panel-bus".into()],
         networks: Vec::new(),
         calls: Vec::new(),
+        features: Vec::new(),
+        ticket_number: None,
         length: Duration::from_secs(3_600),
     };
     let longer = SessionAsked { length: Duration::from_secs(1_800), ..session.clone() };
@@ -33,10 +35,15 @@ pub(in crate::render) fn samples() -> Vec<(&'static str, Mail)> {
         ("add_organisation", Mail::add_organisation("Marc Petit", "Petit Alarmes <SARL>", URL, day)),
         ("account_exists", Mail::account_exists("Marc Petit", URL)),
         ("set_password", Mail::set_password("Rosa Blanc", "rosa@example.com", URL, day / 48)),
+        ("second_factor_added", Mail::second_factor_added("Marc Petit", URL)),
+        ("second_factor_removed", Mail::second_factor_removed("Marc Petit", URL)),
+        ("recovery_codes", Mail::recovery_codes_made("Marc Petit", URL)),
         ("welcome", Mail::welcome(None, "rosa@example.com", "Petit Alarmes <SARL>", URL, day / 48)),
         ("activation_link", Mail::activation_link(Some("Rosa Blanc"), &device, URL, day * 3)),
         ("activated_customer", Mail::activated_customer("Rosa Blanc", &device, Consent::Ask, URL)),
         ("activated_installer", Mail::activated_installer("Marc Petit", &device, "Rosa Blanc", URL)),
+        ("break_glass", Mail::break_glass("Rosa Blanc", &device, &session, true, URL)),
+        ("break_glass_installer", Mail::break_glass("Marc Petit", &device, &session, false, URL)),
         ("session_request", Mail::session_request("Rosa Blanc", &device, &session, URL)),
         (
             "session_request_bare",
@@ -49,6 +56,8 @@ pub(in crate::render) fn samples() -> Vec<(&'static str, Mail)> {
                 &device,
                 &SessionAsked {
                     calls: vec![Call { from: "192.168.1.0/24".into(), port: "tcp 9000 (event-receiver)".into() }],
+                    features: Feature::ALL.to_vec(),
+                    ticket_number: Some("2026-0417".parse().unwrap()),
                     ..session.clone()
                 },
                 URL,
@@ -64,6 +73,7 @@ pub(in crate::render) fn samples() -> Vec<(&'static str, Mail)> {
             ),
         ),
         ("session_extension", extension),
+        ("emergency_stop", Mail::emergency_stop("Marc Petit", "a hole in the relay", URL)),
         ("doubled", Mail::doubled("Marc Petit", &device, URL)),
         ("released_customer", Mail::released_customer("Rosa Blanc", &device, URL)),
         ("released_installer", Mail::released_installer("Marc Petit", &device, URL)),
@@ -106,7 +116,7 @@ fn both_parts_say_the_same_in_every_language() {
 
 #[test]
 fn the_activation_mail_reads_like_this() {
-    let (_, mail) = samples().remove(5);
+    let (_, mail) = samples().remove(8);
     assert_eq!(
         mail.render(Language::En, "Sentinel SA").plain,
         "Hello Rosa Blanc,\n\n\

@@ -1,7 +1,12 @@
 //! The customer's pages: activation, devices, requests, sessions, own data, history.
 
 use askama::Template;
-use gatelodge_proto::{DeviceId, Timestamp, identity::IdCode, payload::Consent};
+use gatelodge_proto::{
+    DeviceId, Timestamp,
+    identity::IdCode,
+    opening::{BreakGlass, Day, Opening, Zone},
+    payload::Consent,
+};
 use serde::Deserialize;
 
 use super::{CustomerForm, DeviceFacts, DeviceRow, HistoryRow, SessionRow, row::Shown as _};
@@ -146,15 +151,127 @@ pub struct CustomerDevice {
     pub history: Vec<HistoryRow>,
     /// What web addresses end in, like `.portal.example`.
     pub domain: String,
+    /// Whether the device's own page can be opened.
+    pub own_page: bool,
+    /// What the rule says beside the consent.
+    pub opening: Opening,
+    /// Whether the customer's key is pinned on the device, or waits to be.
+    pub key: KeyStanding,
     /// What is wrong with the field `web_address`.
     pub refusals: Refusals,
 }
 
+/// A row of hours in the form of the rule.
+#[derive(Debug)]
+pub struct HoursRow {
+    /// Its number, part of its fields' names.
+    pub number: usize,
+    /// All days, and whether each is ticked.
+    pub days: Vec<(Day, bool)>,
+    /// From then.
+    pub from: String,
+    /// Until then.
+    pub until: String,
+}
+
+/// How many rows of hours the form has.
+const HOURS_ROWS: usize = 3;
+
 impl CustomerDevice {
+    /// The rows of hours, those in force first.
+    pub fn hours(&self) -> Vec<HoursRow> {
+        let known = self.opening.hours.as_ref().map_or(&[][..], |hours| &hours.windows);
+        let row = |number: usize| {
+            let window = known.get(number);
+            let ticked = |day: Day| window.is_some_and(|window| window.days.contains(&day));
+            HoursRow {
+                number,
+                days: Day::ALL.into_iter().map(|day| (day, ticked(day))).collect(),
+                from: window.map_or_else(|| "08:00".to_owned(), |window| window.from.to_string()),
+                until: window.map_or_else(|| "18:00".to_owned(), |window| window.until.to_string()),
+            }
+        };
+        (0..HOURS_ROWS.max(known.len())).map(row).collect()
+    }
+
+    /// Every zone, and whether it is in force.
+    pub fn zones(&self) -> Vec<(String, bool)> {
+        let known = self.opening.hours.as_ref().map(|hours| hours.zone.as_str());
+        let usual = match self.page.language {
+            Language::En => "Europe/London",
+            Language::Fr => "Europe/Paris",
+        };
+        let chosen = known.unwrap_or(usual);
+        Zone::all().into_iter().map(|zone| (zone.clone(), zone == chosen)).collect()
+    }
+
+    /// Who may be let in for emergencies.
+    pub const fn roles(&self) -> [BreakGlass; 3] {
+        BreakGlass::ALL
+    }
+
+    /// Until when the device is open whatever the rule says.
+    pub fn open_until(&self) -> Option<Timestamp> {
+        self.opening.open_until.filter(|until| self.page.now < *until)
+    }
+
     /// All consents, for the choice, and whether each is in force.
     pub fn consents(&self) -> [(Consent, bool); 3] {
         Consent::ALL.map(|consent| (consent, self.device.consent == Some(consent)))
     }
+}
+
+/// How it stands with the customer's key of a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyStanding {
+    /// None.
+    None,
+    /// Shown on the device.
+    Offered,
+    /// Pinned.
+    Pinned,
+}
+
+impl KeyStanding {
+    /// The word in locale keys.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Offered => "offered",
+            Self::Pinned => "pinned",
+        }
+    }
+}
+
+/// A key as people know it again.
+#[derive(Debug, Clone)]
+pub struct KeyShown {
+    /// Six groups of five digits, the same on the device.
+    pub digits: String,
+    /// Since when it is offered or pinned.
+    pub at: Timestamp,
+}
+
+/// [`DEVICE_KEY`](crate::render::paths::DEVICE_KEY).
+#[derive(Debug, Template)]
+#[template(path = "customer/device_key.html")]
+pub struct DeviceKey {
+    /// The frame.
+    pub page: Page,
+    /// The device.
+    pub device: DeviceId,
+    /// What it is called.
+    pub name: String,
+    /// Whether it is there now.
+    pub online: bool,
+    /// Whether the reader may offer and release.
+    pub decides: bool,
+    /// The key that waits for somebody at the device.
+    pub offered: Option<KeyShown>,
+    /// The key that is pinned.
+    pub pinned: Option<KeyShown>,
+    /// What did not work.
+    pub refusals: Refusals,
 }
 
 /// [`RELEASE`](crate::render::paths::RELEASE): posts `typed`, which must be the device's name or ID code.
@@ -251,4 +368,38 @@ pub struct History {
     pub rows: Vec<HistoryRow>,
     /// The cursor of the next page.
     pub next_cursor: Option<String>,
+}
+
+/// A target that was opened in a session, or refused.
+#[derive(Debug)]
+pub struct Target {
+    /// Like `tcp panel.local:80`.
+    pub target: String,
+    /// When.
+    pub opened_at: Timestamp,
+    /// Bytes in both directions.
+    pub bytes: u64,
+    /// Whether it was refused.
+    pub refused: bool,
+    /// Whether it is open now.
+    pub open: bool,
+}
+
+/// [`SESSION`](crate::render::paths::SESSION): of customers and installers.
+#[derive(Debug, Template)]
+#[template(path = "customer/session.html")]
+pub struct SessionPage {
+    /// The frame.
+    pub page: Page,
+    /// The session.
+    pub shown: SessionRow,
+    /// What was opened, the newest first.
+    pub flows: Vec<Target>,
+}
+
+impl SessionPage {
+    /// The session as lists have them, for the card that they share.
+    pub const fn only(&self) -> [&SessionRow; 1] {
+        [&self.shown]
+    }
 }

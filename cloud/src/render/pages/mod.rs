@@ -3,6 +3,7 @@
 
 mod approve;
 mod customer;
+mod emergency;
 mod entry;
 mod fault;
 #[cfg(test)]
@@ -10,14 +11,18 @@ mod gallery;
 mod home;
 mod installer;
 mod own;
+mod recordings;
 mod row;
+mod second_factor;
 mod vendor;
+mod web_page;
 
 pub use approve::{ApproveDone, ApproveSignIn, AskedSignIn};
 pub use customer::{
-    Activated, ActivationForm, ActivationLanding, ConfirmActivation, CustomerDevice, History, MyData, MyDataForm,
-    MyDevices, OwnerChoice, Release, Requests, Sessions,
+    Activated, ActivationForm, ActivationLanding, ConfirmActivation, CustomerDevice, DeviceKey, History, KeyShown,
+    KeyStanding, MyData, MyDataForm, MyDevices, OwnerChoice, Release, Requests, SessionPage, Sessions, Target,
 };
+pub use emergency::{EmergencyStops, StopForm, StopRow};
 pub use entry::{
     AddOrganisation, ConfirmEmail, ForgottenPassword, LookInMail, SetPassword, SignIn, SignInForm, SignUp, SignUpForm,
 };
@@ -28,7 +33,10 @@ pub use installer::{
     InstallerDevices, LabelForm, LinkFacts,
 };
 pub use own::{BrowserRow, MembershipRow, MyOrganisation, MyOrganisationForm, MySignIns, ProgramRow};
-pub use row::{Call, DeviceFacts, DeviceRow, HistoryRow, ProvenBy, SessionRow, Shown};
+pub use recordings::{RecordingRow, Recordings, Replay};
+pub use row::{Call, DeviceFacts, DeviceRow, HistoryRow, PresetFacts, ProvenBy, SessionRow, Shown};
+pub use second_factor::{AddApp, ConfirmSelf, MySecondFactor, PasskeyRow, RecoveryCodes, SecondStep};
 pub use vendor::{
     Audit, Inventory, InventoryRow, Mail, MailHtml, MailRow, Mailbox, Quarantine, QuarantineRow, Retire, VendorDevice,
 };
+pub use web_page::{EnterWebPage, Gate, GateLink, OwnPage, WebPage, WebPageChoice, WebService};

@@ -5,8 +5,9 @@ use std::time::Duration;
 use gatelodge_proto::{
     DeviceId, SessionId, Timestamp,
     api::{ExtensionState, ExtensionView, Presence, SessionState},
+    consent::ConsentKind,
     identity::{IdCode, MacAddress, SerialNumber, WebAddress},
-    payload::{Consent, EndReason, Life, NotLonger},
+    payload::{Consent, EndReason, Feature, Life, NotLonger, Preset, ServiceKind},
 };
 
 use crate::{
@@ -101,6 +102,8 @@ pub struct DeviceFacts {
     pub agent_version: Option<String>,
     /// Its addresses in its own network.
     pub addresses: Vec<String>,
+    /// What there is to pick, so that nobody needs to know ports.
+    pub presets: Vec<PresetFacts>,
     /// What sessions may reach: `panel-web (tcp 192.168.1.50:80)`.
     pub services: Vec<String>,
     /// What sessions may reach as a whole: `lan (192.168.1.0/24)`.
@@ -113,7 +116,40 @@ pub struct DeviceFacts {
     pub doubled: bool,
 }
 
+/// Some services under one name.
+#[derive(Debug, Clone)]
+pub struct PresetFacts {
+    /// The name.
+    pub name: String,
+    /// What it is for, where nobody has named it.
+    pub kind: Option<ServiceKind>,
+    /// How it is typed.
+    pub typed: String,
+}
+
+impl From<Preset> for PresetFacts {
+    fn from(Preset { name, kind, .. }: Preset) -> Self {
+        Self { typed: name.typed(), kind, name: name.to_string() }
+    }
+}
+
+impl PresetFacts {
+    /// What people read.
+    pub fn label(&self, page: &Page) -> String {
+        match self.kind {
+            Some(kind) => page.t(&format!("kind-{}", kind.word())),
+            None => self.name.clone(),
+        }
+    }
+}
+
 impl DeviceFacts {
+    /// What a technician may type after `gatelodge forward`.
+    pub fn example(&self) -> &str {
+        let typed = self.presets.iter().map(|preset| preset.typed.as_str()).find(|typed| !typed.is_empty());
+        typed.unwrap_or("8080:panel-web")
+    }
+
     /// The line on top: where it stands, whether it is there, who may enter.
     pub fn state(&self, page: &Page) -> Vec<String> {
         let since = page.date(self.life_since);
@@ -153,13 +189,32 @@ fn presence(page: &Page, presence: &Presence) -> String {
     }
 }
 
-/// Why a session could be opened.
+/// On whose word a session was opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProvenBy {
-    /// The customer allowed this one.
+    /// The customer allowed this one in the portal.
     Asked,
-    /// The customer's standing rule.
+    /// The customer's rule in the portal.
     Rule,
+    /// What the customer has agreed to for emergencies.
+    BreakGlass,
+    /// The device's own proof, for its customer's key is pinned there.
+    Device(ConsentKind),
+}
+
+impl ProvenBy {
+    /// The word in locale keys.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Asked => "asked",
+            Self::BreakGlass => "agreed-emergency",
+            Self::Rule | Self::Device(ConsentKind::Cloud) => "rule",
+            Self::Device(ConsentKind::Passkey) => "passkey",
+            Self::Device(ConsentKind::StandingRule) => "standing-rule",
+            Self::Device(ConsentKind::BreakGlass) => "break-glass",
+            Self::Device(ConsentKind::Pressed) => "pressed",
+        }
+    }
 }
 
 /// A port of a device at which its installation may call the technician's computer, as people read it.
@@ -190,8 +245,14 @@ pub struct SessionRow {
     pub networks: Vec<String>,
     /// Who may call the technician's computer.
     pub calls: Vec<Call>,
+    /// What it may do beside that.
+    pub features: Vec<Feature>,
+    /// Under which number the installer keeps the work.
+    pub ticket_number: Option<String>,
     /// Why, when the technician said so.
     pub reason: Option<String>,
+    /// Whether it was opened in an emergency without an answer.
+    pub break_glass: bool,
     /// For how long.
     pub minutes: u32,
     /// Where it stands.
@@ -214,6 +275,8 @@ pub struct SessionRow {
     pub proven_by: Option<ProvenBy>,
     /// While it is open: the latest wish that it may last longer.
     pub extension: Option<ExtensionView>,
+    /// Whether a yes of the reader's is signed by their passkey, which is pinned on the device.
+    pub signs: bool,
     /// Whether the reader may stop it.
     pub may_stop: bool,
     /// By how many minutes the reader may let it last longer without being asked.
@@ -302,7 +365,17 @@ impl HistoryRow {
 /// The colour and shape of what happened.
 fn tone(what: &str) -> Tone {
     let ends = |words: &[&str]| words.iter().any(|word| what.ends_with(word));
-    if ends(&["refused", "by_rule", "conflict", "doubled", "flood", "retired", "revoked", "declined"]) {
+    if ends(&[
+        "refused",
+        "by_rule",
+        "conflict",
+        "doubled",
+        "flood",
+        "retired",
+        "revoked",
+        "declined",
+        "session_break_glass",
+    ]) {
         Tone::Refused
     } else if ends(&["registered", "requested", "extension_asked", "link_sent"]) {
         Tone::Waits
@@ -314,20 +387,29 @@ fn tone(what: &str) -> Tone {
 }
 
 /// The details a sentence of the history may name.
-const NAMED: [&str; 15] = [
+const NAMED: [&str; 24] = [
     "added",
     "asked",
     "browsers",
+    "by",
     "consent",
+    "days",
     "email",
+    "factor",
+    "fingerprint",
+    "hours_open",
     "label",
+    "left",
     "minutes",
     "network",
     "organisation",
     "outcome",
     "reason",
     "refused",
+    "role",
+    "scope",
     "services",
     "target",
     "web_address",
+    "zone",
 ];

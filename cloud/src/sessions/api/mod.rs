@@ -1,5 +1,6 @@
 //! Sessions as JSON: the technician's program asks, joins and stops; customers may answer here as in the portal.
 
+mod emergency;
 mod refusal;
 
 use std::time::Duration;
@@ -16,13 +17,14 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{
     decide,
     end::{self, Stopped},
-    extend, join, request,
+    extend, join,
+    request::{self, Asked},
     service::{self, Known, Wanted},
 };
 use crate::{
     accounts::{
         SignedIn,
-        model::OrganisationKind,
+        model::{Network, OrganisationKind},
         rights::{CustomerMember, InstallerMember},
     },
     kits::Kits,
@@ -43,6 +45,8 @@ pub fn routes() -> OpenApiRouter<Kits> {
         .routes(routes!(refuse_session))
         .routes(routes!(extend_session))
         .routes(routes!(refuse_extension))
+        .routes(routes!(emergency::stops, emergency::stop))
+        .routes(routes!(emergency::lift))
 }
 
 /// Which sessions are asked for.
@@ -94,9 +98,10 @@ async fn sessions(
 async fn request_session(
     State(kits): State<Kits>,
     by: InstallerMember,
+    from: Network,
     Call(body): Call<SessionRequest>,
 ) -> Result<(StatusCode, Json<SessionView>), Refusal> {
-    let session = request::request(&kits, &by, body).await?;
+    let session = request::request(&kits, &by, Asked::from_network(body, from)).await?;
     Ok((StatusCode::CREATED, Json(session.view)))
 }
 

@@ -3,12 +3,14 @@
 use http::StatusCode;
 
 use crate::{
+    accounts::second_factor::SecondFactorNeeded,
     sessions::{
+        break_glass::NoBreakGlass,
         decide::{DecideRefusal, OpenRefusal},
         extend::ExtendRefusal,
         join::JoinRefusal,
         machine::{self, NoMoreTime},
-        request::RequestRefusal,
+        request::{RequestRefusal, Unkeyed},
     },
     web::{Fault, Problem, Refusal},
 };
@@ -57,11 +59,48 @@ impl From<RequestRefusal> for Refusal {
             RequestRefusal::NotActive => {
                 Problem::new(StatusCode::CONFLICT, "device_not_active", "Not active", &detail).into()
             }
+            RequestRefusal::Stopped(_) => Problem::new(StatusCode::CONFLICT, "emergency_stop", "Stopped", &detail)
+                .next("Ask the vendor when it is lifted, then ask again.")
+                .into(),
+            RequestRefusal::SecondFactor(needed) => {
+                let next = match needed {
+                    SecondFactorNeeded::NotSetUp => {
+                        "Set one up in the portal under My data, Second factor; then run `gatelodge sign-in` and approve it there."
+                    }
+                    SecondFactorNeeded::NotConfirmed(_) => {
+                        "Run `gatelodge sign-in`, and confirm in the browser that opens; then ask again."
+                    }
+                };
+                Problem::new(StatusCode::FORBIDDEN, "second_factor_needed", "Second factor needed", &detail)
+                    .next(next)
+                    .into()
+            }
             RequestRefusal::NoServices => field("no_services", "services"),
             RequestRefusal::UnknownService { .. } => field("unknown_service", "services"),
             RequestRefusal::UnknownNetwork { .. } => field("unknown_network", "networks"),
             RequestRefusal::UnknownListen { .. } => field("unknown_listen", "listens"),
+            RequestRefusal::UnknownFeature { .. } => field("unknown_feature", "features"),
+            RequestRefusal::NoRecordingKey(unkeyed) => {
+                let next = match unkeyed {
+                    Unkeyed::Installer => "Have an administrator of your organisation set it: portal, Recordings.",
+                    Unkeyed::Customer => {
+                        "Ask the customer to set it: portal, Recordings. Then ask for the session again."
+                    }
+                };
+                Problem::new(StatusCode::CONFLICT, "no_recording_key", "Nobody could read the recording", &detail)
+                    .next(next)
+                    .into()
+            }
             RequestRefusal::Reason => field("invalid_reason", "reason"),
+            RequestRefusal::BreakGlass(NoBreakGlass::NoReason) => field("reason_needed", "reason"),
+            RequestRefusal::BreakGlass(NoBreakGlass::Throttled(throttled)) => {
+                Fault::throttled(throttled.seconds()).into()
+            }
+            RequestRefusal::BreakGlass(NoBreakGlass::NotAgreed | NoBreakGlass::NotYou | NoBreakGlass::Pinned) => {
+                Problem::new(StatusCode::FORBIDDEN, "break_glass_not_agreed", "Not agreed", &detail)
+                    .next("Ask for a session without it: the customer gets a mail and answers.")
+                    .into()
+            }
             RequestRefusal::Minutes(_) => field("minutes_out_of_range", "minutes"),
             RequestRefusal::Csr(_) => field("invalid_csr", "csr"),
             RequestRefusal::Busy => Problem::new(StatusCode::CONFLICT, "device_busy", "Busy", &detail)
@@ -124,6 +163,12 @@ impl From<ExtendRefusal> for Refusal {
                 conflict("already_extended", "Already extended", "Look at the session's new end first.")
             }
             ExtendRefusal::State(NoMoreTime::Over) => conflict("session_over", "Over", "Ask for another session."),
+            ExtendRefusal::Unsigned | ExtendRefusal::NotSigned(_) => conflict(
+                "passkey_needed",
+                "The customer's passkey is needed",
+                "Open Sessions in the portal, or press Allow on the device.",
+            ),
+            ExtendRefusal::Factor(refusal) => Fault::from(refusal).into(),
             ExtendRefusal::Throttled(throttled) => Fault::throttled(throttled.seconds()).into(),
             ExtendRefusal::Database(error) => error.into(),
         }
@@ -138,6 +183,15 @@ impl From<DecideRefusal> for Refusal {
             DecideRefusal::Fallen => {
                 Problem::new(StatusCode::CONFLICT, "session_over", "Over", &refusal.to_string()).into()
             }
+            DecideRefusal::Unsigned | DecideRefusal::NotSigned(_) => Problem::new(
+                StatusCode::CONFLICT,
+                "passkey_needed",
+                "The customer's passkey is needed",
+                &refusal.to_string(),
+            )
+            .next("Open Requests in the portal, or press Allow on the device.")
+            .into(),
+            DecideRefusal::Factor(refusal) => Fault::from(refusal).into(),
             DecideRefusal::Open(refusal) => open_problem(refusal),
             DecideRefusal::Database(error) => error.into(),
         }

@@ -1,27 +1,34 @@
 //! The tables of remote sessions. A state is changed only from the state it was read in, so of two who act at once
 //! one is told what the other did.
 
+pub(super) mod emergency;
 mod flows;
+mod ground;
 mod read;
 mod tickets;
 
 use gatelodge_proto::{
     DeviceId, OrganisationId, RegistrationId, SessionId, Timestamp, UserId,
     api::{ExtensionState, SessionState},
-    payload::{EndReason, Listen, Network, NotLonger, Service},
+    consent::{ConsentKind, Proof},
+    payload::{EndReason, Feature, Listen, Network, NotLonger, Service, TicketNumber},
 };
 use sqlx::types::Json;
 use uuid::Uuid;
 
 pub(super) use flows::{close_flow, flows, open_flow};
+pub(super) use ground::{ground, hold_ground, hold_own_ground, own_ground};
 pub(super) use read::{
-    Reader, Standing, count_waiting, fallen, ground, hold_ground, hold_installer, lapsed, list, live_of_installer,
-    live_on_device, named, standing,
+    Reader, Standing, count_waiting, fallen, hold_installer, lapsed, list, live_of_installer, live_on_device, named,
+    standing, waiting_on,
 };
-pub(super) use tickets::{forget_pledges, forget_tickets, insert_ticket, keep_pledge, pledged, take_ticket};
+pub(super) use tickets::{
+    forget_credentials, forget_pledges, forget_tickets, insert_credential, insert_ticket, keep_pledge, pledged,
+    recorded, take_ticket,
+};
 
 use super::{
-    machine::{Ended, Extension, Found, Open, Refused, Session, Waiting},
+    machine::{Ended, Extension, Found, Open, Refused, Session, Waiting, Word},
     model::{Ask, Traffic},
 };
 use crate::{
@@ -42,11 +49,16 @@ struct Row {
     services: Json<Vec<Service>>,
     networks: Json<Vec<Network>>,
     listens: Json<Vec<Listen>>,
+    features: Json<Vec<Feature>>,
     reason: Option<String>,
+    ticket_number: Option<String>,
+    break_glass: bool,
     minutes: i32,
     csr: String,
     key_thumbprint: String,
     signed_grant: Option<String>,
+    consent_kind: String,
+    proof: Option<Json<Box<Proof>>>,
     state: String,
     requested_at: Ts,
     decided_at: Option<Ts>,
@@ -95,6 +107,14 @@ fn state(text: &str) -> Result<SessionState, DbError> {
     word(text, SessionState::from_word, "state of a session")
 }
 
+fn consent_kind(text: &str) -> Result<ConsentKind, DbError> {
+    word(text, ConsentKind::from_word, "consent of a session")
+}
+
+fn ticket_number(text: Option<String>) -> Result<Option<TicketNumber>, DbError> {
+    text.map(|text| text.parse().map_err(DbError::corrupt)).transpose()
+}
+
 fn end_reason(text: &str) -> Result<EndReason, DbError> {
     word(text, EndReason::from_word, "end of a session")
 }
@@ -114,7 +134,10 @@ impl TryFrom<Row> for Found {
             services: row.services.0,
             networks: row.networks.0,
             listens: row.listens.0,
+            features: row.features.0,
             reason: row.reason,
+            ticket_number: ticket_number(row.ticket_number)?,
+            break_glass: row.break_glass,
             minutes: u32::try_from(row.minutes).map_err(DbError::corrupt)?,
             csr: row.csr,
             key_thumbprint: row.key_thumbprint,
@@ -131,6 +154,7 @@ impl TryFrom<Row> for Found {
                         .ok_or_else(|| missing("grant"))?
                         .parse()
                         .map_err(DbError::corrupt)?,
+                    word: Word { kind: consent_kind(&row.consent_kind)?, proof: row.proof.map(|Json(proof)| proof) },
                     since: row.opened_at.ok_or_else(|| missing("beginning"))?.into(),
                     until: row.until.ok_or_else(|| missing("end time"))?.into(),
                     longest: row.longest,
@@ -161,8 +185,8 @@ impl TryFrom<Row> for Found {
 macro_rules! found {
     ($lock:literal) => {
         concat!(
-            "SELECT id, device_id, registration_id, epoch, technician_id, installer_id, customer_id, services, networks, listens, \
-             reason, minutes, csr, key_thumbprint, signed_grant, state, requested_at, decided_at, decided_by, opened_at, until, longest, \
+            "SELECT id, device_id, registration_id, epoch, technician_id, installer_id, customer_id, services, networks, listens, features, \
+             reason, ticket_number, break_glass, minutes, csr, key_thumbprint, signed_grant, consent_kind, proof, state, requested_at, decided_at, decided_by, opened_at, until, longest, \
              joined_at, paired_at, lease_until, ended_at, end_reason, \
              extension_minutes, extension_at, extension_state, extension_refusal FROM remote_session WHERE id = $1",
             $lock
@@ -174,8 +198,9 @@ macro_rules! found {
 pub(super) async fn insert(tx: &mut Tx, ask: &Ask) -> Result<(), DbError> {
     change!(tx, c => sqlx::query(
         "INSERT INTO remote_session (id, device_id, registration_id, epoch, technician_id, installer_id, customer_id, \
-         services, networks, listens, reason, minutes, csr, key_thumbprint, state, requested_at, bytes_up, bytes_down) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, 0, 0)",
+         services, networks, listens, features, reason, ticket_number, minutes, csr, key_thumbprint, state, requested_at, \
+         break_glass, bytes_up, bytes_down) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, 0, 0)",
     )
     .bind(ask.id.uuid())
     .bind(ask.device.uuid())
@@ -187,12 +212,15 @@ pub(super) async fn insert(tx: &mut Tx, ask: &Ask) -> Result<(), DbError> {
     .bind(Json(&ask.services))
     .bind(Json(&ask.networks))
     .bind(Json(&ask.listens))
+    .bind(Json(&ask.features))
     .bind(ask.reason.as_deref())
+    .bind(ask.ticket_number.as_ref().map(TicketNumber::as_str))
     .bind(i32::try_from(ask.minutes).unwrap_or(i32::MAX))
     .bind(ask.csr.as_str())
     .bind(ask.key_thumbprint.as_str())
     .bind(SessionState::Waiting.word())
     .bind(Ts::from(ask.requested_at))
+    .bind(ask.break_glass)
     .execute(c))?;
     Ok(())
 }
@@ -212,12 +240,23 @@ pub(super) async fn find(tx: &mut Tx, id: SessionId) -> Result<Option<Found>, Db
         .transpose()
 }
 
+/// Notes that somebody of the customer has decided about a session that a rule had opened.
+pub(super) async fn decided(tx: &mut Tx, id: SessionId, by: UserId) -> Result<(), DbError> {
+    change!(tx, c => sqlx::query(
+        "UPDATE remote_session SET decided_by = $2 WHERE id = $1 AND state = 'open' AND decided_by IS NULL",
+    )
+    .bind(id.uuid())
+    .bind(by.uuid())
+    .execute(c))?;
+    Ok(())
+}
+
 /// Writes that a session is open; `false` when it no longer waited.
 pub(super) async fn open(tx: &mut Tx, session: &Session<Open>, by: Option<UserId>) -> Result<bool, DbError> {
     let Session { ask, state } = session;
     let changed = change!(tx, c => sqlx::query(
         "UPDATE remote_session SET state = 'open', signed_grant = $2, decided_at = $3, decided_by = $4, opened_at = $3, \
-         until = $5, lease_until = $6 WHERE id = $1 AND state = 'waiting'",
+         until = $5, lease_until = $6, consent_kind = $7, proof = $8 WHERE id = $1 AND state = 'waiting'",
     )
     .bind(ask.id.uuid())
     .bind(state.grant.as_str())
@@ -225,6 +264,8 @@ pub(super) async fn open(tx: &mut Tx, session: &Session<Open>, by: Option<UserId
     .bind(by.map(UserId::uuid))
     .bind(Ts::from(state.until))
     .bind(Ts::from(state.lease_until))
+    .bind(state.word.kind.word())
+    .bind(state.word.proof.as_ref().map(Json))
     .execute(c))?;
     Ok(changed == 1)
 }
@@ -234,7 +275,7 @@ pub(super) async fn extend(tx: &mut Tx, session: &Session<Open>) -> Result<bool,
     let Session { ask, state } = session;
     let changed = change!(tx, c => sqlx::query(
         "UPDATE remote_session SET until = $2, signed_grant = $3, extension_minutes = $4, extension_at = $5, \
-         extension_state = $6, extension_refusal = $7, longest = $8 WHERE id = $1 AND state = 'open'",
+         extension_state = $6, extension_refusal = $7, longest = $8, consent_kind = $9, proof = $10 WHERE id = $1 AND state = 'open'",
     )
     .bind(ask.id.uuid())
     .bind(Ts::from(state.until))
@@ -244,6 +285,8 @@ pub(super) async fn extend(tx: &mut Tx, session: &Session<Open>) -> Result<bool,
     .bind(state.extension.map(|extension| extension.state.word()))
     .bind(state.extension.and_then(|extension| extension.refusal).map(NotLonger::word))
     .bind(state.longest)
+    .bind(state.word.kind.word())
+    .bind(state.word.proof.as_ref().map(Json))
     .execute(c))?;
     Ok(changed == 1)
 }

@@ -1,16 +1,17 @@
 //! Readings of sessions: for their people, for the relay that carries them, and for the watch that ends them.
 
 use gatelodge_proto::{
-    DeviceId, OrganisationId, RegistrationId, SessionId, Timestamp, UserId,
+    DeviceId, OrganisationId, SessionId, Timestamp, UserId,
     api::{ExtensionView, SessionView},
-    payload::{Consent, EndReason, Listen, Network, Report, Service},
+    opening::{OpenHours, Standing as RuleNow},
+    payload::{EndReason, Feature, Listen, Network, Service},
 };
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::{ExtensionColumns, end_reason, state};
+use super::{ExtensionColumns, consent_kind, end_reason, ground::rule, state, ticket_number};
 use crate::{
-    db::{DbError, Ts, Tx, word},
+    db::{DbError, Ts, Tx},
     run,
     sessions::{
         machine::Extension,
@@ -19,82 +20,14 @@ use crate::{
     },
 };
 
-/// What a session on a device would stand on.
-#[derive(Debug, Clone)]
-pub(in crate::sessions) struct Ground {
-    pub(in crate::sessions) registration: RegistrationId,
-    pub(in crate::sessions) epoch: u64,
-    /// `None` while the customer has not confirmed.
-    pub(in crate::sessions) customer: Option<OrganisationId>,
-    pub(in crate::sessions) consent: Consent,
-    pub(in crate::sessions) services: Vec<Service>,
-    pub(in crate::sessions) networks: Vec<Network>,
-    pub(in crate::sessions) listens: Vec<Listen>,
-}
-
-#[derive(sqlx::FromRow)]
-struct GroundRow {
-    id: Uuid,
-    epoch: i64,
-    customer_id: Option<Uuid>,
-    consent: String,
-    report: Option<Json<Report>>,
-}
-
-macro_rules! ground {
-    ($lock:literal) => {
-        concat!(
-            "SELECT r.id, r.epoch, r.customer_id, r.consent, d.report \
-             FROM registration r JOIN device d ON d.id = r.device_id AND d.epoch = r.epoch \
-             WHERE r.installer_id = $1 AND r.device_id = $2 AND r.state IN ('open', 'active')",
-            $lock
-        )
-    };
-}
-
-/// What a session of this installer on this device would stand on; `None` when the device is not the installer's.
-pub(in crate::sessions) async fn ground(
-    tx: &mut Tx,
-    installer: OrganisationId,
-    device: DeviceId,
-) -> Result<Option<Ground>, DbError> {
-    ground_by(tx, ground!(""), installer, device).await
-}
-
-/// The same, and until the transaction ends nobody else asks for a session there: what is counted meanwhile stays true.
-pub(in crate::sessions) async fn hold_ground(
-    tx: &mut Tx,
-    installer: OrganisationId,
-    device: DeviceId,
-) -> Result<Option<Ground>, DbError> {
-    let statement = if tx.is_postgres() { ground!(" FOR UPDATE OF r") } else { ground!("") };
-    ground_by(tx, statement, installer, device).await
-}
-
-async fn ground_by(
-    tx: &mut Tx,
-    statement: &'static str,
-    installer: OrganisationId,
-    device: DeviceId,
-) -> Result<Option<Ground>, DbError> {
-    let row = run!(tx, c => sqlx::query_as::<_, GroundRow>(statement)
-    .bind(installer.uuid())
+/// The requests that wait on a device.
+pub(in crate::sessions) async fn waiting_on(tx: &mut Tx, device: DeviceId) -> Result<Vec<SessionId>, DbError> {
+    let ids = run!(tx, c => sqlx::query_scalar::<_, Uuid>(
+        "SELECT id FROM remote_session WHERE device_id = $1 AND state = 'waiting'",
+    )
     .bind(device.uuid())
-    .fetch_optional(c))?;
-    row.map(|row| {
-        let (services, networks, listens) =
-            row.report.map(|Json(report)| (report.services, report.networks, report.listens)).unwrap_or_default();
-        Ok(Ground {
-            registration: RegistrationId::from_uuid(row.id),
-            epoch: u64::try_from(row.epoch).map_err(DbError::corrupt)?,
-            customer: row.customer_id.map(OrganisationId::from_uuid),
-            consent: word(&row.consent, Consent::from_word, "consent")?,
-            services,
-            networks,
-            listens,
-        })
-    })
-    .transpose()
+    .fetch_all(c))?;
+    Ok(ids.into_iter().map(SessionId::from_uuid).collect())
 }
 
 /// How many live sessions a device has.
@@ -139,7 +72,10 @@ struct NamedRow {
     services: Json<Vec<Service>>,
     networks: Json<Vec<Network>>,
     listens: Json<Vec<Listen>>,
+    features: Json<Vec<Feature>>,
     reason: Option<String>,
+    ticket_number: Option<String>,
+    break_glass: bool,
     minutes: i32,
     state: String,
     requested_at: Ts,
@@ -148,6 +84,8 @@ struct NamedRow {
     opened_at: Option<Ts>,
     until: Option<Ts>,
     longest: bool,
+    consent_kind: String,
+    signs: bool,
     ended_at: Option<Ts>,
     end_reason: Option<String>,
     bytes_up: i64,
@@ -170,12 +108,16 @@ impl TryFrom<NamedRow> for NamedSession {
                 services: names(&row.services.0),
                 networks: row.networks.0,
                 listens: row.listens.0,
+                features: row.features.0,
                 reason: row.reason,
+                ticket_number: ticket_number(row.ticket_number)?,
+                break_glass: row.break_glass,
                 state: state(&row.state)?,
                 requested_at: row.requested_at.into(),
                 opened_at: row.opened_at.map(Timestamp::from),
                 until: row.until.map(Timestamp::from),
                 longest: row.longest,
+                consent_kind: row.opened_at.map(|_| consent_kind(&row.consent_kind)).transpose()?,
                 extension: extension.map(ExtensionView::from),
                 ended_at: row.ended_at.map(Timestamp::from),
                 end_reason: row.end_reason.as_deref().map(end_reason).transpose()?,
@@ -188,6 +130,7 @@ impl TryFrom<NamedRow> for NamedSession {
             minutes: u32::try_from(row.minutes).unwrap_or(0),
             decided_at: row.decided_at.map(Timestamp::from),
             asked: row.decided_by.is_some(),
+            signs: row.signs,
         })
     }
 }
@@ -196,11 +139,12 @@ macro_rules! session {
     ($condition:literal) => {
         concat!(
             "SELECT s.id, s.device_id, r.web_address AS device_name, s.technician_id, u.name AS technician, \
-             s.installer_id, o.name AS organisation, s.customer_id, s.services, s.networks, s.listens, s.reason, s.minutes, \
-             s.state, s.requested_at, s.decided_at, s.decided_by, s.opened_at, s.until, s.longest, s.ended_at, s.end_reason, s.bytes_up, s.bytes_down, \
+             s.installer_id, o.name AS organisation, s.customer_id, s.services, s.networks, s.listens, s.features, s.reason, s.ticket_number, s.break_glass, s.minutes, \
+             s.state, s.requested_at, s.decided_at, s.decided_by, s.opened_at, s.until, s.longest, s.consent_kind, k.pin IS NOT NULL AS signs, s.ended_at, s.end_reason, s.bytes_up, s.bytes_down, \
              s.extension_minutes, s.extension_at, s.extension_state, s.extension_refusal \
              FROM remote_session s JOIN registration r ON r.id = s.registration_id \
-             JOIN user_account u ON u.id = s.technician_id JOIN organisation o ON o.id = s.installer_id WHERE ",
+             JOIN user_account u ON u.id = s.technician_id JOIN organisation o ON o.id = s.installer_id \
+             LEFT JOIN device_key k ON k.device_id = s.device_id WHERE ",
             $condition
         )
     };
@@ -316,19 +260,49 @@ fn ids(rows: Vec<Uuid>) -> Vec<SessionId> {
 
 /// Live sessions that have lost a right they stand on: user, role, registration, ownership, consent, or the key with
 /// which the device was let in when the session opened.
-pub(in crate::sessions) async fn fallen(tx: &mut Tx) -> Result<Vec<SessionId>, DbError> {
+pub(in crate::sessions) async fn fallen(tx: &mut Tx, now: Timestamp) -> Result<Vec<SessionId>, DbError> {
     let rows = run!(tx, c => sqlx::query_scalar::<_, Uuid>(
         "SELECT s.id FROM remote_session s JOIN registration r ON r.id = s.registration_id \
          JOIN device d ON d.id = s.device_id JOIN user_account u ON u.id = s.technician_id \
          LEFT JOIN membership m ON m.user_id = s.technician_id AND m.organisation_id = s.installer_id \
          WHERE s.state IN ('waiting', 'open') AND (u.disabled_at IS NOT NULL OR m.role IS NULL OR m.role = 'basic' \
-         OR r.state <> 'active' OR r.consent = 'never' OR d.epoch <> s.epoch OR d.life <> 'active' \
-         OR (r.consent = 'ask' AND s.state = 'open' AND s.decided_by IS NULL) \
+         OR r.state <> 'active' OR d.epoch <> s.epoch OR d.life <> 'active' \
+         OR ((r.open_until IS NULL OR r.open_until <= $1) AND (r.consent = 'never' \
+         OR (r.consent = 'ask' AND s.state = 'open' AND s.decided_by IS NULL AND s.consent_kind = 'cloud' AND NOT s.break_glass))) \
+         OR (s.break_glass AND s.state = 'open' AND s.decided_by IS NULL AND (r.break_glass IS NULL \
+         OR (r.break_glass = 'administrator' AND m.role <> 'administrator') \
+         OR (r.break_glass = 'supervisor' AND m.role NOT IN ('administrator', 'supervisor')))) \
+         OR EXISTS (SELECT 1 FROM emergency_stop e WHERE e.lifted_at IS NULL \
+         AND (e.installer_id IS NULL OR e.installer_id = s.installer_id) \
+         AND (e.device_id IS NULL OR e.device_id = s.device_id)) \
          OR NOT EXISTS (SELECT 1 FROM certificate k WHERE k.device_id = s.device_id AND k.epoch = s.epoch \
          AND k.state <> 'revoked' AND (s.opened_at IS NULL OR k.issued_at <= s.opened_at))) LIMIT 200",
     )
+    .bind(Ts::from(now))
     .fetch_all(c))?;
-    Ok(ids(rows))
+    let mut fallen = ids(rows);
+    fallen.extend(outside_hours(tx, now).await?);
+    Ok(fallen)
+}
+
+/// Open sessions that nobody was asked about, on devices whose hours do not hold at this moment.
+async fn outside_hours(tx: &mut Tx, now: Timestamp) -> Result<Vec<SessionId>, DbError> {
+    let rows = run!(tx, c => sqlx::query_as::<_, (Uuid, String, Option<Json<OpenHours>>, Option<Ts>)>(
+        "SELECT s.id, r.consent, r.hours, r.open_until FROM remote_session s \
+         JOIN registration r ON r.id = s.registration_id \
+         WHERE s.state = 'open' AND s.until > $1 AND s.decided_by IS NULL AND s.consent_kind = 'cloud' AND NOT s.break_glass \
+         AND r.consent = 'always' \
+         AND r.hours IS NOT NULL LIMIT 1000",
+    )
+    .bind(Ts::from(now))
+    .fetch_all(c))?;
+    let mut outside = Vec::new();
+    for (id, consent, hours, open_until) in rows {
+        if !matches!(rule(&consent, hours, open_until)?(now), RuleNow::Open(_)) {
+            outside.push(SessionId::from_uuid(id));
+        }
+    }
+    Ok(outside)
 }
 
 /// Live sessions whose time, lease or patience is over.

@@ -1,13 +1,13 @@
 //! Join tickets, each used once, and the pledges by which an end comes again. Only hashes are here.
 
-use gatelodge_proto::{SessionId, Timestamp};
+use gatelodge_proto::{DeviceId, OrganisationId, SessionId, Timestamp};
 use uuid::Uuid;
 
 use crate::{
     change,
     db::{DbError, Ts, Tx, word},
     run,
-    sessions::model::{Pledge, Side, TICKET_LIFE, Ticket},
+    sessions::model::{Credential, Pledge, Recorded, Side, TICKET_LIFE, Ticket},
 };
 
 /// Remembers a ticket that is about to be handed out.
@@ -73,6 +73,45 @@ pub(in crate::sessions) async fn pledged(tx: &mut Tx, pledge: &Pledge) -> Result
     .bind(pledge.hash())
     .fetch_optional(c))?;
     row.map(of_row).transpose()
+}
+
+/// Remembers for what the recordings of a session will be taken.
+pub(in crate::sessions) async fn insert_credential(
+    tx: &mut Tx,
+    now: Timestamp,
+    session: SessionId,
+    credential: &Credential,
+) -> Result<(), DbError> {
+    change!(tx, c => sqlx::query("INSERT INTO recording_credential (hash, session_id, issued_at) VALUES ($1, $2, $3)")
+        .bind(credential.hash())
+        .bind(session.uuid())
+        .bind(Ts::from(now))
+        .execute(c))?;
+    Ok(())
+}
+
+/// The session whose recordings this credential is for.
+pub(in crate::sessions) async fn recorded(tx: &mut Tx, credential: &Credential) -> Result<Option<Recorded>, DbError> {
+    let row = run!(tx, c => sqlx::query_as::<_, (Uuid, Uuid, Uuid, Uuid)>(
+        "SELECT s.id, s.device_id, s.installer_id, s.customer_id FROM recording_credential c \
+         JOIN remote_session s ON s.id = c.session_id WHERE c.hash = $1",
+    )
+    .bind(credential.hash())
+    .fetch_optional(c))?;
+    Ok(row.map(|(session, device, installer, customer)| Recorded {
+        session: SessionId::from_uuid(session),
+        device: DeviceId::from_uuid(device),
+        installer: OrganisationId::from_uuid(installer),
+        customer: OrganisationId::from_uuid(customer),
+    }))
+}
+
+/// Forgets the credentials that were issued before then.
+pub(in crate::sessions) async fn forget_credentials(tx: &mut Tx, before: Timestamp) -> Result<(), DbError> {
+    change!(tx, c => sqlx::query("DELETE FROM recording_credential WHERE issued_at < $1")
+        .bind(Ts::from(before))
+        .execute(c))?;
+    Ok(())
 }
 
 /// Forgets the pledges of sessions that ended before then.

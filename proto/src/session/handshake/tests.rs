@@ -96,12 +96,16 @@ fn grant(key: &KeyPair) -> Grant {
         services: vec![],
         networks: Vec::new(),
         listens: Vec::new(),
+        features: Vec::new(),
+        recording: Vec::new(),
         from,
         until: from + Duration::from_secs(3600),
         lifetime_s: 3600,
         idle_s: 900,
         consent: Consent::Ask,
         reason: Some("yearly check".into()),
+        ticket_number: None,
+        break_glass: false,
     }
 }
 

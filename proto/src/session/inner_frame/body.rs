@@ -3,20 +3,25 @@
 use std::{
     net::{IpAddr, SocketAddr},
     num::NonZeroU64,
+    str::FromStr,
 };
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::super::wire::{self, Fields, FrameError, codes};
+use super::super::{
+    files::{self, DevicePath, FileAct},
+    wire::{self, Fields, FrameError, codes},
+};
 use crate::{
     FlowId,
     grant::SignedGrant,
-    payload::{Host, Network, Protocol, ServiceName},
+    payload::{Feature, Host, Network, Protocol, ServiceName},
 };
 
 pub(super) const MAX_CONSENT: usize = 4096;
 pub(super) const MAX_TARGET: usize = 512;
 pub(super) const MAX_SENTENCE: usize = 512;
+const MAX_COMMAND: usize = 4096;
 const MAX_SERVICES: usize = 128;
 const MAX_NETWORKS: usize = 32;
 const MAX_LISTENS: usize = 32;
@@ -24,6 +29,9 @@ const TARGET_SERVICE: u8 = 1;
 const TARGET_ADDRESS: u8 = 2;
 const TARGET_ECHO: u8 = 3;
 const TARGET_CALL: u8 = 4;
+const TARGET_FILE: u8 = 6;
+const TARGET_TERMINAL: u8 = 5;
+const TARGET_DISCOVER: u8 = 7;
 /// From this version on, ACCEPT names networks, and OPEN may ask for more than services.
 const WITH_NETWORKS: u16 = 2;
 /// Follows the code of `OpenError::Limit`: the target's own limit is meant.
@@ -57,6 +65,8 @@ pub struct Accept {
     pub listens: Vec<ServiceName>,
     /// How many bytes a second the device carries each way at most, when its own settings say so.
     pub rate: Option<NonZeroU64>,
+    /// What the session may do beside that: the grant's features that the device's own settings let it have.
+    pub features: Vec<Feature>,
 }
 
 /// What to reach, and how.
@@ -99,6 +109,81 @@ pub enum Target {
         /// Who.
         caller: SocketAddr,
     },
+    /// A file or folder of the device; the stream carries [`FileFrame`](super::super::files::FileFrame)s. Only where
+    /// ACCEPT names the feature.
+    File {
+        /// Where; nowhere lists the folders themselves.
+        path: Option<DevicePath>,
+        /// What is to be done there.
+        act: FileAct,
+    },
+    /// A program in a terminal on the device itself, recorded there; the stream carries
+    /// [`TerminalFrame`](super::super::terminal::TerminalFrame)s. Only where ACCEPT names the feature.
+    Terminal {
+        /// Of the technician's window.
+        size: Size,
+        /// What the technician's terminal understands.
+        term: TerminalType,
+        /// What to run instead of a shell at which somebody types.
+        command: Option<Command>,
+    },
+    /// What there is on the session's networks; the stream carries [`FindFrame`](super::super::finds::FindFrame)s. Only
+    /// where ACCEPT names the feature.
+    Discover,
+}
+
+/// The size of a terminal's window in characters; neither is nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Size {
+    /// Characters a line.
+    pub columns: u16,
+    /// Lines.
+    pub rows: u16,
+}
+
+/// The name of a kind of terminal (`TERM`): letters, digits, `-`, `_`, `.` and `+`, at most 64.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct TerminalType(String);
+
+impl TerminalType {
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for TerminalType {
+    type Err = FrameError;
+    fn from_str(text: &str) -> Result<Self, FrameError> {
+        let sound = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '+');
+        if (1..=64).contains(&text.len()) && text.chars().all(sound) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(FrameError::Field("terminal type"))
+        }
+    }
+}
+
+/// A line for the shell of a device: not empty, at most 4 KiB, without a zero byte.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Command(String);
+
+impl Command {
+    /// The line.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Command {
+    type Err = FrameError;
+    fn from_str(text: &str) -> Result<Self, FrameError> {
+        if (1..=MAX_COMMAND).contains(&text.len()) && !text.contains('\0') {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(FrameError::Field("command"))
+        }
+    }
 }
 
 /// Who goes first when the carrier is full.
@@ -254,7 +339,8 @@ pub(super) fn accept(fields: &mut Fields) -> Result<Accept, FrameError> {
     let networks = if version >= WITH_NETWORKS { networks(fields)? } else { Vec::new() };
     let listens = if version < WITH_NETWORKS || fields.is_empty() { Vec::new() } else { listens(fields)? };
     let rate = if fields.is_empty() { None } else { NonZeroU64::new(fields.u64()?) };
-    Ok(Accept { version, max_streams, seconds_left, services, networks, listens, rate })
+    let features = if fields.is_empty() { Vec::new() } else { features(fields.u8()?) };
+    Ok(Accept { version, max_streams, seconds_left, services, networks, listens, rate, features })
 }
 
 pub(super) fn put_accept(out: &mut BytesMut, accept: &Accept) {
@@ -274,16 +360,34 @@ pub(super) fn put_accept(out: &mut BytesMut, accept: &Accept) {
             wire::put_bytes(out, network.subnet.to_string().as_bytes());
         }
         let listens = &accept.listens[..accept.listens.len().min(MAX_LISTENS)];
-        if !listens.is_empty() || accept.rate.is_some() {
+        let features = accept.features.iter().copied().map(feature_bit).fold(0, |bits, bit| bits | bit);
+        if !listens.is_empty() || accept.rate.is_some() || features != 0 {
             out.put_u16(u16::try_from(listens.len()).unwrap_or(0));
             for name in listens {
                 wire::put_bytes(out, name.as_str().as_bytes());
             }
-            if let Some(rate) = accept.rate {
-                out.put_u64(rate.get());
+            if accept.rate.is_some() || features != 0 {
+                out.put_u64(accept.rate.map_or(0, NonZeroU64::get));
+            }
+            if features != 0 {
+                out.put_u8(features);
             }
         }
     }
+}
+
+const fn feature_bit(feature: Feature) -> u8 {
+    match feature {
+        Feature::Terminal => 1,
+        Feature::Files => 2,
+        Feature::Discovery => 4,
+        Feature::Web => 8,
+    }
+}
+
+/// A bit that this version does not know is a feature that it does not use.
+fn features(bits: u8) -> Vec<Feature> {
+    Feature::ALL.into_iter().filter(|feature| bits & feature_bit(*feature) != 0).collect()
 }
 
 fn listens(fields: &mut Fields) -> Result<Vec<ServiceName>, FrameError> {
@@ -325,6 +429,19 @@ pub(super) fn open(fields: &mut Fields) -> Result<Open, FrameError> {
             listen: service(fields)?,
             caller: fields.text(MAX_TARGET, "caller")?.parse().map_err(|_| FrameError::Field("caller"))?,
         },
+        TARGET_DISCOVER => Target::Discover,
+        TARGET_FILE => {
+            let act = files::act(fields)?;
+            Target::File { path: if fields.is_empty() { None } else { Some(files::path(fields)?) }, act }
+        }
+        TARGET_TERMINAL => Target::Terminal {
+            size: size(fields)?,
+            term: fields.text(MAX_TARGET, "terminal type")?.parse()?,
+            command: match fields.text(MAX_COMMAND, "command")? {
+                none if none.is_empty() => None,
+                command => Some(command.parse()?),
+            },
+        },
         _ => return Err(FrameError::Field("target")),
     };
     Ok(Open { flow, target, class, credit })
@@ -354,6 +471,28 @@ pub(super) fn put_open(out: &mut BytesMut, open: &Open) {
             wire::put_bytes(out, listen.as_str().as_bytes());
             wire::put_bytes(out, caller.to_string().as_bytes());
         }
+        Target::Discover => out.put_u8(TARGET_DISCOVER),
+        Target::File { path, act } => {
+            out.put_u8(TARGET_FILE);
+            files::put_act(out, *act);
+            if let Some(path) = path {
+                wire::put_bytes(out, path.to_string().as_bytes());
+            }
+        }
+        Target::Terminal { size, term, command } => {
+            out.put_u8(TARGET_TERMINAL);
+            out.put_u16(size.columns);
+            out.put_u16(size.rows);
+            wire::put_bytes(out, term.as_str().as_bytes());
+            wire::put_bytes(out, command.as_ref().map_or("", Command::as_str).as_bytes());
+        }
+    }
+}
+
+pub(in crate::session) fn size(fields: &mut Fields) -> Result<Size, FrameError> {
+    match (fields.u16()?, fields.u16()?) {
+        (0, _) | (_, 0) => Err(FrameError::Field("window size")),
+        (columns, rows) => Ok(Size { columns, rows }),
     }
 }
 

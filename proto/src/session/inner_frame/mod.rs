@@ -8,7 +8,10 @@ mod tests;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
-pub use self::body::{Accept, Class, Denial, Open, OpenError, ResetCode, Stats, Target, Warrant};
+pub(super) use self::body::size;
+pub use self::body::{
+    Accept, Class, Command, Denial, Open, OpenError, ResetCode, Size, Stats, Target, TerminalType, Warrant,
+};
 use self::body::{
     MAX_SENTENCE, MAX_TARGET, accept, cut, denial, denial_code, open, open_error, put_accept, put_open, put_open_error,
     put_warrant, reset, reset_code, warrant,

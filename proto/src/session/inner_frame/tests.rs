@@ -2,10 +2,17 @@
 
 use proptest::{collection::vec, prelude::*, sample::select};
 
-use super::{super::wire, body::MAX_CONSENT, *};
+use super::{
+    super::{
+        files::{FileAct, FileDigest},
+        wire,
+    },
+    body::MAX_CONSENT,
+    *,
+};
 use crate::{
     FlowId, Random, Timestamp,
-    payload::{Host, Network, Protocol, ServiceName, Subnet},
+    payload::{Feature, Host, Network, Protocol, ServiceName, Subnet},
 };
 
 const OPEN_ERRORS: [OpenError; 9] = [
@@ -36,6 +43,20 @@ fn any_host() -> impl Strategy<Value = Host> {
     ]
 }
 
+fn any_act() -> impl Strategy<Value = FileAct> {
+    let moment = (0i64..4_000_000_000_000_000).prop_map(Timestamp::from_micros);
+    prop_oneof![
+        Just(FileAct::List),
+        Just(FileAct::Get { from: 0, modified: None }),
+        (any::<u64>(), moment).prop_map(|(from, moment)| FileAct::Get { from, modified: Some(moment) }),
+        (any::<u64>(), any::<[u8; 32]>()).prop_map(|(size, digest)| FileAct::Put { size, digest: FileDigest(digest) }),
+    ]
+}
+
+fn any_size() -> impl Strategy<Value = Size> {
+    (1..=u16::MAX, 1..=u16::MAX).prop_map(|(columns, rows)| Size { columns, rows })
+}
+
 fn any_target() -> impl Strategy<Value = Target> {
     let protocol = prop_oneof![Just(Protocol::Tcp), Just(Protocol::Udp)];
     prop_oneof![
@@ -48,6 +69,18 @@ fn any_target() -> impl Strategy<Value = Target> {
         any::<std::net::IpAddr>().prop_map(|address| Target::Echo { address }),
         (any_service(), any::<std::net::IpAddr>(), any::<u16>())
             .prop_map(|(listen, address, port)| Target::Call { listen, caller: (address, port).into() }),
+        (any_act(), proptest::option::of("[a-z]{1,9}(/[A-Za-z0-9_. é-]{3,20}){0,3}"))
+            .prop_map(|(act, path)| Target::File { path: path.map(|path| path.parse().unwrap()), act }),
+        (any_size(), "[a-z][a-z0-9-]{0,30}", proptest::option::of("[a-zé |]{1,200}")).prop_map(
+            |(size, term, command)| {
+                Target::Terminal {
+                    size,
+                    term: term.parse().unwrap(),
+                    command: command.map(|line| line.parse().unwrap()),
+                }
+            }
+        ),
+        Just(Target::Discover),
     ]
 }
 
@@ -78,23 +111,32 @@ fn any_frame() -> impl Strategy<Value = InnerFrame> {
             any::<u32>(),
             vec(any_service(), 0..20),
             vec(any_network(), 0..5),
-            vec(any_service(), 0..5)
+            vec(any_service(), 0..5),
+            (any::<u64>(), vec(any::<bool>(), 4))
         )
-            .prop_map(|(version, max_streams, seconds_left, services, mut networks, mut listens)| {
-                if version < 2 {
-                    networks.clear();
-                    listens.clear();
+            .prop_map(
+                |(version, max_streams, seconds_left, services, mut networks, mut listens, (rate, flags))| {
+                    let mut rate = std::num::NonZeroU64::new(rate % 3);
+                    let had = |(feature, flag): (Feature, bool)| flag.then_some(feature);
+                    let mut features: Vec<_> = Feature::ALL.into_iter().zip(flags).filter_map(had).collect();
+                    if version < 2 {
+                        networks.clear();
+                        listens.clear();
+                        features.clear();
+                        rate = None;
+                    }
+                    InnerFrame::Accept(Accept {
+                        version,
+                        max_streams,
+                        seconds_left,
+                        services,
+                        networks,
+                        listens,
+                        rate,
+                        features,
+                    })
                 }
-                InnerFrame::Accept(Accept {
-                    version,
-                    max_streams,
-                    seconds_left,
-                    services,
-                    networks,
-                    listens,
-                    rate: None,
-                })
-            }),
+            ),
         (1u8..=6, "\\PC{0,60}").prop_map(|(code, sentence)| InnerFrame::Deny { code: denial(code).unwrap(), sentence }),
         (id(), any_open()).prop_map(|(stream, open)| InnerFrame::Open { stream, open }),
         (id(), any::<u32>(), any::<u32>(), "[ -~]{0,50}").prop_map(|(stream, credit, connect_us, local)| {
@@ -164,10 +206,16 @@ fn golden_bytes() {
         networks,
         listens: Vec::new(),
         rate: None,
+        features: Vec::new(),
     };
     let calls = || vec!["event-receiver".parse().unwrap()];
     let open = |target| InnerFrame::Open { stream: 1, open: Open { flow, target, class: Class::Bulk, credit: 65536 } };
     let host = |text: &str| text.parse().unwrap();
+    let terminal = |command: Option<&str>| Target::Terminal {
+        size: Size { columns: 132, rows: 43 },
+        term: "xterm-256color".parse().unwrap(),
+        command: command.map(|line| line.parse().unwrap()),
+    };
     let payload = || Bytes::from_static(b"GET /");
     let frames = [
         ("grant", InnerFrame::Grant(warrant())),
@@ -178,6 +226,7 @@ fn golden_bytes() {
             InnerFrame::Accept(Accept { rate: std::num::NonZeroU64::new(2_000_000), ..accept(2, Vec::new()) }),
         ),
         ("accept_listens", InnerFrame::Accept(Accept { listens: calls(), ..accept(2, Vec::new()) })),
+        ("accept_features", InnerFrame::Accept(Accept { features: Feature::ALL.to_vec(), ..accept(2, Vec::new()) })),
         ("deny", InnerFrame::Deny { code: Denial::Time, sentence: "too late".into() }),
         ("open", open(target)),
         ("open_address", open(Target::Address { protocol: Protocol::Tcp, host: host("192.168.1.50"), port: 10001 })),
@@ -185,6 +234,10 @@ fn golden_bytes() {
         ("open_address_6", open(Target::Address { protocol: Protocol::Tcp, host: host("fd00::50"), port: 80 })),
         ("open_echo", open(Target::Echo { address: "192.168.1.50".parse().unwrap() })),
         ("open_call", open(Target::Call { listen: calls().remove(0), caller: "192.168.1.50:40312".parse().unwrap() })),
+        ("open_file", open(Target::File { path: Some("logs/panel.log".parse().unwrap()), act: FileAct::List })),
+        ("open_terminal", open(terminal(None))),
+        ("open_terminal_command", open(terminal(Some("uname -a")))),
+        ("open_discover", open(Target::Discover)),
         (
             "open_ok",
             InnerFrame::OpenOk { stream: 1, credit: 65536, connect_us: 812, local: "192.168.1.5:40000".into() },

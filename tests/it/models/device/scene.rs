@@ -204,6 +204,8 @@ impl Scene<'_> {
             services: Vec::new(),
             networks: Vec::new(),
             listens: Vec::new(),
+            features: Vec::new(),
+            profiles: Vec::new(),
         };
         let (told, _) = self.says(by, Up::Report, position(boot, seq), report).await?;
         let expected = match self.model.life {

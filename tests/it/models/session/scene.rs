@@ -147,7 +147,10 @@ impl Scene<'_> {
             services: vec!["panel-web".parse()?],
             networks: Vec::new(),
             listens: Vec::new(),
+            features: Vec::new(),
             reason: None,
+            ticket_number: None,
+            break_glass: false,
             minutes,
             csr: key(3).csr(),
         };

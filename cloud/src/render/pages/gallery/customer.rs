@@ -81,9 +81,32 @@ pub(super) fn add(language: Language, add: &mut Add<'_>) {
             past: vec![ended.clone()],
             history: history(),
             domain: domain(),
+            opening: opening(),
+            own_page: true,
+            key: KeyStanding::Pinned,
             refusals: none(),
         },
     );
+    let key = |offered: Option<KeyShown>, pinned: Option<KeyShown>, refusals| DeviceKey {
+        page: owner("/devices/x/key"),
+        device: device_id(1),
+        name: "villa-rosa".into(),
+        online: pinned.is_some(),
+        decides: true,
+        offered,
+        pinned,
+        refusals,
+    };
+    let shown = KeyShown { digits: "12345 67890 09876 54321 11223 34455".into(), at: ago(600) };
+    add("device_key_none", &key(None, None, none()));
+    add("device_key_offered", &key(Some(shown.clone()), None, none()));
+    add("device_key_pinned", &key(None, Some(shown), Refusals::one("", Phrase::new("refused-key-not-signed"))));
+    add("own_page", &OwnPage { page: owner("/at/villa-rosa"), device: device_id(1), name: "villa-rosa".into() });
+    let target =
+        |refused, open| Target { target: "tcp panel.local:80".into(), opened_at: ago(9), bytes: 4_096, refused, open };
+    let flows = || vec![target(false, true), target(false, false), target(true, false)];
+    add("session", &SessionPage { page: owner("/sessions/x"), shown: open.clone(), flows: flows() });
+    add("session_request", &SessionPage { page: owner("/sessions/x"), shown: waiting.clone(), flows: Vec::new() });
     add(
         "release",
         &Release {
@@ -112,6 +135,26 @@ pub(super) fn add(language: Language, add: &mut Add<'_>) {
             next_cursor: Some("c".into()),
         },
     );
+    let recording = RecordingRow {
+        id: "0190b6f4-7c1e-7a33-8a52-0d1f2c3b4a59".into(),
+        device_name: "villa-rosa".into(),
+        technician: "Marc Petit".into(),
+        organisation: "Petit Alarmes".into(),
+        begun_at: NOW,
+        bytes: 48_213,
+        cut_short: true,
+    };
+    let recordings = |recordings, has_key, may_set| Recordings {
+        page: owner("/sessions/recordings"),
+        recordings,
+        next_cursor: None,
+        has_key,
+        may_set,
+    };
+    add("recordings", &recordings(vec![recording.clone()], true, true));
+    add("recordings_none", &recordings(Vec::new(), false, true));
+    add("recordings_unset", &recordings(Vec::new(), false, false));
+    add("replay", &Replay { page: owner("/sessions/recordings/x"), recording, keys: "[]".into() });
     add(
         "my_data",
         &MyData {

@@ -42,6 +42,44 @@ pub(super) fn add(language: Language, add: &mut Add<'_>) {
     );
     add("set_password", &SetPassword { page: out("/set-password"), token: String::new(), refusals: none() });
 
+    add(
+        "second_step",
+        &SecondStep {
+            page: out("/sign-in/second-step"),
+            app: true,
+            passkeys: true,
+            next: "/".into(),
+            refusals: none(),
+        },
+    );
+    let refusals = Refusals::one("code", Phrase::new("refused-second-factor-code"));
+    add(
+        "second_step_lost",
+        &SecondStep { page: out("/sign-in/second-step"), app: false, passkeys: true, next: "/".into(), refusals },
+    );
+    for (name, app, passkeys) in [("confirm_self", true, true), ("confirm_self_password", false, false)] {
+        let (page, next) = (installer("/confirm"), "/".to_owned());
+        add(name, &ConfirmSelf { page, app, passkeys, next, refusals: none() });
+    }
+    let here = || installer("/my-data/second-factor");
+    let passkey =
+        PasskeyRow { id: "1".into(), name: "My <phone>".into(), created_at: ago(9_000), used_at: Some(ago(5)) };
+    let (app, passkeys) = (Some((ago(9_000), None)), vec![passkey]);
+    add(
+        "second_factor",
+        &MySecondFactor { page: here(), app, passkeys, recovery_codes: 9, needed: false, refusals: none() },
+    );
+    let refusals = Refusals::one("", Phrase::new("refused-passkey-known"));
+    add(
+        "second_factor_needed",
+        &MySecondFactor { page: here(), app: None, passkeys: Vec::new(), recovery_codes: 0, needed: true, refusals },
+    );
+    let square =
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 9 9\"><path d=\"M1 1h7v7h-7z\"/></svg>".to_owned();
+    let (ceremony, secret) = ("c".to_owned(), "GEZD GNBV GY3T QOJQ".to_owned());
+    add("add_app", &AddApp { page: here(), ceremony, secret, square, refusals: none() });
+    add("recovery_codes", &RecoveryCodes { page: here(), codes: vec!["7K3M-9QXF-V2TD-H0RW".into(); 10] });
+
     let asked = AskedSignIn { user_code: "WDJB-MJHT".into(), network: "192.0.2.0/24".into(), asked_at: ago(1) };
     add(
         "approve",

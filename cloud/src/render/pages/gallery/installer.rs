@@ -5,7 +5,7 @@ use std::time::Duration;
 use gatelodge_proto::{
     api::{Presence, SessionState},
     identity::IdCode,
-    payload::Life,
+    payload::{Life, ServiceKind},
 };
 
 use super::{super::*, Add, samples::*};
@@ -91,6 +91,7 @@ pub(super) fn add(language: Language, add: &mut Add<'_>) {
             page: installer("/devices/x"),
             device,
             link: Some(link),
+            web_page: None,
             sessions: vec![],
             history: history(),
         },
@@ -101,6 +102,15 @@ pub(super) fn add(language: Language, add: &mut Add<'_>) {
             page: installer("/devices/x").with_notice(Notice::done(Phrase::new("flash-link-sent"))),
             device: facts(Life::Active, true),
             link: None,
+            web_page: Some(WebPageChoice {
+                services: vec![
+                    web_service("panel-web", None, Some(ServiceKind::Web), "192.168.1.50:80"),
+                    web_service("nas", Some("Recordings"), None, "192.168.1.60:443"),
+                    web_service("bus-gateway", None, None, "192.168.1.61:80"),
+                ],
+                minutes: WebPageChoice::lengths(240),
+                break_glass: true,
+            }),
             sessions: vec![session(20, SessionState::Open), session(4_000, SessionState::Ended)],
             history: history(),
         },
@@ -124,4 +134,19 @@ pub(super) fn add(language: Language, add: &mut Add<'_>) {
             email: "rosa@example.com".into(),
         },
     );
+    let web_page = |state, is_here| {
+        let shown = session(if state == SessionState::Ended { 4_000 } else { 20 }, state);
+        WebPage { page: installer("/web-pages/x"), shown, service: "panel-web".into(), is_here }
+    };
+    add("web_page_waiting", &web_page(SessionState::Waiting, true));
+    add("web_page_open", &web_page(SessionState::Open, true));
+    add("web_page_lost", &web_page(SessionState::Open, false));
+    add("web_page_over", &web_page(SessionState::Ended, true));
+    let ticket = "mzxw6ytbojtg633cmfzgm33pmi".into();
+    let address = "https://s-mzxw6ytbojtg633cmfzgm33pmi.web.example/.gatelodge/enter".into();
+    add("web_page_enter", &EnterWebPage { page: installer("/web-pages/x/enter"), address, ticket });
+}
+
+fn web_service(name: &str, title: Option<&str>, kind: Option<ServiceKind>, place: &str) -> WebService {
+    WebService { name: name.into(), title: title.map(Into::into), kind, place: place.into() }
 }

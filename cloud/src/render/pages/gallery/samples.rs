@@ -6,7 +6,8 @@ use gatelodge_proto::{
     DeviceId, EnrolmentId, Random, SessionId, Timestamp,
     api::{Presence, SessionState},
     identity::IdCode,
-    payload::{Consent, EndReason, Life},
+    opening::{BreakGlass, Day, OpenHours, Opening, Window},
+    payload::{Consent, EndReason, Feature, Life, ServiceKind},
 };
 use serde_json::json;
 
@@ -94,6 +95,14 @@ pub(super) fn facts(life: Life, online: bool) -> DeviceFacts {
         addresses: vec!["192.168.1.20".into(), "fe80::42:acff:fe11:2".into()],
         services: vec!["panel-web (tcp 192.168.1.50:80)".into(), "panel-bus (tcp 192.168.1.50:4001)".into()],
         networks: vec!["lan (192.168.1.0/24)".into()],
+        presets: vec![
+            PresetFacts {
+                name: "Programming".into(),
+                kind: Some(ServiceKind::Programming),
+                typed: "programming".into(),
+            },
+            PresetFacts { name: "Keypad".into(), kind: None, typed: "keypad".into() },
+        ],
         calls: vec!["event-receiver (tcp 9000 from 192.168.1.0/24)".into()],
         reported_at: Some(ago(12)),
         doubled: life == Life::Active && !online,
@@ -112,7 +121,10 @@ pub(super) fn session(seed: u64, state: SessionState) -> SessionRow {
         services: vec!["panel-web".into(), "panel-bus".into()],
         networks: vec!["192.168.1.0/24".into()],
         calls: vec![Call { from: "192.168.1.0/24".into(), port: "tcp 9000 (event-receiver)".into() }],
+        features: Feature::ALL.to_vec(),
+        ticket_number: Some("2026-0417".into()),
         reason: Some("Zone 4 reports a fault since <Tuesday>".into()),
+        break_glass: over,
         minutes: 60,
         state,
         requested_at: ago(seed),
@@ -123,6 +135,7 @@ pub(super) fn session(seed: u64, state: SessionState) -> SessionRow {
         end_reason: over.then_some(EndReason::Customer),
         bytes: if open || over { 1_540_000 } else { 0 },
         proven_by: open.then_some(ProvenBy::Asked),
+        signs: false,
         extension: None,
         may_stop: open,
         may_extend: open.then_some(30),
@@ -214,4 +227,16 @@ pub(super) fn quarantined() -> Vec<QuarantineRow> {
             may_approve: true,
         })
         .collect()
+}
+
+/// Office hours, and open for a while.
+pub(super) fn opening() -> Opening {
+    let window =
+        Window { days: vec![Day::Mon, Day::Fri], from: "08:00".parse().unwrap(), until: "18:00".parse().unwrap() };
+    let hours = OpenHours { zone: "Europe/Paris".parse().unwrap(), windows: vec![window] };
+    Opening {
+        hours: Some(hours),
+        open_until: Some(NOW + Duration::from_secs(7_200)),
+        break_glass: Some(BreakGlass::Supervisor),
+    }
 }

@@ -50,6 +50,17 @@ pub(super) fn add(language: Language, add: &mut Add<'_>) {
             refusals: none(),
         },
     );
+    let stop = StopRow {
+        id: "1".into(),
+        installer: Some("Petit <SARL>".into()),
+        device: None,
+        reason: "a laptop was stolen".into(),
+        by: "Ada Keller".into(),
+        since: ago(12),
+    };
+    let (stops, installers) = (vec![stop], vec![("1".to_owned(), "Petit <SARL>".to_owned())]);
+    let (form, refusals) = (StopForm::default(), Refusals::one("installer", EmergencyStops::unknown()));
+    add("emergency", &EmergencyStops { page: vendor("/vendor/emergency-stops"), stops, installers, form, refusals });
     add("quarantine", &Quarantine { page: vendor("/vendor/quarantine"), entries: quarantined() });
     let mail = MailRow {
         id: "m1".into(),

@@ -1,0 +1,112 @@
+//! Whether a grant has the consent that this device asks for. Pure; the agent asks before it starts a session's process,
+//! and that process asks again.
+
+use gatelodge_proto::{
+    Timestamp,
+    consent::{Challenge, ConsentKind, Day, NotCovered, NotSigned, Proof, TimeOfDay},
+    grant::{Grant, SignedGrant},
+};
+use jiff::{civil::Weekday, tz::TimeZone};
+use serde::{Deserialize, Serialize};
+
+use super::{Pin, is_signed};
+
+/// No agent of this version ran before: 2026-11-01. A clock that says less is not set.
+const BUILT: Timestamp = Timestamp::from_seconds(1_793_491_200);
+
+/// What a session's consent is held against.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gate {
+    /// The customer's key, where one is pinned.
+    pin: Option<Pin>,
+    /// The grant that somebody at the device has allowed.
+    pressed: Option<Challenge>,
+}
+
+/// The time, by every clock that can be true. The cloud corrects this device's clock: a rule holds by both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moments {
+    now: Timestamp,
+    uncorrected: Option<Timestamp>,
+}
+
+impl Moments {
+    /// The time now, by a clock that was corrected by so many microseconds.
+    pub fn of(now: Timestamp, corrected_by_us: i64) -> Self {
+        let own = Timestamp::from_micros(now.micros().saturating_sub(corrected_by_us));
+        Self { now, uncorrected: (corrected_by_us != 0 && own >= BUILT).then_some(own) }
+    }
+
+    fn each(self) -> impl Iterator<Item = Timestamp> {
+        [Some(self.now), self.uncorrected].into_iter().flatten()
+    }
+}
+
+/// Why there is no consent that this device takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unproven {
+    /// Nobody has signed or pressed anything.
+    #[error("the customer's key is pinned on this device, and nothing says that the customer allows this")]
+    Nothing,
+    /// Another session's word, or a forged one.
+    #[error(transparent)]
+    Signature(#[from] NotSigned),
+    /// The rule is for something else.
+    #[error(transparent)]
+    Rule(#[from] NotCovered),
+    /// It has opened a session already.
+    #[error("this consent has opened its session already, and opens no second one")]
+    Spent,
+}
+
+impl Gate {
+    pub(super) const fn new(pin: Option<Pin>, pressed: Option<Challenge>) -> Self {
+        Self { pin, pressed }
+    }
+
+    /// On what consent the grant stands here.
+    pub fn prove(
+        &self,
+        signed: &SignedGrant,
+        grant: &Grant,
+        proof: Option<&Proof>,
+        moments: Moments,
+    ) -> Result<ConsentKind, Unproven> {
+        let Some(pin) = &self.pin else { return Ok(ConsentKind::Cloud) };
+        let this = Challenge::of_grant(signed);
+        if self.pressed == Some(this) {
+            return Ok(ConsentKind::Pressed);
+        }
+        match proof {
+            None => Err(Unproven::Nothing),
+            Some(Proof::Passkey { assertion }) => {
+                assertion.check(&this, &pin.key, is_signed)?;
+                Ok(ConsentKind::Passkey)
+            }
+            Some(Proof::Standing { rule }) => {
+                let rule = pin.rule(rule)?;
+                let zone = TimeZone::get(&rule.zone).map_err(|_| NotCovered::Zone)?;
+                for moment in moments.each() {
+                    rule.covers(grant, moment, local(moment, &zone)?)?;
+                }
+                Ok(if rule.break_glass { ConsentKind::BreakGlass } else { ConsentKind::StandingRule })
+            }
+        }
+    }
+}
+
+fn local(moment: Timestamp, zone: &TimeZone) -> Result<(Day, TimeOfDay), NotCovered> {
+    let zoned =
+        jiff::Timestamp::from_microsecond(moment.micros()).map_err(|_| NotCovered::Zone)?.to_zoned(zone.clone());
+    let day = match zoned.weekday() {
+        Weekday::Monday => Day::Mon,
+        Weekday::Tuesday => Day::Tue,
+        Weekday::Wednesday => Day::Wed,
+        Weekday::Thursday => Day::Thu,
+        Weekday::Friday => Day::Fri,
+        Weekday::Saturday => Day::Sat,
+        Weekday::Sunday => Day::Sun,
+    };
+    let part = |number: i8| u8::try_from(number).unwrap_or(u8::MAX);
+    TimeOfDay::of(part(zoned.hour()), part(zoned.minute())).map(|time| (day, time)).ok_or(NotCovered::Zone)
+}

@@ -1,0 +1,31 @@
+### Recordings of terminals.
+
+recordings = Recordings
+recordings-about = What was shown in each terminal on a device. A recording is encrypted on the device: only somebody with your organisation’s recording passphrase can replay it, and the portal itself cannot.
+recordings-none = There is no recording yet. A terminal that a technician opens on a device is listed here once it has ended.
+recording-replay = Replay
+recording-cut-short = The end is missing: the device, or its program, stopped before the terminal did.
+recording-passphrase = Recording passphrase
+recording-key-set = Your organisation has a recording passphrase. Terminals can be opened and recorded.
+recording-key-none = Your organisation has no recording passphrase yet. Until it has one, no terminal can be opened.
+recording-passphrase-about = Choose a passphrase and keep it where your colleagues find it, like a password manager. It never leaves this browser and cannot be recovered: without it no recording can be replayed, by anybody.
+recording-passphrase-again = A new passphrase holds for recordings from now on. The ones before it are replayed with the passphrase of their time.
+recording-passphrase-new = New recording passphrase
+recording-passphrase-hint = At least 12 characters; a few words that do not belong together are best.
+recording-passphrase-repeated = The same again
+recording-passphrase-short = The passphrase has fewer than 12 characters. Choose a longer one.
+recording-passphrase-different = The two passphrases are not the same. Type them again.
+recording-passphrase-set = Set passphrase
+recording-ask-administrator = Ask an administrator of your organisation to set it here.
+recording-script = This works in the browser alone and needs JavaScript. Allow it for this page, then load the page again.
+replay-passphrase-hint = Your organisation’s, as it was when the terminal was opened. It stays in this browser. That you replay this is written into the history.
+replay-open = Open recording
+replay-wrong-passphrase = This passphrase does not open the recording. Check it, or try the one of that time.
+replay-stranger = This recording is not for a key of your organisation, so nobody here can replay it. Ask your vendor how that came about.
+replay-damaged = The recording is damaged or has been changed, and is not shown. Ask your vendor for a copy from a backup.
+replay-gone = The recording is not here any more. Go back to the list.
+replay-screen = What the terminal showed
+replay-play = Play
+replay-pause = Pause
+replay-seek = Place in the recording
+replay-speed = Speed

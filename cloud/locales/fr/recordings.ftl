@@ -1,0 +1,31 @@
+### Enregistrements de terminaux.
+
+recordings = Enregistrements
+recordings-about = Ce qui s’est affiché dans chaque terminal ouvert sur un appareil. Un enregistrement est chiffré sur l’appareil : seule une personne qui a la phrase secrète de votre organisation peut le revoir ; le portail lui-même ne le peut pas.
+recordings-none = Il n’y a pas encore d’enregistrement. Un terminal qu’un technicien ouvre sur un appareil apparaît ici une fois terminé.
+recording-replay = Revoir
+recording-cut-short = La fin manque : l’appareil ou son programme s’est arrêté avant le terminal.
+recording-passphrase = Phrase secrète des enregistrements
+recording-key-set = Votre organisation a une phrase secrète. Des terminaux peuvent être ouverts et enregistrés.
+recording-key-none = Votre organisation n’a pas encore de phrase secrète. Tant qu’elle n’en a pas, aucun terminal ne peut être ouvert.
+recording-passphrase-about = Choisissez une phrase secrète et conservez-la là où vos collègues la trouvent, par exemple dans un gestionnaire de mots de passe. Elle ne quitte jamais ce navigateur et ne peut pas être retrouvée : sans elle, personne ne peut revoir un enregistrement.
+recording-passphrase-again = Une nouvelle phrase vaut pour les enregistrements à venir. Les précédents se revoient avec la phrase de leur époque.
+recording-passphrase-new = Nouvelle phrase secrète
+recording-passphrase-hint = Au moins 12 caractères ; le mieux : quelques mots sans rapport entre eux.
+recording-passphrase-repeated = La même encore une fois
+recording-passphrase-short = La phrase a moins de 12 caractères. Choisissez-en une plus longue.
+recording-passphrase-different = Les deux phrases ne sont pas identiques. Saisissez-les à nouveau.
+recording-passphrase-set = Définir la phrase
+recording-ask-administrator = Demandez à un administrateur de votre organisation de la définir ici.
+recording-script = Cela se passe uniquement dans le navigateur et demande JavaScript. Autorisez-le pour cette page, puis rechargez-la.
+replay-passphrase-hint = Celle de votre organisation au moment où le terminal a été ouvert. Elle reste dans ce navigateur. L’historique note que vous revoyez cet enregistrement.
+replay-open = Ouvrir l’enregistrement
+replay-wrong-passphrase = Cette phrase n’ouvre pas l’enregistrement. Vérifiez-la, ou essayez celle de l’époque.
+replay-stranger = Cet enregistrement n’est destiné à aucune clé de votre organisation : personne ici ne peut le revoir. Demandez à votre fournisseur comment c’est arrivé.
+replay-damaged = L’enregistrement est abîmé ou a été modifié, et n’est pas affiché. Demandez à votre fournisseur une copie de sauvegarde.
+replay-gone = L’enregistrement n’est plus ici. Revenez à la liste.
+replay-screen = Ce que le terminal affichait
+replay-play = Lire
+replay-pause = Pause
+replay-seek = Position dans l’enregistrement
+replay-speed = Vitesse

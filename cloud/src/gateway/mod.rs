@@ -1,0 +1,100 @@
+//! Web pages of panels in a browser with nothing installed: the gateway asks for a session like a technician's program,
+//! joins it through the relay like one, and passes the pages on under an origin of their own (decision 0019). It can read
+//! what passes, and the consent says so. Owns no table: a session's key lives in this node's memory alone.
+//!
+//! [`open`] asks and lets in, [`visit`] is one such session, [`name`] says under which origin (pure), [`host`] answers
+//! there, [`portal`] is the pages that lead there.
+
+mod host;
+pub mod name;
+pub mod open;
+mod own_relay;
+pub mod portal;
+mod visit;
+
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use axum::{Router, extract::Request};
+use gatelodge_proto::SessionId;
+use rustls_pki_types::CertificateDer;
+
+pub use self::host::divide;
+use self::{
+    name::{Label, Naming},
+    own_relay::OwnRelay,
+    visit::Visit,
+};
+use crate::kits::Kits;
+
+/// The gateway of this node. Clones are the same one.
+#[derive(Clone)]
+pub struct Gateway(Arc<Inner>);
+
+struct Inner {
+    kits: Kits,
+    naming: Naming,
+    relay: OwnRelay,
+    visits: Mutex<Visits>,
+}
+
+/// The sessions whose keys are here.
+#[derive(Default)]
+struct Visits {
+    by_session: HashMap<SessionId, Arc<Visit>>,
+    /// A device's web address may have several: one for each browser.
+    by_label: HashMap<Label, Vec<Arc<Visit>>>,
+}
+
+impl Gateway {
+    /// The gateway of a node that listens there with this certificate.
+    pub fn new(kits: Kits, https: SocketAddr, certificate: CertificateDer<'static>) -> Result<Self, rustls::Error> {
+        let naming = Naming::of(&kits.config);
+        let relay = OwnRelay::at(https, certificate)?;
+        Ok(Self(Arc::new(Inner { kits, naming, relay, visits: Mutex::default() })))
+    }
+
+    /// Which ports have to be listened on beside the node's own.
+    pub fn ports(&self) -> impl Iterator<Item = u16> {
+        let range = self.0.kits.config.gateway.ports.filter(|_| self.0.naming.is_on());
+        range.into_iter().flat_map(|range| range.first..=range.last)
+    }
+
+    /// What is served at one of them: the page that has it, else a calm answer.
+    pub fn at_port(&self, port: u16) -> Router {
+        let gateway = self.clone();
+        Router::new().fallback(move |request: Request| {
+            let gateway = gateway.clone();
+            async move { gateway.answer(&Label::Port(port), request).await }
+        })
+    }
+
+    fn visits(&self) -> MutexGuard<'_, Visits> {
+        self.0.visits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Gateway")
+    }
+}
+
+impl Visits {
+    fn insert(&mut self, visit: &Arc<Visit>) {
+        self.by_session.insert(visit.session, visit.clone());
+        self.by_label.entry(visit.label.clone()).or_default().push(visit.clone());
+    }
+
+    /// Lets go of those whose end everybody had time to read, and of those that nobody answered.
+    fn prune(&mut self, gone: impl Fn(&Visit) -> bool) {
+        self.by_session.retain(|_, visit| !gone(visit));
+        self.by_label.retain(|_, visits| {
+            visits.retain(|visit| !gone(visit));
+            !visits.is_empty()
+        });
+    }
+}

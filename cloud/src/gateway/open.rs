@@ -1,0 +1,262 @@
+//! Asking for a web page, and letting a browser in to it. The gateway decides nothing: requests are answered as those of
+//! a technician's program are.
+
+use std::{sync::Arc, time::Duration};
+
+use gatelodge_proto::{
+    DeviceId, SessionId, Timestamp,
+    api::{Join, SessionRequest},
+    payload::{EndReason, Feature, Service, ServiceName, TicketNumber},
+    web::{EntryTicket, Face},
+};
+use tokio::time::Instant;
+
+use super::{
+    Gateway, Inner,
+    name::{Label, Naming},
+    visit::{Holder, SessionKey, Stage, Visit},
+};
+use crate::{
+    accounts::{
+        By, SignedIn,
+        model::Network,
+        rights::{CustomerMember, InstallerMember},
+    },
+    activation,
+    db::DbError,
+    sessions::{
+        join::{self, JoinRefusal},
+        own::{self, OwnRefusal},
+        request::{self, Asked, RequestRefusal},
+    },
+};
+
+/// Longest wait for the device, from the press to its page.
+const MEETS_WITHIN: Duration = Duration::from_secs(30);
+/// How long the end of a page can be read at its address.
+pub(super) const REMEMBERED: Duration = Duration::from_secs(15 * 60);
+
+/// A technician's wish for a web page.
+#[derive(Debug, Clone)]
+pub struct Wish {
+    /// Of which device.
+    pub device: DeviceId,
+    /// Which of its services.
+    pub service: ServiceName,
+    /// Why; the customer reads it.
+    pub reason: Option<String>,
+    /// Under which number the installer keeps the work.
+    pub ticket_number: Option<TicketNumber>,
+    /// Whether it is an emergency.
+    pub break_glass: bool,
+    /// For how long.
+    pub minutes: u32,
+    /// From which network the wish comes.
+    pub from: Network,
+}
+
+/// Why no page was asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum AskRefusal {
+    /// There is no place for one.
+    #[error("this portal shows no web pages of installations; use the command line: gatelodge forward")]
+    Off,
+    /// Too many.
+    #[error("as many web pages are open as this portal carries at once; try again later")]
+    Full,
+    /// The session's key could not be made.
+    #[error("a key for the session could not be made")]
+    Key(#[from] rcgen::Error),
+    /// The request was not taken.
+    #[error(transparent)]
+    Request(#[from] RequestRefusal),
+    /// The customer's own page was not opened.
+    #[error(transparent)]
+    Own(#[from] OwnRefusal),
+}
+
+/// Why nobody is let in.
+#[derive(Debug, thiserror::Error)]
+pub enum EnterRefusal {
+    /// No such page, or it is somebody else's: both look the same. Also one whose key went with a restart.
+    #[error("there is no such page among yours")]
+    Unknown,
+    /// A program has no browser.
+    #[error("a web page is opened in a browser")]
+    NoBrowser,
+    /// Another browser has it.
+    #[error("this page is open in another browser")]
+    Elsewhere,
+    /// The session is over, or not allowed yet.
+    #[error(transparent)]
+    Join(#[from] JoinRefusal),
+    /// It ended while it came up, or before.
+    #[error("the session is over ({})", .0.word())]
+    Over(EndReason),
+    /// The device did not come.
+    #[error("the device does not answer; is it online?")]
+    Silent,
+}
+
+/// With what a browser comes in, and where.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// Where.
+    pub face: Face,
+    /// With what.
+    pub ticket: EntryTicket,
+}
+
+impl Gateway {
+    /// Asks for a web page in the technician's name. The answer's state is the request's.
+    pub async fn ask(&self, by: &InstallerMember, wish: Wish) -> Result<SessionId, AskRefusal> {
+        let kits = &self.0.kits;
+        let (label, face) = self.place(|| Label::random(&kits.random))?;
+        let key = SessionKey::make()?;
+        let request = SessionRequest {
+            device: wish.device,
+            services: vec![wish.service.clone()],
+            networks: Vec::new(),
+            listens: Vec::new(),
+            features: vec![Feature::Web],
+            reason: wish.reason,
+            ticket_number: wish.ticket_number,
+            break_glass: wish.break_glass,
+            minutes: wish.minutes,
+            csr: key.csr()?,
+        };
+        let asked = request::request(kits, by, Asked::from_network(request, wish.from)).await?;
+        // What the customer reads is what is reached: the service as it was at that moment.
+        let named = activation::service::one(kits, by.member(), wish.device).await.map_err(RequestRefusal::from)?;
+        let report = named.and_then(|view| view.report);
+        let service = report.and_then(|report| report.services.into_iter().find(|known| known.name == wish.service));
+        let service = service.ok_or(RequestRefusal::UnknownDevice)?;
+        self.keep((asked.view.id, by.signed_in()), (label, face), service, key, asked.view.requested_at);
+        Ok(asked.view.id)
+    }
+
+    /// Opens the device's own page for somebody of its customer, at its web address.
+    pub async fn open_own(&self, by: &CustomerMember, device: DeviceId) -> Result<SessionId, AskRefusal> {
+        let kits = &self.0.kits;
+        let view = activation::service::one(kits, by.member(), device).await.map_err(OwnRefusal::from)?;
+        let view = view.ok_or(OwnRefusal::Unknown)?;
+        let (label, face) = self.place(|| Label::own(&view.web_address))?;
+        let key = SessionKey::make()?;
+        let (session, service) = own::open(kits, by, device, &key.csr()?).await?;
+        self.keep((session, by.signed_in()), (label, face), service, key, kits.now());
+        Ok(session)
+    }
+
+    /// Lets a technician's browser in to a page that was allowed.
+    pub async fn enter(&self, by: &InstallerMember, id: SessionId) -> Result<Entry, EnterRefusal> {
+        let kits = &self.0.kits;
+        self.enter_by(by.signed_in(), id, async || join::join(kits, by, id).await).await
+    }
+
+    /// Lets the customer's browser in to the device's own page.
+    pub async fn enter_own(&self, by: &CustomerMember, id: SessionId) -> Result<Entry, EnterRefusal> {
+        let kits = &self.0.kits;
+        self.enter_by(by.signed_in(), id, async || own::join(kits, by, id).await).await
+    }
+
+    async fn enter_by(
+        &self,
+        by: &SignedIn,
+        id: SessionId,
+        join: impl AsyncFnOnce() -> Result<Join, JoinRefusal>,
+    ) -> Result<Entry, EnterRefusal> {
+        let By::Browser { id: browser, secret, .. } = by.by() else { return Err(EnterRefusal::NoBrowser) };
+        let visit = self.visit(by, id).ok_or(EnterRefusal::Unknown)?;
+        {
+            let mut holder = visit.holder();
+            if holder.as_ref().is_some_and(|holder| holder.browser != *browser) {
+                return Err(EnterRefusal::Elsewhere);
+            }
+            *holder = Some(Holder { browser: *browser, secret: secret.clone(), seen: Instant::now() });
+        }
+        if visit.sets_out() {
+            match join().await {
+                Ok(join) => {
+                    let (relay, kits) = (self.0.relay.clone(), &self.0.kits);
+                    tokio::spawn(visit.clone().carry(join, relay, kits.clock.clone(), kits.random.clone()));
+                }
+                Err(refusal) => {
+                    visit.comes_back();
+                    *visit.holder() = None;
+                    return Err(refusal.into());
+                }
+            }
+        }
+        let mut stages = visit.stages();
+        let settled = |stage: &Stage| matches!(stage, Stage::Inside(_) | Stage::Over(..));
+        let stage = tokio::time::timeout(MEETS_WITHIN, stages.wait_for(settled)).await;
+        match stage.map(|stage| stage.map(|stage| stage.clone())) {
+            Ok(Ok(Stage::Over(reason, _))) => Err(EnterRefusal::Over(reason)),
+            Ok(Ok(_)) => {
+                let kits = &self.0.kits;
+                let ticket = visit.door().issue(kits.now(), &kits.random);
+                Ok(Entry { face: visit.face.clone(), ticket })
+            }
+            Ok(Err(_)) | Err(_) => Err(EnterRefusal::Silent),
+        }
+    }
+
+    /// Whether this session's page can be opened here by this person.
+    pub fn has(&self, by: &SignedIn, id: SessionId) -> bool {
+        self.visit(by, id).is_some()
+    }
+
+    fn visit(&self, by: &SignedIn, id: SessionId) -> Option<Arc<Visit>> {
+        self.visits().by_session.get(&id).filter(|visit| visit.user == by.member().user_id).cloned()
+    }
+
+    /// Finds an origin for one more page.
+    fn place(&self, name: impl FnOnce() -> Label) -> Result<(Label, Face), AskRefusal> {
+        let Inner { kits, naming, .. } = &*self.0;
+        let now = kits.now();
+        let patience = kits.config.sessions.ask() + REMEMBERED;
+        let mut visits = self.visits();
+        visits.prune(|visit| match visit.stage() {
+            Stage::Over(_, at) => at + REMEMBERED <= now,
+            Stage::Asked => visit.asked_at + patience <= now,
+            Stage::Joining | Stage::Inside(_) => false,
+        });
+        let live = visits.by_session.values().filter(|visit| !matches!(visit.stage(), Stage::Over(..))).count();
+        if live >= usize::try_from(kits.config.gateway.pages).unwrap_or(usize::MAX) {
+            return Err(AskRefusal::Full);
+        }
+        let label = match naming {
+            Naming::Off => return Err(AskRefusal::Off),
+            Naming::Hosts { .. } => name(),
+            Naming::Ports { range, .. } => {
+                let is_over = |visit: &Arc<Visit>| matches!(visit.stage(), Stage::Over(..));
+                let there = |port: &Label| visits.by_label.get(port);
+                let ports = || (range.first..=range.last).map(Label::Port);
+                let unused = ports().find(|port| there(port).is_none());
+                // Better an end that can be read no longer than no page.
+                let over = || ports().find(|port| there(port).is_none_or(|visits| visits.iter().all(is_over)));
+                unused.or_else(over).ok_or(AskRefusal::Full)?
+            }
+        };
+        let face = naming.face(&label).ok_or(AskRefusal::Off)?;
+        Ok((label, face))
+    }
+
+    fn keep(
+        &self,
+        (session, by): (SessionId, &SignedIn),
+        place: (Label, Face),
+        service: Service,
+        key: SessionKey,
+        asked_at: Timestamp,
+    ) {
+        let visit = Visit::new((session, by.member().user_id), place, service, key, asked_at);
+        self.visits().insert(&Arc::new(visit));
+    }
+}
+
+impl From<DbError> for AskRefusal {
+    fn from(error: DbError) -> Self {
+        Self::Request(error.into())
+    }
+}

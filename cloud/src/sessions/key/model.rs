@@ -1,0 +1,65 @@
+//! The customer's key as the portal knows it, and why nothing was done with it.
+
+use gatelodge_proto::{
+    Timestamp, UserId,
+    consent::{NotSigned, PinId, PinnedKey},
+};
+
+use crate::{accounts::second_factor::FactorRefusal, db::DbError};
+
+/// How it stands with the key of a device.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Held {
+    /// Shown on the device, where somebody has yet to compare its digits.
+    pub offered: Option<Offered>,
+    /// Pinned, as the device has told.
+    pub pinned: Option<Pinned>,
+}
+
+/// A key that waits for somebody at the device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Offered {
+    /// The key.
+    pub key: PinnedKey,
+    /// Who offered it.
+    pub by: UserId,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A key that a device holds its sessions against.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pinned {
+    /// This pinning.
+    pub pin: PinId,
+    /// The key.
+    pub key: PinnedKey,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// Why nothing was done with a key.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyRefusal {
+    /// No such device, or it is another customer's: both look the same.
+    #[error("there is no such device among yours")]
+    Unknown,
+    /// One is pinned.
+    #[error("a key is pinned on this device already: remove it first, by the key itself or at the device")]
+    Pinned,
+    /// None is pinned.
+    #[error("no key is pinned on this device")]
+    NoKey,
+    /// A browser's answer that makes no passkey, or too late.
+    #[error(transparent)]
+    Factor(#[from] FactorRefusal),
+    /// A passkey of a kind that devices cannot check.
+    #[error("devices check passkeys of the kind ES256 alone, and this one is of another: use another authenticator")]
+    Kind,
+    /// Not signed by the pinned key.
+    #[error(transparent)]
+    NotSigned(#[from] NotSigned),
+    /// The database failed.
+    #[error(transparent)]
+    Database(#[from] DbError),
+}

@@ -1,0 +1,7 @@
+//! `file_frame` of this crate under libFuzzer.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    gatelodge_proto_fuzz::file_frame(data);
+});

@@ -1,0 +1,7 @@
+//! `standing_rule` of this crate under libFuzzer.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    gatelodge_proto_fuzz::standing_rule(data);
+});

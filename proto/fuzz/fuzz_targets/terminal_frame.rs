@@ -1,0 +1,7 @@
+//! `terminal_frame` of this crate under libFuzzer.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    gatelodge_proto_fuzz::terminal_frame(data);
+});

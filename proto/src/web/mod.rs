@@ -1,0 +1,103 @@
+//! A panel's web pages under an origin of their own: what the cloud's gateway and a device's own end of a web session
+//! share. Passes requests on and answers back, streamed; decides nothing about who may, and keeps no byte of either.
+//!
+//! From the outside in: who gets in ([`door`], pure), what a browser may ask from where ([`manners`], pure), the passage
+//! ([`passage`]) with what it changes on the way ([`headers`], [`cookies`], [`origins`], all pure), and the connection to
+//! the panel ([`wire`]).
+
+pub mod cookies;
+pub mod door;
+pub mod headers;
+pub mod manners;
+pub mod origins;
+pub mod passage;
+pub mod wire;
+
+use std::net::IpAddr;
+
+pub use self::{
+    door::{Door, EntryTicket, Pass},
+    passage::{Body, Passage, Trouble},
+    wire::{Dial, Duplex, Unreached},
+};
+pub use crate::payload::Scheme;
+use crate::payload::Service;
+
+/// Where the pages that are ours are, on every origin of a panel: no panel has such a path.
+pub const OWN_PATHS: &str = "/.gatelodge/";
+/// Where a browser comes in, by `POST` with `ticket`.
+pub const ENTER: &str = "/.gatelodge/enter";
+
+/// The web pages of a panel, as its own network knows them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Panel {
+    /// How they are spoken to.
+    pub scheme: Scheme,
+    /// Name or address; IPv6 without brackets.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+}
+
+/// Ports at which panels speak TLS.
+const TLS_PORTS: [u16; 3] = [443, 4443, 8443];
+
+impl Panel {
+    /// The pages of a service: with TLS where the port or the name says so.
+    pub fn of(service: &Service) -> Self {
+        let tls = TLS_PORTS.contains(&service.port) || service.name.as_str().contains("https");
+        let scheme = if tls { Scheme::Https } else { Scheme::Http };
+        Self { scheme, host: service.host.to_ascii_lowercase(), port: service.port }
+    }
+
+    fn host_in_url(&self) -> String {
+        match self.host.parse::<IpAddr>() {
+            Ok(IpAddr::V6(address)) => format!("[{address}]"),
+            Ok(IpAddr::V4(_)) | Err(_) => self.host.clone(),
+        }
+    }
+
+    /// What a browser beside the panel would send as `Host`.
+    pub fn authority(&self) -> String {
+        let host = self.host_in_url();
+        if self.port == self.scheme.port() { host } else { format!("{host}:{}", self.port) }
+    }
+
+    /// Its origin (RFC 6454).
+    pub fn origin(&self) -> String {
+        format!("{}://{}", self.scheme.word(), self.authority())
+    }
+
+    /// Every spelling of its host and port in links.
+    fn authorities(&self) -> Vec<String> {
+        let host = self.host_in_url();
+        let with_port = format!("{host}:{}", self.port);
+        if self.port == self.scheme.port() { vec![with_port, host] } else { vec![with_port] }
+    }
+}
+
+/// The origin under which browsers see a panel's pages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Face {
+    /// Whether browsers come with TLS.
+    pub scheme: Scheme,
+    /// Host, and port where it is not the scheme's own.
+    pub authority: String,
+    /// The port that tells this origin from others of the same host, whose cookies browsers do not keep apart.
+    pub port_of_its_own: Option<u16>,
+}
+
+impl Face {
+    /// The origin.
+    pub fn origin(&self) -> String {
+        format!("{}://{}", self.scheme.word(), self.authority)
+    }
+
+    /// The cookie by which a browser that came in is known again.
+    pub fn pass_cookie(&self) -> String {
+        match self.port_of_its_own {
+            None => format!("{}pass", cookies::OURS),
+            Some(port) => format!("{}pass-{port}", cookies::OURS),
+        }
+    }
+}

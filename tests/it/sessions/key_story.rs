@@ -1,0 +1,142 @@
+//! The customer's passkey on the device, from the portal's page to the session that stands on it: with a real browser, a
+//! real authenticator within it, a real agent; on a phone in English and at a desk in French.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use gatelodge_tests::{
+    agent::AgentSetup,
+    browser::{Authenticator, Browser, Screen, Setup, Theme, fantoccini::Locator},
+    cloud::{CloudSetup, TestCloud},
+    portal::Hands,
+    ports::free_port,
+    story::{self, CUSTOMER, Stage, WEB_ADDRESS},
+    wait::wait_until,
+};
+use serde_json::Value;
+
+use super::live;
+
+const SOON: Duration = Duration::from_secs(60);
+
+fn browser(hands: &Hands) -> anyhow::Result<&Browser> {
+    if let Hands::Browser(browser, _) = hands { Ok(browser) } else { anyhow::bail!("no browser") }
+}
+
+/// Presses the button of a form that is sent by the script.
+async fn press(hands: &Hands, action: &str) -> anyhow::Result<()> {
+    let (browser, button) = (browser(hands)?, format!("form[action='{action}'] button"));
+    // From under the bar at a phone's foot.
+    let into_view = format!("document.querySelector(\"{button}\").scrollIntoView({{ block: 'center' }})");
+    browser.client.execute(&into_view, Vec::new()).await?;
+    browser.click(&button).await
+}
+
+async fn consent(stage: &Stage) -> anyhow::Result<Value> {
+    Ok(stage.agent_status().await?.0["consent"].clone())
+}
+
+async fn story(setup: Setup) -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let cloud = TestCloud::start(CloudSetup::default()).await?;
+    let stage = live::ready(cloud, folder.path(), AgentSetup::default()).await?;
+    let Some(mut hands) = Hands::browser(&stage.cloud.portal(), setup).await? else { return Ok(()) };
+    let say = |english: &'static str, french: &'static str| if setup.language == "en" { english } else { french };
+    let authenticator = Authenticator::of(browser(&hands)?).await?;
+    hands.open("/sign-in").await?;
+    hands.submit("/sign-in", &[("email", CUSTOMER.email), ("password", CUSTOMER.password)]).await?;
+    let device = stage.agent_status().await?.0["device"].as_str().context("no device")?.to_owned();
+    let page = format!("/devices/{device}/key");
+
+    // Made in the browser, shown on both, confirmed at the device.
+    hands.open(&page).await?;
+    hands.look("device_key_none").await?;
+    press(&hands, &page).await?;
+    browser(&hands)?.wait_for_words(say("Now at the device", "Maintenant, devant l’appareil")).await?;
+    hands.look("device_key_offered").await?;
+    let shown = browser(&hands)?.client.find(Locator::Css(".digits")).await?.text().await?;
+    let digits: String = shown.chars().filter(|c| c.is_ascii_digit() || *c == ' ').collect();
+    let digits = digits.trim().to_owned();
+    let offered = wait_until("the device shows it", SOON, async || {
+        Ok(consent(&stage).await?["offered"]["fingerprint"].as_str().map(str::to_owned))
+    });
+    ensure!(offered.await? == digits, "both show the same");
+    ensure!(authenticator.passkeys(browser(&hands)?).await?.len() == 1);
+    stage.agent.say(["consent", "pin-key", "--digits", &digits]).await?.ok()?;
+    browser(&hands)?.wait_for_words(say("Pinned on the device.", "Épinglée sur l’appareil.")).await?;
+    hands.look("device_key_pinned").await?;
+
+    // A request: the portal's word alone is none, the passkey's is.
+    let port = free_port()?;
+    let place = format!("{port}:panel-echo");
+    let mut forward = stage.technician.start(["forward", WEB_ADDRESS, &place, "--reason", "Yearly check"])?;
+    hands.wait_for("/requests", say("Allow with your passkey", "Autoriser avec votre clé d’accès"), SOON).await?;
+    hands.look("request_signed").await?;
+    let actions = hands.actions().await?;
+    let allow = actions.into_iter().find(|action| action.ends_with("/allow")).context("nothing to allow")?;
+    authenticator.knows_its_user(browser(&hands)?, false).await?;
+    press(&hands, &allow).await?;
+    browser(&hands)?.wait_for_words(say("That did not work", "Cela n’a pas marché")).await?;
+    ensure!(stage.agent_status().await?.0["sessions"] == serde_json::json!([]), "nobody is in");
+    authenticator.knows_its_user(browser(&hands)?, true).await?;
+    press(&hands, &allow).await?;
+    live::answers(port)
+        .await
+        .with_context(|| format!("the agent:\n{}\nthe technician:\n{}", stage.agent.log(), forward.log()))?;
+    let told = stage.agent_status().await?.0;
+    ensure!(told["sessions"][0]["consent_kind"] == "passkey", "{told}");
+    hands.open("/sessions").await?;
+    hands
+        .reads(say("Signed by the passkey pinned on the device", "Signée par la clé d’accès épinglée sur l’appareil"))
+        .await?;
+    hands.look("sessions_signed").await?;
+
+    // More time, signed too; then the end.
+    let session = allow.trim_start_matches("/sessions/").trim_end_matches("/allow").to_owned();
+    let until = |told: &Value| told["sessions"][0]["until"].as_str().map(str::to_owned);
+    let before = until(&told);
+    press(&hands, &format!("/sessions/{session}/extend")).await?;
+    wait_until("the device lets it last longer", SOON, async || {
+        Ok((until(&stage.agent_status().await?.0) > before).then_some(()))
+    })
+    .await
+    .with_context(|| format!("the agent:\n{}", stage.agent.log()))?;
+    hands.open("/sessions").await?;
+    hands.submit(&format!("/sessions/{session}/stop"), &[]).await?;
+    ensure!(!forward.wait(SOON).await?.success());
+
+    // A press on the device opens one, too, and the key takes itself away.
+    let mut forward = stage.technician.start(["forward", WEB_ADDRESS, &place])?;
+    wait_until("the device shows the request", SOON, async || {
+        Ok(consent(&stage).await?["wanted"].as_array().is_some_and(|wanted| wanted.len() == 1).then_some(()))
+    })
+    .await?;
+    stage.agent.say(["consent", "allow"]).await?.ok()?;
+    live::answers(port)
+        .await
+        .with_context(|| format!("the agent:\n{}\nthe technician:\n{}", stage.agent.log(), forward.log()))?;
+    ensure!(stage.agent_status().await?.0["sessions"][0]["consent_kind"] == "pressed");
+    hands.open("/sessions").await?;
+    hands.reads(say("Allowed by somebody at the device", "Donnée par quelqu’un devant l’appareil")).await?;
+    hands.open(&page).await?;
+    press(&hands, &format!("{page}/release")).await?;
+    wait_until("the device has forgotten it", SOON, async || {
+        Ok(consent(&stage).await?["pinned"].is_null().then_some(()))
+    })
+    .await?;
+    browser(&hands)?
+        .wait_for_words(say("Make a passkey for this device", "Créer une clé d’accès pour cet appareil"))
+        .await?;
+    forward.kill()?;
+    story::sign_out(&mut hands).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_passkey_is_pinned_signs_and_is_taken_away_on_a_phone() -> anyhow::Result<()> {
+    story(Setup { screen: Screen::Phone, theme: Theme::Light, language: "en" }).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_passkey_is_pinned_signs_and_is_taken_away_at_a_desk_in_the_dark() -> anyhow::Result<()> {
+    story(Setup { screen: Screen::Desk, theme: Theme::Dark, language: "fr" }).await
+}
