@@ -111,6 +111,9 @@ CREATE TABLE registration (
     hours {json},
     open_until {ts},
     break_glass TEXT,
+    -- whom the customer has asked to take over as installer
+    offered_to TEXT,
+    offered_at {ts},
     state TEXT NOT NULL,
     registered_at {ts} NOT NULL,
     activated_at {ts},

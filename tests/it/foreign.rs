@@ -60,7 +60,7 @@ const fn row(path: &'static str, of: Of, whose: For, body: &'static str) -> Row 
     Row { path, of, whose, body }
 }
 
-const MATRIX: [Row; 67] = [
+const MATRIX: [Row; 70] = [
     row("/api/v1/devices/{id}", Of::Device, For::Vendor, ""),
     row("/api/v1/devices/{id}/retire", Of::Device, For::Vendor, ""),
     row("/api/v1/devices/{id}/revoke", Of::Device, For::Vendor, ""),
@@ -73,6 +73,9 @@ const MATRIX: [Row; 67] = [
     row("/api/v1/devices/{id}/open", Of::Device, For::Its, r#"{"hours":2}"#),
     row("/devices/{device}/open", Of::Device, For::Its, "hours=2"),
     row("/api/v1/devices/{id}/web-address", Of::Device, For::Its, r#"{"web_address":"mine-now"}"#),
+    row("/api/v1/devices/{id}/take-over", Of::Device, For::Its, r#"{"email":"lena@example.com"}"#),
+    row("/devices/{device}/installer", Of::Device, For::Its, "email=lena%40example.com"),
+    row("/devices/{device}/installer/keep", Of::Device, For::Its, ""),
     row("/api/v1/devices/{id}/release", Of::Device, For::Its, r#"{"typed":"villa-rosa"}"#),
     row("/api/v1/sessions/{id}", Of::Session, For::Its, ""),
     row("/api/v1/sessions/{id}/join", Of::Session, For::Its, ""),

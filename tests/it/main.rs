@@ -20,6 +20,7 @@ mod foreign;
 mod fsck;
 mod fuzz;
 mod gateway;
+mod hand_over;
 mod kits;
 mod mail_limits;
 mod malformed;

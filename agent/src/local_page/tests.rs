@@ -1,6 +1,10 @@
 //! The page over a real socket, as browsers, other sites and impatient people meet it.
 
-use std::{net::SocketAddr, num::NonZeroU64};
+use std::{
+    io::{Read as _, Write as _},
+    net::SocketAddr,
+    num::NonZeroU64,
+};
 
 use gatelodge_proto::{
     Random, SessionId, Timestamp,
@@ -90,12 +94,20 @@ async fn ask(address: SocketAddr, request: &str) -> (u16, String) {
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
+    code_of(answer)
+}
+
+fn code_of(answer: String) -> (u16, String) {
     let code = answer.split(' ').nth(1).unwrap().parse().unwrap();
     (code, answer)
 }
 
 async fn get(address: SocketAddr, path: &str, more: &str) -> (u16, String) {
-    ask(address, &format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{more}\r\n")).await
+    ask(address, &get_request(address, path, more)).await
+}
+
+fn get_request(address: SocketAddr, path: &str, more: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{more}\r\n")
 }
 
 async fn press(address: SocketAddr, session: SessionId, host: &str, origin: &str, token: &str) -> (u16, String) {
@@ -103,12 +115,15 @@ async fn press(address: SocketAddr, session: SessionId, host: &str, origin: &str
 }
 
 async fn post(address: SocketAddr, path: &str, host: &str, origin: &str, body: &str) -> (u16, String) {
-    let request = format!(
+    ask(address, &post_request(path, host, origin, body)).await
+}
+
+fn post_request(path: &str, host: &str, origin: &str, body: &str) -> String {
+    format!(
         "POST {path} HTTP/1.1\r\nHost: {host}\r\nOrigin: {origin}\r\nConnection: close\r\n\
          Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
-    );
-    ask(address, &request).await
+    )
 }
 
 fn token_in(page: &str) -> String {
@@ -116,24 +131,57 @@ fn token_in(page: &str) -> String {
     page[start..start + 32].to_owned()
 }
 
+/// What a program of `user` reads there. A socket belongs to the user of the thread that made it (credentials(7)), and a
+/// thread that has become somebody else is of no further use.
+async fn ask_as(user: u32, address: SocketAddr, request: String) -> (u16, String) {
+    let (sender, answer) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || {
+        rustix::thread::set_thread_uid(rustix::process::Uid::from_raw(user)).unwrap();
+        let mut stream = std::net::TcpStream::connect(address).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        sender.send(answer).unwrap();
+    });
+    code_of(answer.await.unwrap())
+}
+
 #[tokio::test]
 async fn the_user_of_terminals_gets_no_word_and_presses_nothing() {
     let own = rustix::process::geteuid().as_raw();
     let passwd = std::fs::read_to_string("/etc/passwd").unwrap();
-    let user = passwd.lines().find(|line| line.split(':').nth(2) == Some(&own.to_string())).unwrap();
-    let mut shown = shown_where_terminals_are(user.split(':').next().map(str::to_owned)).await;
+    // Root can be anybody here, and nobody else can: root has no terminal.
+    let (name, user) = passwd
+        .lines()
+        .filter_map(|line| {
+            let mut fields = line.split(':');
+            Some((fields.next()?.to_owned(), fields.nth(1)?.parse::<u32>().ok()?))
+        })
+        .find(|(_, user)| if own == 0 { *user != 0 } else { *user == own })
+        .unwrap();
+    let mut shown = shown_where_terminals_are(Some(name)).await;
+    let address = shown.page.address;
     for path in ["/", "/token", "/status.json", "/history"] {
-        let (code, said) = get(shown.page.address, path, "").await;
+        let (code, said) = ask_as(user, address, get_request(address, path, "")).await;
         assert!(code == 403 && said.contains("programs in terminals"), "{path}: {said}");
     }
     let session = live(&shown.board);
-    let host = shown.page.address.to_string();
-    let (code, _) = press(shown.page.address, session, &host, &format!("http://{host}"), "").await;
-    assert_eq!(code, 403);
+    let host = address.to_string();
+    let stop = post_request(&format!("/sessions/{session}/stop"), &host, &format!("http://{host}"), "token=");
+    assert_eq!(ask_as(user, address, stop).await.0, 403);
     assert!(shown.orders.try_recv().is_err());
 
     let other = shown_where_terminals_are(Some("nobody-here".into())).await;
-    assert_eq!(get(other.page.address, "/", "").await.0, 200);
+    let asked = get_request(other.page.address, "/", "");
+    assert_eq!(ask_as(user, other.page.address, asked).await.0, 200);
+}
+
+#[tokio::test]
+async fn root_is_spoken_to_whoever_has_the_terminals() {
+    if rustix::process::geteuid().is_root() {
+        let shown = shown_where_terminals_are(Some("root".into())).await;
+        assert_eq!(get(shown.page.address, "/", "").await.0, 200);
+    }
 }
 
 #[tokio::test]

@@ -19,6 +19,10 @@ audit-device-activated = Confirmed and activated the device; consent: { $consent
    *[never] never
 }
 audit-device-released = Released the device
+audit-take-over-offered = Asked { $email } to take the device over as installer
+audit-take-over-withdrawn = Took back the link to { $email } for another installer
+audit-take-over-mail-refused = The mail with the link to { $email } was refused: { $reason }
+audit-installer-changed = { $installer } has taken the device over from { $before }; the customer is asked about every session
 audit-registration-cancelled = Cancelled the registration for { $email }
 audit-link-sent = Sent the activation link to { $email } again
 audit-email-corrected = Corrected the customer’s address to { $email }

@@ -28,6 +28,7 @@ field-web-address = Web address
 field-web-address-hint = The name under which the customer reaches the device’s own pages.
 field-customer-email = Customer’s e-mail address
 field-customer-email-hint = The activation link goes there.
+field-installer-email = The other installer’s e-mail address
 password-hint = At least 12 characters. A short sentence is easier to keep than a jumble.
 continue = Continue
 save = Save

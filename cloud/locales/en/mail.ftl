@@ -14,6 +14,8 @@ mail-why-confirmed = You get this mail because you confirmed a device.
 mail-why-your-device = You get this mail because your company registered the device.
 mail-why-ask = You get this mail because you chose to be asked before each session.
 mail-why-released = You get this mail because the device was released from your account.
+mail-why-take-over = You get this mail because { $customer } entered this address for their device.
+mail-why-handed-over = You get this mail because it is your device.
 
 mail-confirm-email-subject = Confirm your e-mail address
 mail-confirm-email-what = Somebody, probably you, signed up { $company } as an installer with this address. Confirm it and choose your password, and your account is ready.
@@ -66,6 +68,18 @@ mail-released-subject = { $name } is released
 mail-released-customer-what = { $name } is released. You no longer reach it, and its certificate is void.
 mail-released-customer-nothing = If it was not you, set a new password and tell your installer.
 mail-released-installer-what = The owner has released { $name }. It can be registered again by whoever has it in hand.
+mail-take-over-subject = { $customer } asks you to take over { $name }
+mail-take-over-what = { $customer } wants you to be the installer of { $name } from now on.
+mail-take-over-next = Nothing changes until you have signed in as an installer and taken it over. Without an account, sign up in the portal first, then come back to this mail.
+mail-take-over-button = See and take over
+mail-take-over-nothing = If you do nothing, everything stays as it is. If you do not know who asks, ignore this mail.
+mail-handed-over-customer-subject = { $installer } is the installer of { $name } now
+mail-handed-over-customer-what = { $installer } has taken over { $name }. The installer before has no right to it any more, and their sessions have ended.
+mail-handed-over-customer-next = You are asked about every session from now on. If you trust the new installer at any time, say so on the device’s page.
+mail-handed-over-customer-nothing = If this is not the installer you meant, choose “never” on the device’s page at once, then change installer again.
+mail-handed-over-button = To the device
+mail-handed-over-installer-subject = { $name } has another installer
+mail-handed-over-installer-what = The owner of { $name } has changed installer. You no longer see the device, and your sessions with it have ended; your past sessions stay in your history.
 mail-to-your-devices = To your devices
 
 mail-second-factor-added-subject = Your account has a new second factor

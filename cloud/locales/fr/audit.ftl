@@ -19,6 +19,10 @@ audit-device-activated = Appareil confirmé et activé ; consentement : { $conse
    *[never] jamais
 }
 audit-device-released = Appareil rendu
+audit-take-over-offered = A invité { $email } à reprendre l’appareil comme installateur
+audit-take-over-withdrawn = A retiré le lien envoyé à { $email } pour un autre installateur
+audit-take-over-mail-refused = Le mail avec le lien pour { $email } a été refusé : { $reason }
+audit-installer-changed = { $installer } a repris l’appareil de { $before } ; chaque session est demandée au client
 audit-registration-cancelled = Enregistrement pour { $email } annulé
 audit-link-sent = Lien d’activation renvoyé à { $email }
 audit-email-corrected = Adresse du client corrigée en { $email }

@@ -28,6 +28,7 @@ field-web-address = Adresse web
 field-web-address-hint = Le nom sous lequel le client atteint les pages de l’appareil.
 field-customer-email = Adresse e-mail du client
 field-customer-email-hint = Le lien d’activation y est envoyé.
+field-installer-email = Adresse e-mail de l’autre installateur
 password-hint = Au moins 12 caractères. Une courte phrase se retient mieux qu’un mélange.
 continue = Continuer
 save = Enregistrer

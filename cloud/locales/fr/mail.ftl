@@ -14,6 +14,8 @@ mail-why-confirmed = Vous recevez cet e-mail parce que vous avez confirmé un ap
 mail-why-your-device = Vous recevez cet e-mail parce que votre entreprise a enregistré l’appareil.
 mail-why-ask = Vous recevez cet e-mail parce que vous avez choisi d’être consulté avant chaque session.
 mail-why-released = Vous recevez cet e-mail parce que l’appareil a été rendu depuis votre compte.
+mail-why-take-over = Vous recevez ce mail parce que { $customer } a saisi cette adresse pour son appareil.
+mail-why-handed-over = Vous recevez ce mail parce que c’est votre appareil.
 
 mail-confirm-email-subject = Confirmez votre adresse e-mail
 mail-confirm-email-what = Quelqu’un, sans doute vous, a inscrit { $company } comme installateur avec cette adresse. Confirmez-la, choisissez votre mot de passe, et votre compte est prêt.
@@ -66,6 +68,18 @@ mail-released-subject = { $name } est rendu
 mail-released-customer-what = { $name } est rendu. Vous ne l’atteignez plus et son certificat n’est plus valable.
 mail-released-customer-nothing = Si ce n’était pas vous, définissez un nouveau mot de passe et prévenez votre installateur.
 mail-released-installer-what = Le propriétaire a rendu { $name }. Quiconque l’a en main peut le faire enregistrer à nouveau.
+mail-take-over-subject = { $customer } vous invite à reprendre { $name }
+mail-take-over-what = { $customer } souhaite que vous soyez désormais l’installateur de { $name }.
+mail-take-over-next = Rien ne change tant que vous ne vous êtes pas connecté comme installateur et ne l’avez pas repris. Sans compte, inscrivez-vous d’abord au portail, puis revenez à ce mail.
+mail-take-over-button = Voir et reprendre
+mail-take-over-nothing = Sans action de votre part, tout reste comme avant. Si vous ne connaissez pas la personne qui demande, ignorez ce mail.
+mail-handed-over-customer-subject = { $installer } est maintenant l’installateur de { $name }
+mail-handed-over-customer-what = { $installer } a repris { $name }. L’installateur précédent n’y a plus aucun droit, et ses sessions sont finies.
+mail-handed-over-customer-next = Chaque session vous est désormais demandée. Si vous faites confiance au nouvel installateur à tout moment, dites-le sur la page de l’appareil.
+mail-handed-over-customer-nothing = Si ce n’est pas l’installateur que vous vouliez, choisissez aussitôt « jamais » sur la page de l’appareil, puis changez encore d’installateur.
+mail-handed-over-button = Vers l’appareil
+mail-handed-over-installer-subject = { $name } a un autre installateur
+mail-handed-over-installer-what = Le propriétaire de { $name } a changé d’installateur. Vous ne voyez plus l’appareil, et vos sessions avec lui sont finies ; vos sessions passées restent dans votre historique.
 mail-to-your-devices = Vers vos appareils
 
 mail-second-factor-added-subject = Votre compte a un nouveau second facteur

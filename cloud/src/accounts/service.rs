@@ -82,6 +82,11 @@ pub async fn user(tx: &mut Tx, id: UserId) -> Result<Option<User>, DbError> {
     store::user(tx, id).await
 }
 
+/// What the person behind an address reads, if they are known here.
+pub async fn language_of(tx: &mut Tx, email: &EmailAddress) -> Result<Option<Language>, DbError> {
+    Ok(store::user_by_email(tx, email).await?.map(|(user, _)| user.language))
+}
+
 /// An organisation.
 pub async fn organisation(tx: &mut Tx, id: OrganisationId) -> Result<Option<Organisation>, DbError> {
     store::organisation(tx, id).await

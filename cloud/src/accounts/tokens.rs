@@ -24,6 +24,8 @@ pub enum Purpose {
     SetPassword,
     /// A registration may be confirmed; the subject is the registration.
     Activation,
+    /// A device may be taken over by another installer; the subject is the registration that ends.
+    TakeOver,
 }
 
 impl Purpose {
@@ -32,6 +34,7 @@ impl Purpose {
             Self::ConfirmEmail => "confirm_email",
             Self::SetPassword => "set_password",
             Self::Activation => "activation",
+            Self::TakeOver => "take_over",
         }
     }
 
@@ -40,7 +43,7 @@ impl Purpose {
         match self {
             Self::ConfirmEmail => Duration::from_secs(24 * 3_600),
             Self::SetPassword => Duration::from_secs(30 * 60),
-            Self::Activation => Duration::from_secs(72 * 3_600),
+            Self::Activation | Self::TakeOver => Duration::from_secs(72 * 3_600),
         }
     }
 }

@@ -81,7 +81,7 @@ pub async fn look(kits: &Kits, secret: &Secret) -> Result<RegistrationView, Conf
     match view.state {
         State::Open => Ok(view),
         State::Active => Err(LinkFault::Used.into()),
-        State::Cancelled | State::Released => Err(LinkFault::Withdrawn.into()),
+        State::Cancelled | State::Released | State::HandedOver => Err(LinkFault::Withdrawn.into()),
     }
 }
 

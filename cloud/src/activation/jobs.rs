@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use gatelodge_proto::{RegistrationId, UserId};
+use gatelodge_proto::{DeviceId, OrganisationId, RegistrationId, UserId, identity::EmailAddress};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -20,6 +20,7 @@ use crate::{
     },
     audit::{self, Actor, Entry},
     db::{DbError, Tx},
+    i18n::Language,
     jobs::{self, Handler, Job, JobError},
     kits::Kits,
     mail::{MailError, Message},
@@ -34,6 +35,10 @@ const ACTIVATED_CUSTOMER: &str = "activation.mail_activated_customer";
 const ACTIVATED_INSTALLER: &str = "activation.mail_activated_installer";
 const RELEASED_CUSTOMER: &str = "activation.mail_released_customer";
 const RELEASED_INSTALLER: &str = "activation.mail_released_installer";
+
+const TAKE_OVER_LINK: &str = "activation.mail_take_over_link";
+const HANDED_OVER_CUSTOMER: &str = "activation.mail_handed_over_customer";
+const HANDED_OVER_INSTALLER: &str = "activation.mail_handed_over_installer";
 
 #[derive(Debug, Serialize, Deserialize)]
 struct About {
@@ -55,6 +60,26 @@ pub(super) async fn enqueue_activated(tx: &mut Tx, kits: &Kits, registration: Re
 pub(super) async fn enqueue_released(tx: &mut Tx, kits: &Kits, registration: RegistrationId) -> Result<(), DbError> {
     enqueue(tx, kits, RELEASED_CUSTOMER, registration).await?;
     enqueue(tx, kits, RELEASED_INSTALLER, registration).await
+}
+
+/// The mail with the link by which another installer takes the device over.
+pub(super) async fn enqueue_take_over_link(
+    tx: &mut Tx,
+    kits: &Kits,
+    registration: RegistrationId,
+) -> Result<(), DbError> {
+    enqueue(tx, kits, TAKE_OVER_LINK, registration).await
+}
+
+/// The mails that say a device has another installer: to the customer, and to whoever had registered it before.
+pub(super) async fn enqueue_handed_over(
+    tx: &mut Tx,
+    kits: &Kits,
+    ended: RegistrationId,
+    begun: RegistrationId,
+) -> Result<(), DbError> {
+    enqueue(tx, kits, HANDED_OVER_CUSTOMER, begun).await?;
+    enqueue(tx, kits, HANDED_OVER_INSTALLER, ended).await
 }
 
 async fn enqueue(tx: &mut Tx, kits: &Kits, kind: &'static str, registration: RegistrationId) -> Result<(), DbError> {
@@ -85,6 +110,9 @@ pub fn jobs(kits: &Kits) -> Vec<(&'static str, Handler)> {
         (ACTIVATED_INSTALLER, handler(|kits, job, view| Box::pin(mail_activated_installer(kits, job, view)))),
         (RELEASED_CUSTOMER, handler(|kits, job, view| Box::pin(mail_released_customer(kits, job, view)))),
         (RELEASED_INSTALLER, handler(|kits, job, view| Box::pin(mail_released_installer(kits, job, view)))),
+        (TAKE_OVER_LINK, handler(|kits, job, view| Box::pin(mail_take_over_link(kits, job, view)))),
+        (HANDED_OVER_CUSTOMER, handler(|kits, job, view| Box::pin(mail_handed_over_customer(kits, job, view)))),
+        (HANDED_OVER_INSTALLER, handler(|kits, job, view| Box::pin(mail_handed_over_installer(kits, job, view)))),
     ]
 }
 
@@ -104,22 +132,43 @@ async fn mail_link(kits: Kits, job: Job, view: RegistrationView) -> Result<(), J
     let handed =
         hand_over(&kits, &job, customer, &Mail::activation_link(name, &named(&view), &url, purpose.life())).await;
     if let Err(JobError::Fail(reason)) = &handed {
-        note_refused(&kits, &view, reason).await?;
+        note_refused(&kits, view.device, "activation_mail_refused", (&view.email, reason), vec![view.installer])
+            .await?;
+    }
+    handed
+}
+
+async fn mail_take_over_link(kits: Kits, job: Job, view: RegistrationView) -> Result<(), JobError> {
+    let (purpose, now) = (Purpose::TakeOver, kits.now());
+    let mut tx = kits.db.write().await?;
+    // Taken back or taken over meanwhile: nothing to ask any more.
+    let Some(offered) = store::offered(&mut tx, view.id).await? else { return Ok(()) };
+    let customer = accounts::user(&mut tx, view.customer_user).await?.map(|user| user.language);
+    let language = accounts::language_of(&mut tx, &offered.to).await?.or(customer).unwrap_or_default();
+    let secret = tokens::issue(&mut tx, now, &kits.random, purpose, view.id.uuid(), purpose.life()).await?;
+    // Committed before the mail leaves, so that the link in it always works.
+    tx.commit().await?;
+    let url = paths::with_token(kits.config.public_url.as_str(), paths::TAKE_OVER, &secret.expose());
+    let asker = view.customer_name.clone().unwrap_or_else(|| view.email.to_string());
+    let mail = Mail::take_over_link(&named(&view), &asker, &url, purpose.life());
+    let handed = send(&kits, &job, offered.to.clone(), language, &mail).await;
+    if let Err(JobError::Fail(reason)) = &handed {
+        let readers = view.customer.into_iter().collect();
+        note_refused(&kits, view.device, "take_over_mail_refused", (&offered.to, reason), readers).await?;
     }
     handed
 }
 
 /// Whoever sent the link waits for an answer that will not come, and can correct the address.
-async fn note_refused(kits: &Kits, view: &RegistrationView, reason: &str) -> Result<(), DbError> {
-    let details = json!({ "email": view.email.as_str(), "reason": reason.chars().take(200).collect::<String>() });
-    let entry = Entry {
-        actor: Actor::Cloud,
-        what: "activation_mail_refused",
-        device: Some(view.device),
-        session: None,
-        details,
-        readers: vec![view.installer],
-    };
+async fn note_refused(
+    kits: &Kits,
+    device: DeviceId,
+    what: &'static str,
+    (email, reason): (&EmailAddress, &str),
+    readers: Vec<OrganisationId>,
+) -> Result<(), DbError> {
+    let details = json!({ "email": email.as_str(), "reason": reason.chars().take(200).collect::<String>() });
+    let entry = Entry { actor: Actor::Cloud, what, device: Some(device), session: None, details, readers };
     let mut tx = kits.db.write().await?;
     audit::write(&mut tx, kits.now(), &kits.random, entry).await?;
     tx.commit().await
@@ -149,6 +198,18 @@ async fn mail_released_customer(kits: Kits, job: Job, view: RegistrationView) ->
 async fn mail_released_installer(kits: Kits, job: Job, view: RegistrationView) -> Result<(), JobError> {
     let Some(installer) = registered_by(&kits, &view).await? else { return Ok(()) };
     let mail = Mail::released_installer(&installer.name, &named(&view), &page(&kits, paths::DEVICES));
+    hand_over(&kits, &job, installer, &mail).await
+}
+
+async fn mail_handed_over_customer(kits: Kits, job: Job, view: RegistrationView) -> Result<(), JobError> {
+    let Some(customer) = user(&kits, view.customer_user).await? else { return Ok(()) };
+    let url = page(&kits, &paths::link(paths::DEVICE, view.device));
+    hand_over(&kits, &job, customer.clone(), &Mail::handed_over_customer(&customer.name, &named(&view), &url)).await
+}
+
+async fn mail_handed_over_installer(kits: Kits, job: Job, view: RegistrationView) -> Result<(), JobError> {
+    let Some(installer) = registered_by(&kits, &view).await? else { return Ok(()) };
+    let mail = Mail::handed_over_installer(&installer.name, &named(&view), &page(&kits, paths::DEVICES));
     hand_over(&kits, &job, installer, &mail).await
 }
 
@@ -183,8 +244,12 @@ async fn registered_by(kits: &Kits, view: &RegistrationView) -> Result<Option<Us
 }
 
 async fn hand_over(kits: &Kits, job: &Job, to: User, mail: &Mail) -> Result<(), JobError> {
-    let Letter { subject, html, plain } = mail.render(to.language, &kits.config.mail.vendor_name);
-    let message = Message { to: to.email, subject, html, plain, message_id: job.id };
+    send(kits, job, to.email, to.language, mail).await
+}
+
+async fn send(kits: &Kits, job: &Job, to: EmailAddress, language: Language, mail: &Mail) -> Result<(), JobError> {
+    let Letter { subject, html, plain } = mail.render(language, &kits.config.mail.vendor_name);
+    let message = Message { to, subject, html, plain, message_id: job.id };
     kits.mailer.send(message).await.map_err(|error| match error {
         MailError::Passing(_) => JobError::Retry(error.to_string()),
         MailError::Permanent(_) => JobError::Fail(error.to_string()),

@@ -1,4 +1,5 @@
-//! A registration's life, pure: `open -> active -> released`, or `open -> cancelled`. Each transition consumes the
+//! A registration's life, pure: `open -> active -> released`, `open -> cancelled`, or `active -> handed over` to the
+//! registration of another installer. Each transition consumes the
 //! state it leaves, so a thing that has ended cannot be changed again; a refusal says why in words of its own.
 
 use gatelodge_proto::{
@@ -76,6 +77,8 @@ pub enum End {
     Cancelled,
     /// The customer gave the device back.
     Released,
+    /// The customer changed installer; a registration of the other one goes on.
+    HandedOver,
 }
 
 impl From<End> for State {
@@ -83,6 +86,7 @@ impl From<End> for State {
         match end {
             End::Cancelled => Self::Cancelled,
             End::Released => Self::Released,
+            End::HandedOver => Self::HandedOver,
         }
     }
 }
@@ -196,6 +200,22 @@ impl Registration<Active> {
     }
 }
 
+impl Registration<Active> {
+    /// Another installer takes over: this registration ends and one of theirs begins, in which the customer is asked each
+    /// time. What was agreed with the installer before binds nobody to the next.
+    pub fn hand_over(
+        self,
+        id: RegistrationId,
+        installer: OrganisationId,
+        now: Timestamp,
+    ) -> (Registration<Ended>, Self) {
+        let tie = Tie { id, installer, registered_at: now, ..self.tie.clone() };
+        let state = Active { consent: Consent::Ask, opening: Opening::default(), ..self.state };
+        let ended = Registration { tie: self.tie, state: Ended { how: End::HandedOver, at: now } };
+        (ended, Self { tie, state })
+    }
+}
+
 impl Found {
     /// The open registration, or why it is none.
     pub fn open(self) -> Result<Registration<Open>, Refusal> {
@@ -275,6 +295,7 @@ mod tests {
         Correct(usize),
         Cancel,
         Consent(Consent),
+        HandOver,
         Release,
     }
 
@@ -284,6 +305,7 @@ mod tests {
             (0usize..2).prop_map(Act::Correct),
             Just(Act::Cancel),
             (0usize..3).prop_map(|at| Act::Consent(Consent::ALL[at])),
+            Just(Act::HandOver),
             Just(Act::Release),
         ]
     }
@@ -305,6 +327,7 @@ mod tests {
                 (State::Open, Act::Correct(user)) => self.account = user,
                 (State::Open, Act::Cancel) => self.state = State::Cancelled,
                 (State::Active, Act::Consent(consent)) => self.consent = Some(consent),
+                (State::Active, Act::HandOver) => self.consent = Some(Consent::Ask),
                 (State::Active, Act::Release) => (self.state, self.consent) = (State::Released, None),
                 _ => return false,
             }
@@ -323,6 +346,15 @@ mod tests {
             }
             Act::Cancel => Found::Ended(found.open()?.cancel(now)),
             Act::Consent(consent) => Found::Active(found.active()?.set_consent(consent)),
+            Act::HandOver => {
+                let random = Random::seeded(9);
+                let (id, next) = (RegistrationId::make(now, &random), OrganisationId::make(now, &random));
+                let (ended, active) = found.active()?.hand_over(id, next, now);
+                assert_eq!(Found::Ended(ended.clone()).state(), State::HandedOver);
+                assert_eq!((ended.tie.device, ended.tie.epoch), (active.tie.device, active.tie.epoch));
+                assert_eq!((active.tie.id, active.tie.installer), (id, next));
+                Found::Active(active)
+            }
             Act::Release => Found::Ended(found.active()?.release(now)),
         })
     }
@@ -335,6 +367,7 @@ mod tests {
             let customer = OrganisationId::make(now, &random);
             let mut found = Found::Open(open(&random, users[0]));
             let tie = found.tie().clone();
+            let mut handed_over = false;
             let mut model = Model { state: State::Open, account: 0, consent: None };
             for act in acts {
                 let taken = match step(found.clone(), act, &users, customer) {
@@ -344,7 +377,9 @@ mod tests {
                 prop_assert_eq!(taken, model.step(act), "{:?} in {:?}", act, model);
                 let consent = match &found { Found::Active(active) => Some(active.state.consent), _ => None };
                 prop_assert_eq!((found.state(), consent), (model.state, model.consent));
-                prop_assert_eq!((found.tie().id, found.tie().device), (tie.id, tie.device));
+                prop_assert_eq!((found.tie().device, found.tie().epoch), (tie.device, tie.epoch));
+                handed_over |= taken && matches!(act, Act::HandOver);
+                prop_assert_eq!(found.tie().id != tie.id, handed_over);
             }
         }
     }

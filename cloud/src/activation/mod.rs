@@ -2,11 +2,13 @@
 //! Owns the table `registration`; never issues certificates, never opens sessions.
 //!
 //! The verbs, one file each: [`register`] (check and save), [`amend`] (what the installer repairs before the customer
-//! confirms), [`confirm`], [`rule`] (what the customer changes afterwards), [`release`]. [`service`] is what people read.
+//! confirms), [`confirm`], [`rule`] (what the customer changes afterwards), [`hand_over`] (to
+//! another installer), [`release`]. [`service`] is what people read.
 
 pub mod amend;
 pub mod api;
 pub mod confirm;
+pub mod hand_over;
 pub mod jobs;
 pub mod machine;
 mod mail_limit;

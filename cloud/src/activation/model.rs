@@ -238,6 +238,15 @@ impl LinkFault {
     }
 }
 
+/// Whom a customer has asked to take over as installer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Offered {
+    /// Where the link went.
+    pub to: EmailAddress,
+    /// When it was asked for.
+    pub at: Timestamp,
+}
+
 /// A registration as its installer or its customer sees it, with the device it ties.
 #[derive(Debug, Clone)]
 pub struct RegistrationView {
@@ -311,11 +320,13 @@ pub enum State {
     Cancelled,
     /// The customer gave the device back.
     Released,
+    /// Another installer has taken the device over, by a registration of their own.
+    HandedOver,
 }
 
 impl State {
     /// All states.
-    pub const ALL: [Self; 4] = [Self::Open, Self::Active, Self::Cancelled, Self::Released];
+    pub const ALL: [Self; 5] = [Self::Open, Self::Active, Self::Cancelled, Self::Released, Self::HandedOver];
 
     /// The stable word for databases, APIs and locale keys.
     pub const fn word(self) -> &'static str {
@@ -324,6 +335,7 @@ impl State {
             Self::Active => "active",
             Self::Cancelled => "cancelled",
             Self::Released => "released",
+            Self::HandedOver => "handed_over",
         }
     }
 

@@ -17,6 +17,14 @@ pub const DEVICE_CLOSED: &str = "flash-device-closed";
 pub const WEB_ADDRESS_SAVED: &str = "flash-web-address-saved";
 /// The device was released.
 pub const DEVICE_RELEASED: &str = "flash-device-released";
+/// Another installer was asked to take a device over.
+pub const TAKE_OVER_SENT: &str = "flash-take-over-sent";
+/// They are not any more.
+pub const TAKE_OVER_WITHDRAWN: &str = "flash-take-over-withdrawn";
+/// The device has another installer.
+pub const TAKEN_OVER: &str = "flash-taken-over";
+/// It had this one already.
+pub const TAKEN_OVER_YOURS: &str = "flash-refused-taken-over-yours";
 /// The organisation has a recording passphrase.
 pub const RECORDING_KEY_SET: &str = "flash-recording-key-set";
 /// A session was allowed.

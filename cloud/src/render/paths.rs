@@ -113,6 +113,10 @@ pub const RELEASE_KEY: &str = "/devices/{device}/key/release";
 pub const RELEASE_KEY_BEGIN: &str = "/devices/{device}/key/release/begin";
 /// `POST` `web_address`.
 pub const WEB_ADDRESS: &str = "/devices/{device}/web-address";
+/// `GET` form, `POST` `email`: asks another installer to take the device over.
+pub const CHANGE_INSTALLER: &str = "/devices/{device}/installer";
+/// `POST`: takes the link back.
+pub const KEEP_INSTALLER: &str = "/devices/{device}/installer/keep";
 /// `GET` asks, `POST` `typed`: gives the device back.
 pub const RELEASE: &str = "/devices/{device}/release";
 
@@ -120,6 +124,10 @@ pub const RELEASE: &str = "/devices/{device}/release";
 pub const ACTIVATE: &str = "/activate";
 /// `GET` form (signed in), `POST` [`ActivationForm`](super::pages::ActivationForm).
 pub const ACTIVATE_CONFIRM: &str = "/activate/confirm";
+/// `GET` page (token in the fragment), `POST` `token`: looks the token up and goes on to [`TAKE_OVER_CONFIRM`].
+pub const TAKE_OVER: &str = "/take-over";
+/// `GET` asks (signed in), `POST`: makes one's organisation the device's installer.
+pub const TAKE_OVER_CONFIRM: &str = "/take-over/confirm";
 /// `GET`: it is done.
 pub const ACTIVATED: &str = "/devices/{device}/activated";
 

@@ -168,7 +168,7 @@ async fn standing(
     found: Found,
 ) -> Result<Result<Session<Waiting>, DecideRefusal>, DecideRefusal> {
     let (waiting, now) = (found.clone().waiting()?, kits.now());
-    let ground = store::ground(tx, now, waiting.ask.installer, waiting.ask.device).await?;
+    let ground = store::hold_ground(tx, now, waiting.ask.installer, waiting.ask.device).await?;
     let shut = !ground.is_some_and(|ground| ground.is_of(&waiting.ask));
     let stale = waiting.is_stale(kits.config.sessions.ask(), now);
     if stale || shut {

@@ -67,7 +67,11 @@ pub(crate) async fn asked(cast: &Cast, by: &InstallerMember, prop: Prop) -> anyh
     Ok(request::request(cast.kits(), by, wish(prop)).await?.view)
 }
 
-async fn state(cast: &Cast, by: &CustomerMember, id: SessionId) -> anyhow::Result<(SessionState, Option<EndReason>)> {
+pub(crate) async fn state(
+    cast: &Cast,
+    by: &CustomerMember,
+    id: SessionId,
+) -> anyhow::Result<(SessionState, Option<EndReason>)> {
     let view = service::one(cast.kits(), by.member(), id).await?.unwrap().view;
     Ok((view.state, view.end_reason))
 }

@@ -1,6 +1,7 @@
 //! Registration and activation as JSON: the same verbs as the pages, with the same checks.
 
 mod amend;
+mod hand_over;
 mod own;
 mod refusal;
 mod register;
@@ -30,6 +31,9 @@ pub fn routes() -> OpenApiRouter<Kits> {
         .routes(routes!(own::open))
         .routes(routes!(own::set_break_glass))
         .routes(routes!(own::set_web_address))
+        .routes(routes!(hand_over::offer))
+        .routes(routes!(hand_over::keep))
+        .routes(routes!(hand_over::take_over))
         .routes(routes!(own::release_device))
 }
 

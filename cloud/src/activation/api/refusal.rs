@@ -4,8 +4,14 @@ use http::StatusCode;
 
 use crate::{
     activation::{
-        amend::AmendRefusal, confirm::ConfirmRefusal, machine, model::InvalidCustomerData, register::RegisterRefusal,
-        release::ReleaseRefusal, rule::RuleRefusal,
+        amend::AmendRefusal,
+        confirm::ConfirmRefusal,
+        hand_over::{OfferRefusal, TakeOverRefusal},
+        machine,
+        model::InvalidCustomerData,
+        register::RegisterRefusal,
+        release::ReleaseRefusal,
+        rule::RuleRefusal,
     },
     web::{Fault, Problem, Refusal},
 };
@@ -115,6 +121,29 @@ impl From<RuleRefusal> for Refusal {
                 Problem::new(status, "too_many_windows", "Too many hours", &detail).field("hours", &detail).into()
             }
             RuleRefusal::Database(error) => error.into(),
+        }
+    }
+}
+
+impl From<OfferRefusal> for Refusal {
+    fn from(refusal: OfferRefusal) -> Self {
+        match refusal {
+            OfferRefusal::Unknown => Fault::not_found().into(),
+            OfferRefusal::Throttled(throttled) => Fault::throttled(throttled.seconds()).into(),
+            OfferRefusal::Database(error) => error.into(),
+        }
+    }
+}
+
+impl From<TakeOverRefusal> for Refusal {
+    fn from(refusal: TakeOverRefusal) -> Self {
+        let detail = refusal.to_string();
+        match refusal {
+            TakeOverRefusal::Link(fault) => {
+                Problem::new(StatusCode::GONE, fault.word(), "This link does not work", &detail).into()
+            }
+            TakeOverRefusal::Yours(_) => conflict("yours", "Nothing was taken over", &detail).into(),
+            TakeOverRefusal::Database(error) => error.into(),
         }
     }
 }

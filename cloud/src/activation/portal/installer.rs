@@ -73,7 +73,7 @@ const fn life_of(state: Standing) -> Life {
     match state {
         Standing::Open => Life::Registered,
         Standing::Active => Life::Active,
-        Standing::Cancelled | Standing::Released => Life::Released,
+        Standing::Cancelled | Standing::Released | Standing::HandedOver => Life::Released,
     }
 }
 

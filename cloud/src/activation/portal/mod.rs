@@ -2,6 +2,7 @@
 
 mod add;
 mod customer;
+mod hand_over;
 mod installer;
 
 use axum::{
@@ -30,6 +31,10 @@ pub fn routes() -> Router<Kits> {
         .route(paths::ACTIVATE, get(customer::landing).post(customer::open))
         .route(paths::ACTIVATE_CONFIRM, get(customer::confirm_form).post(customer::confirm))
         .route(paths::ACTIVATED, get(customer::activated))
+        .route(paths::CHANGE_INSTALLER, get(hand_over::form).post(hand_over::offer))
+        .route(paths::KEEP_INSTALLER, post(hand_over::keep))
+        .route(paths::TAKE_OVER, get(hand_over::landing).post(hand_over::open))
+        .route(paths::TAKE_OVER_CONFIRM, get(hand_over::take_over_form).post(hand_over::take_over))
         .route(paths::CONSENT, post(customer::set_consent))
         .route(paths::OPEN_DEVICE, post(customer::open_device))
         .route(paths::BREAK_GLASS, post(customer::set_break_glass))

@@ -1,5 +1,6 @@
 //! The table `registration`: what a registration is and what becomes of it. How people read it is in `read`.
 
+mod offer;
 mod read;
 
 use gatelodge_proto::{
@@ -11,6 +12,7 @@ use gatelodge_proto::{
 use sqlx::types::Json;
 use uuid::Uuid;
 
+pub(super) use offer::{hand_over, offer, offered, withdraw};
 pub use read::Wanted;
 pub(super) use read::{
     by_id, count_of_installer, list_of_customer, list_of_installer, of_customer, of_installer, registered_by,
@@ -103,6 +105,7 @@ impl TryFrom<Row> for Found {
             })),
             State::Cancelled => ended(End::Cancelled),
             State::Released => ended(End::Released),
+            State::HandedOver => ended(End::HandedOver),
         }
     }
 }

@@ -247,6 +247,52 @@ impl Mail {
         }
     }
 
+    /// To whom a customer has asked to be their installer from now on; the address may be nobody's here yet.
+    pub fn take_over_link(device: &DeviceNamed, customer: &str, url: &str, life: Duration) -> Self {
+        let said = |key| device.phrase(key).with("customer", customer);
+        Self {
+            subject: said("mail-take-over-subject"),
+            name: None,
+            what: vec![said("mail-take-over-what"), Phrase::new("mail-take-over-next")],
+            facts: device.facts(),
+            button: Phrase::new("mail-take-over-button"),
+            url: url.to_owned(),
+            life: Some(life),
+            nothing: Phrase::new("mail-take-over-nothing"),
+            why: said("mail-why-take-over"),
+        }
+    }
+
+    /// To the customer whose device has another installer; `url` is the device's page.
+    pub fn handed_over_customer(name: &str, device: &DeviceNamed, url: &str) -> Self {
+        Self {
+            subject: device.phrase("mail-handed-over-customer-subject"),
+            name: Some(name.to_owned()),
+            what: vec![device.phrase("mail-handed-over-customer-what"), Phrase::new("mail-handed-over-customer-next")],
+            facts: device.facts(),
+            button: Phrase::new("mail-handed-over-button"),
+            url: url.to_owned(),
+            life: None,
+            nothing: Phrase::new("mail-handed-over-customer-nothing"),
+            why: Phrase::new("mail-why-handed-over"),
+        }
+    }
+
+    /// To the installer whose right has ended; `url` is the list of devices.
+    pub fn handed_over_installer(name: &str, device: &DeviceNamed, url: &str) -> Self {
+        Self {
+            subject: device.phrase("mail-handed-over-installer-subject"),
+            name: Some(name.to_owned()),
+            what: vec![device.phrase("mail-handed-over-installer-what")],
+            facts: device.facts(),
+            button: Phrase::new("mail-to-your-devices"),
+            url: url.to_owned(),
+            life: None,
+            nothing: Phrase::new("mail-nothing-to-do"),
+            why: Phrase::new("mail-why-your-device"),
+        }
+    }
+
     /// To the owner who has released a device; `url` is the list of devices.
     pub fn released_customer(name: &str, device: &DeviceNamed, url: &str) -> Self {
         Self {

@@ -75,6 +75,9 @@ pub(in crate::render) fn samples() -> Vec<(&'static str, Mail)> {
         ("session_extension", extension),
         ("emergency_stop", Mail::emergency_stop("Marc Petit", "a hole in the relay", URL)),
         ("doubled", Mail::doubled("Marc Petit", &device, URL)),
+        ("take_over_link", Mail::take_over_link(&device, "Rosa Blanc", URL, day * 3)),
+        ("handed_over_customer", Mail::handed_over_customer("Rosa Blanc", &device, URL)),
+        ("handed_over_installer", Mail::handed_over_installer("Marc Petit", &device, URL)),
         ("released_customer", Mail::released_customer("Rosa Blanc", &device, URL)),
         ("released_installer", Mail::released_installer("Marc Petit", &device, URL)),
     ]

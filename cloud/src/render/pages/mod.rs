@@ -8,6 +8,7 @@ mod entry;
 mod fault;
 #[cfg(test)]
 mod gallery;
+mod hand_over;
 mod home;
 mod installer;
 mod own;
@@ -27,6 +28,7 @@ pub use entry::{
     AddOrganisation, ConfirmEmail, ForgottenPassword, LookInMail, SetPassword, SignIn, SignInForm, SignUp, SignUpForm,
 };
 pub use fault::FaultPage;
+pub use hand_over::{ChangeInstaller, TakeOver, TakeOverLanding};
 pub use home::{CustomerHome, InstallerHome, VendorHome};
 pub use installer::{
     AddCustomer, AddDevice, CancelRegistration, CorrectEmail, CustomerForm, DeviceSent, InstallerDevice,

@@ -52,6 +52,19 @@ pub(super) fn add(language: Language, add: &mut Add<'_>) {
             next_cursor: None,
         },
     );
+    add("take_over_landing", &TakeOverLanding { page: page(language, None, "/take-over") });
+    for (name, organisation, may) in [("take_over", "Lena Sécurité", true), ("take_over_not", "Lena Weber", false)] {
+        let take_over = TakeOver {
+            page: installer("/take-over/confirm"),
+            name: "villa-rosa".into(),
+            product: "Sentinel 500".into(),
+            id_code: IdCode::make(&random(1)),
+            customer: "Rosa Blanc & Filles".into(),
+            organisation: organisation.into(),
+            may,
+        };
+        add(name, &take_over);
+    }
     let domain = || ".portal.example".to_owned();
     add(
         "add_device",
