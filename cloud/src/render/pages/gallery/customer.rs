@@ -111,7 +111,7 @@ pub(super) fn add(language: Language, add: &mut Add<'_>) {
         [("change_installer", None), ("change_installer_asked", Some(("lena@example.com".to_owned(), ago(600))))]
     {
         let page = owner("/devices/x/installer");
-        let refusals = if offered.is_some() { Refusals::one("email", Phrase::new("refused-email")) } else { none() };
+        let refusals = if offered.is_none() { Refusals::one("email", Phrase::new("refused-email")) } else { none() };
         let (device, named, installer) = (device_id(1), "villa-rosa".to_owned(), "Petit Alarmes".to_owned());
         add(name, &ChangeInstaller { page, device, name: named, installer, offered, email: String::new(), refusals });
     }
