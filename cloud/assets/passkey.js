@@ -1,7 +1,7 @@
 // Passkeys. A form with `data-passkey="create"` or `"get"` runs its ceremony before it is sent: it posts its own fields
 // to `data-begin`, hands the options that come back to the browser, and puts what the browser made into the fields
 // `ceremony` and `credential`. A feature with a challenge of its own choosing answers `data-begin` with it, or gives the
-// options in `data-options`. Without passkeys in the browser such a form stays hidden.
+// options in `data-options`; with options of `null` there is nothing to sign, and the form is sent as it is. Without passkeys in the browser such a form stays hidden.
 
 const bytes = (text) => {
   const plain = atob(text.replaceAll("-", "+").replaceAll("_", "/"));
@@ -52,11 +52,13 @@ const begun = async (form) => {
 
 const run = async (form) => {
   const { ceremony, options } = await begun(form);
-  const credential = form.dataset.passkey === "create"
-    ? await navigator.credentials.create(read(options))
-    : await navigator.credentials.get(read(options));
-  if (ceremony) form.elements.ceremony.value = ceremony;
-  form.elements.credential.value = JSON.stringify(write(credential));
+  if (options) {
+    const credential = form.dataset.passkey === "create"
+      ? await navigator.credentials.create(read(options))
+      : await navigator.credentials.get(read(options));
+    if (ceremony) form.elements.ceremony.value = ceremony;
+    form.elements.credential.value = JSON.stringify(write(credential));
+  }
   // Past the listener below: the ceremony is over.
   HTMLFormElement.prototype.submit.call(form);
 };

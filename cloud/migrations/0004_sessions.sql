@@ -124,5 +124,7 @@ CREATE TABLE device_key (
     offered_at {ts},
     pin TEXT,
     pinned {json},
-    pinned_at {ts}
+    pinned_at {ts},
+    -- the rule that it has signed last
+    rule {json}
 );

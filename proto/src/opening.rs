@@ -1,7 +1,7 @@
 //! When a device is open to its installer: the hours of the rule *always*, and a time from now on. Pure; the zones are on
 //! board, so that cloud and device come to the same answer whatever their systems know.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, time::Duration};
 
 use jiff::{
     civil::{self, Weekday},
@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Timestamp, payload::Consent};
 
+/// How long a session in an emergency lasts at most.
+pub const BREAK_GLASS: Duration = Duration::from_secs(3_600);
 /// Windows of one rule at most.
 pub const MOST_WINDOWS: usize = 14;
 /// Windows that follow each other without a gap are looked through this far.

@@ -60,7 +60,7 @@ const fn row(path: &'static str, of: Of, whose: For, body: &'static str) -> Row 
     Row { path, of, whose, body }
 }
 
-const MATRIX: [Row; 70] = [
+const MATRIX: [Row; 72] = [
     row("/api/v1/devices/{id}", Of::Device, For::Vendor, ""),
     row("/api/v1/devices/{id}/retire", Of::Device, For::Vendor, ""),
     row("/api/v1/devices/{id}/revoke", Of::Device, For::Vendor, ""),
@@ -110,6 +110,8 @@ const MATRIX: [Row; 70] = [
     row("/sessions/{session}/allow", Of::Session, For::Its, ""),
     row("/sessions/{session}/allow/begin", Of::Session, For::Its, ""),
     row("/sessions/{session}/extend/begin", Of::Session, For::Its, "minutes=30"),
+    row("/devices/{device}/rule", Of::Device, For::Its, "what=consent&consent=always"),
+    row("/devices/{device}/rule/begin", Of::Device, For::Its, "what=open&hours=2"),
     row("/devices/{device}/key", Of::Device, For::Its, ""),
     row("/devices/{device}/key/begin", Of::Device, For::Its, ""),
     row("/devices/{device}/key/release", Of::Device, For::Its, ""),

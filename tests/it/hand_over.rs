@@ -38,8 +38,13 @@ const SOON: Duration = Duration::from_secs(60);
 
 /// Asks for somebody to take over, and gives the link as the mail would carry it.
 async fn offered(cast: &Cast, by: &CustomerMember, prop: Prop) -> anyhow::Result<Secret> {
+    hand_over::offer(cast.kits(), by, prop.id, &"lena@example.com".parse()?).await?;
+    link(cast, by, prop).await
+}
+
+/// The link to whom was asked last.
+pub(crate) async fn link(cast: &Cast, by: &CustomerMember, prop: Prop) -> anyhow::Result<Secret> {
     let kits = cast.kits();
-    hand_over::offer(kits, by, prop.id, &"lena@example.com".parse()?).await?;
     let view = service::one(kits, by.member(), prop.id).await?.context("it is theirs")?;
     let (purpose, mut tx) = (Purpose::TakeOver, kits.db.write().await?);
     let link = tokens::issue(&mut tx, kits.now(), &kits.random, purpose, view.id.uuid(), purpose.life()).await?;

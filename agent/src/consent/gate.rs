@@ -3,10 +3,9 @@
 
 use gatelodge_proto::{
     Timestamp,
-    consent::{Challenge, ConsentKind, Day, NotCovered, NotSigned, Proof, TimeOfDay},
+    consent::{Challenge, ConsentKind, NotCovered, NotSigned, Proof},
     grant::{Grant, SignedGrant},
 };
-use jiff::{civil::Weekday, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 
 use super::{Pin, is_signed};
@@ -85,28 +84,11 @@ impl Gate {
             }
             Some(Proof::Standing { rule }) => {
                 let rule = pin.rule(rule)?;
-                let zone = TimeZone::get(&rule.zone).map_err(|_| NotCovered::Zone)?;
                 for moment in moments.each() {
-                    rule.covers(grant, moment, local(moment, &zone)?)?;
+                    rule.covers(grant, moment)?;
                 }
-                Ok(if rule.break_glass { ConsentKind::BreakGlass } else { ConsentKind::StandingRule })
+                Ok(if grant.break_glass { ConsentKind::BreakGlass } else { ConsentKind::StandingRule })
             }
         }
     }
-}
-
-fn local(moment: Timestamp, zone: &TimeZone) -> Result<(Day, TimeOfDay), NotCovered> {
-    let zoned =
-        jiff::Timestamp::from_microsecond(moment.micros()).map_err(|_| NotCovered::Zone)?.to_zoned(zone.clone());
-    let day = match zoned.weekday() {
-        Weekday::Monday => Day::Mon,
-        Weekday::Tuesday => Day::Tue,
-        Weekday::Wednesday => Day::Wed,
-        Weekday::Thursday => Day::Thu,
-        Weekday::Friday => Day::Fri,
-        Weekday::Saturday => Day::Sat,
-        Weekday::Sunday => Day::Sun,
-    };
-    let part = |number: i8| u8::try_from(number).unwrap_or(u8::MAX);
-    TimeOfDay::of(part(zoned.hour()), part(zoned.minute())).map(|time| (day, time)).ok_or(NotCovered::Zone)
 }

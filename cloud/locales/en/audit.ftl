@@ -19,6 +19,7 @@ audit-device-activated = Confirmed and activated the device; consent: { $consent
    *[never] never
 }
 audit-device-released = Released the device
+audit-standing-rule-signed = Signed the rule with the passkey pinned on the device, good until { $valid_until }
 audit-take-over-offered = Asked { $email } to take the device over as installer
 audit-take-over-withdrawn = Took back the link to { $email } for another installer
 audit-take-over-mail-refused = The mail with the link to { $email } was refused: { $reason }

@@ -80,6 +80,15 @@ mail-handed-over-customer-nothing = If this is not the installer you meant, choo
 mail-handed-over-button = To the device
 mail-handed-over-installer-subject = { $name } has another installer
 mail-handed-over-installer-what = The owner of { $name } has changed installer. You no longer see the device, and your sessions with it have ended; your past sessions stay in your history.
+mail-key-pinned-subject = A passkey is pinned on { $name }
+mail-key-pinned-what = Somebody at { $name } has pinned a passkey on it. From now on nobody enters without that passkey’s signature, a rule that it has signed, or a press on the device.
+mail-key-pinned-nothing = If it was none of you, somebody else stands before your device: remove the key there, on the device’s own page.
+mail-key-gone-subject = The passkey on { $name } is gone
+mail-key-released-what = The passkey that was pinned on { $name } has said itself that the device is to forget it.
+mail-key-removed-what = Somebody at { $name } has removed the passkey that was pinned on it.
+mail-key-gone-next = From now on the portal’s word lets technicians in again, by the rule on the device’s page.
+mail-key-gone-nothing = If it was none of you, choose “never” on the device’s page, and look after the device.
+mail-key-button = See the key
 mail-to-your-devices = To your devices
 
 mail-second-factor-added-subject = Your account has a new second factor

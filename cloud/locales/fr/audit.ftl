@@ -19,6 +19,7 @@ audit-device-activated = Appareil confirmé et activé ; consentement : { $conse
    *[never] jamais
 }
 audit-device-released = Appareil rendu
+audit-standing-rule-signed = A signé la règle avec la clé d’accès épinglée sur l’appareil, valable jusqu’au { $valid_until }
 audit-take-over-offered = A invité { $email } à reprendre l’appareil comme installateur
 audit-take-over-withdrawn = A retiré le lien envoyé à { $email } pour un autre installateur
 audit-take-over-mail-refused = Le mail avec le lien pour { $email } a été refusé : { $reason }

@@ -80,6 +80,15 @@ mail-handed-over-customer-nothing = Si ce n’est pas l’installateur que vous 
 mail-handed-over-button = Vers l’appareil
 mail-handed-over-installer-subject = { $name } a un autre installateur
 mail-handed-over-installer-what = Le propriétaire de { $name } a changé d’installateur. Vous ne voyez plus l’appareil, et vos sessions avec lui sont finies ; vos sessions passées restent dans votre historique.
+mail-key-pinned-subject = Une clé d’accès est épinglée sur { $name }
+mail-key-pinned-what = Quelqu’un devant { $name } y a épinglé une clé d’accès. Désormais personne n’entre sans la signature de cette clé, une règle qu’elle a signée, ou une pression sur l’appareil.
+mail-key-pinned-nothing = Si ce n’était aucun de vous, quelqu’un d’autre est devant votre appareil : retirez la clé là-bas, sur la page de l’appareil lui-même.
+mail-key-gone-subject = La clé d’accès sur { $name } n’y est plus
+mail-key-released-what = La clé d’accès épinglée sur { $name } a dit elle-même que l’appareil doit l’oublier.
+mail-key-removed-what = Quelqu’un devant { $name } a retiré la clé d’accès qui y était épinglée.
+mail-key-gone-next = Désormais la parole du portail laisse à nouveau entrer les techniciens, selon la règle sur la page de l’appareil.
+mail-key-gone-nothing = Si ce n’était aucun de vous, choisissez « jamais » sur la page de l’appareil, et allez voir l’appareil.
+mail-key-button = Voir la clé
 mail-to-your-devices = Vers vos appareils
 
 mail-second-factor-added-subject = Votre compte a un nouveau second facteur

@@ -181,6 +181,12 @@ impl Registration<Active> {
         Self { state: Active { opening, ..self.state }, ..self }
     }
 
+    /// The customer's whole rule, as their key has signed it.
+    #[must_use]
+    pub fn set_whole(self, consent: Consent, opening: Opening) -> Self {
+        Self { state: Active { consent, opening, ..self.state }, ..self }
+    }
+
     /// What the device is told: hours only end what they open, so that a session that the customer extends beyond them
     /// goes on.
     pub fn told(&self, now: Timestamp) -> Consent {

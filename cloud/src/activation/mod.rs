@@ -18,6 +18,7 @@ mod record;
 pub mod register;
 pub mod release;
 pub mod rule;
+pub mod rule_form;
 pub mod service;
 pub mod show;
 mod store;

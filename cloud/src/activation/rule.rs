@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use gatelodge_proto::{
-    DeviceId, OrganisationId,
+    DeviceId, OrganisationId, Timestamp,
     identity::WebAddress,
-    opening::{BreakGlass, MOST_WINDOWS, OpenHours},
+    opening::{BreakGlass, MOST_WINDOWS, OpenHours, Opening},
     payload::Consent,
 };
 use serde_json::{Value, json};
@@ -45,6 +45,101 @@ pub enum RuleRefusal {
     Database(#[from] DbError),
 }
 
+/// One change of the rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RuleChange {
+    /// Another consent, with the hours of *always*.
+    Consent(Consent, Option<OpenHours>),
+    /// Open from now on for a while, or closed again.
+    Open(Option<OpenFor>),
+    /// Who may enter in an emergency.
+    BreakGlass(Option<BreakGlass>),
+    /// None: the rule that stands is to be signed.
+    None,
+}
+
+impl RuleChange {
+    /// Whether it lets anybody in who was not.
+    pub const fn opens(&self) -> bool {
+        matches!(self, Self::Consent(Consent::Always, _) | Self::Open(Some(_)) | Self::BreakGlass(Some(_)) | Self::None)
+    }
+
+    fn of(&self, active: Registration<Active>, now: Timestamp) -> Registration<Active> {
+        match self {
+            Self::Consent(consent, hours) => active.set_rule(*consent, hours.clone()),
+            Self::Open(length) => active.open_until(length.map(|length| now + length.length())),
+            Self::BreakGlass(who) => active.set_break_glass(*who),
+            Self::None => active,
+        }
+    }
+
+    fn told(&self, after: &Registration<Active>) -> (&'static str, Value) {
+        match self {
+            Self::Consent(consent, hours) => {
+                let zone = hours.as_ref().filter(|_| *consent == Consent::Always).map(|hours| hours.zone.to_string());
+                let what = if zone.is_some() { "consent_hours_changed" } else { "consent_changed" };
+                (what, json!({ "consent": consent.word(), "zone": zone, "hours": hours }))
+            }
+            Self::Open(Some(length)) => {
+                let until = after.state.opening.open_until.map(|until| until.to_string());
+                ("device_opened", json!({ "until": until, "hours_open": length.hours() }))
+            }
+            Self::Open(None) => ("device_closed", json!({})),
+            Self::BreakGlass(Some(role)) => ("break_glass_agreed", json!({ "role": role.word() })),
+            Self::BreakGlass(None) => ("break_glass_withdrawn", json!({})),
+            Self::None => ("consent_changed", json!({ "consent": after.state.consent.word() })),
+        }
+    }
+}
+
+/// The whole rule.
+#[derive(Debug, Clone)]
+pub struct WholeRule {
+    /// To whom it is said.
+    pub installer: OrganisationId,
+    /// The consent.
+    pub consent: Consent,
+    /// What it says beside that.
+    pub opening: Opening,
+}
+
+/// What the rule would say after a change.
+pub async fn after(
+    kits: &Kits,
+    by: &CustomerMember,
+    device: DeviceId,
+    change: &RuleChange,
+) -> Result<WholeRule, RuleRefusal> {
+    let mut tx = kits.db.read().await?;
+    let found = store::live(&mut tx, device).await?;
+    let after = change.of(of_customer(found, by.member().organisation_id)?, kits.now());
+    let Active { consent, opening, .. } = after.state;
+    Ok(WholeRule { installer: after.tie.installer, consent, opening })
+}
+
+/// Writes a change that the customer's key has signed, as the whole rule that it comes to.
+pub async fn set_signed(
+    kits: &Kits,
+    by: &CustomerMember,
+    device: DeviceId,
+    change: &RuleChange,
+    (consent, opening): (Consent, Opening),
+) -> Result<(), RuleRefusal> {
+    put(kits, by, device, change, |active| active.set_whole(consent, opening)).await
+}
+
+/// Changes the rule. What takes a right away is written even where the disk is full, and sessions that the new rule does
+/// not allow end within seconds.
+pub async fn set(kits: &Kits, by: &CustomerMember, device: DeviceId, change: &RuleChange) -> Result<(), RuleRefusal> {
+    if let RuleChange::Consent(_, Some(hours)) = change
+        && hours.windows.len() > MOST_WINDOWS
+    {
+        return Err(RuleRefusal::Windows);
+    }
+    let now = kits.now();
+    put(kits, by, device, change, |active| change.of(active, now)).await
+}
+
 /// Changes the rule for remote access, at any hour. Sessions that the new rule does not allow end within seconds.
 pub async fn set_consent(
     kits: &Kits,
@@ -63,27 +158,17 @@ pub async fn set_rule(
     consent: Consent,
     hours: Option<OpenHours>,
 ) -> Result<(), RuleRefusal> {
-    if hours.as_ref().is_some_and(|hours| hours.windows.len() > MOST_WINDOWS) {
-        return Err(RuleRefusal::Windows);
-    }
-    let zone = hours.as_ref().filter(|_| consent == Consent::Always).map(|hours| hours.zone.to_string());
-    let what = if zone.is_some() { "consent_hours_changed" } else { "consent_changed" };
-    let details = json!({ "consent": consent.word(), "zone": zone, "hours": hours });
-    // Withdrawing it must work when nothing else does.
-    let withdrawn = consent == Consent::Never;
-    change(kits, by, device, withdrawn, (what, details), |active| active.set_rule(consent, hours)).await
+    set(kits, by, device, &RuleChange::Consent(consent, hours)).await
 }
 
 /// Opens the device from now on for so long, whatever the rule says; afterwards the rule holds again.
 pub async fn open_for(kits: &Kits, by: &CustomerMember, device: DeviceId, hours: OpenFor) -> Result<(), RuleRefusal> {
-    let until = kits.now() + hours.length();
-    let told = ("device_opened", json!({ "until": until.to_string(), "hours_open": hours.hours() }));
-    change(kits, by, device, false, told, |active| active.open_until(Some(until))).await
+    set(kits, by, device, &RuleChange::Open(Some(hours))).await
 }
 
 /// Ends an opening before its time.
 pub async fn close(kits: &Kits, by: &CustomerMember, device: DeviceId) -> Result<(), RuleRefusal> {
-    change(kits, by, device, true, ("device_closed", json!({})), |active| active.open_until(None)).await
+    set(kits, by, device, &RuleChange::Open(None)).await
 }
 
 /// Agrees that this role of the installer and those above it may enter in an emergency without an answer; with nobody,
@@ -94,11 +179,7 @@ pub async fn set_break_glass(
     device: DeviceId,
     who: Option<BreakGlass>,
 ) -> Result<(), RuleRefusal> {
-    let told = match who {
-        Some(role) => ("break_glass_agreed", json!({ "role": role.word() })),
-        None => ("break_glass_withdrawn", json!({})),
-    };
-    change(kits, by, device, who.is_none(), told, |active| active.set_break_glass(who)).await
+    set(kits, by, device, &RuleChange::BreakGlass(who)).await
 }
 
 /// For how long a device is opened by one press.
@@ -132,22 +213,23 @@ impl OpenFor {
     }
 }
 
-async fn change(
+async fn put(
     kits: &Kits,
     by: &CustomerMember,
     device: DeviceId,
-    takes_away: bool,
-    (what, details): (&'static str, Value),
-    change: impl FnOnce(Registration<Active>) -> Registration<Active>,
+    change: &RuleChange,
+    changed: impl FnOnce(Registration<Active>) -> Registration<Active>,
 ) -> Result<(), RuleRefusal> {
     let member = by.member();
-    let mut tx = if takes_away { kits.db.write_on_reserve().await? } else { kits.db.write().await? };
+    // Withdrawing it must work when nothing else does.
+    let mut tx = if change.opens() { kits.db.write().await? } else { kits.db.write_on_reserve().await? };
     let active = held(&mut tx, member.organisation_id, device).await?;
-    let changed = change(active.clone());
+    let changed = changed(active.clone());
     if changed == active {
         return Ok(());
     }
     let readers = vec![active.tie.installer, active.state.customer];
+    let (what, details) = change.told(&changed);
     store::set_rule(&mut tx, &changed).await?;
     record(&mut tx, kits, member, device, what, details, readers).await?;
     super::service::tell(&mut tx, kits, &Found::Active(changed)).await?;
@@ -221,9 +303,12 @@ pub(super) async fn held(
     customer: OrganisationId,
     device: DeviceId,
 ) -> Result<Registration<Active>, RuleRefusal> {
-    let found = store::hold_live(tx, device).await?.ok_or(RuleRefusal::Unknown)?;
+    of_customer(store::hold_live(tx, device).await?, customer)
+}
+
+fn of_customer(found: Option<Found>, customer: OrganisationId) -> Result<Registration<Active>, RuleRefusal> {
     match found {
-        Found::Active(active) if active.state.customer == customer => Ok(active),
-        Found::Active(_) | Found::Open(_) | Found::Ended(_) => Err(RuleRefusal::Unknown),
+        Some(Found::Active(active)) if active.state.customer == customer => Ok(active),
+        Some(Found::Active(_) | Found::Open(_) | Found::Ended(_)) | None => Err(RuleRefusal::Unknown),
     }
 }

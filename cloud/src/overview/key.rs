@@ -47,6 +47,8 @@ impl Explain for KeyRefusal {
             Self::Factor(refusal) => refusal.explain(),
             Self::Kind => Phrase::new("refused-key-kind"),
             Self::NotSigned(_) => Phrase::new("refused-key-not-signed"),
+            Self::Late => Phrase::new("refused-rule-late"),
+            Self::TooLong => Phrase::new("refused-rule-too-long"),
             Self::Unknown | Self::Database(_) => Phrase::new("fault-broken-what"),
         }
     }
@@ -58,9 +60,12 @@ impl From<KeyRefusal> for Fault {
             KeyRefusal::Unknown => Self::not_found(),
             KeyRefusal::Database(error) => error.into(),
             KeyRefusal::Factor(refusal) => refusal.into(),
-            KeyRefusal::Pinned | KeyRefusal::NoKey | KeyRefusal::Kind | KeyRefusal::NotSigned(_) => {
-                Self::changed().because(refusal.explain())
-            }
+            KeyRefusal::Pinned
+            | KeyRefusal::NoKey
+            | KeyRefusal::Kind
+            | KeyRefusal::Late
+            | KeyRefusal::TooLong
+            | KeyRefusal::NotSigned(_) => Self::changed().because(refusal.explain()),
         }
     }
 }

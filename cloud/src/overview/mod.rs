@@ -4,3 +4,4 @@
 pub mod export;
 pub mod key;
 pub mod portal;
+pub mod rule;

@@ -31,7 +31,7 @@ use crate::{
         Html, Refusals, flashes,
         pages::{
             AddDevice, CustomerDevice, CustomerHome, DeviceFacts, History, HistoryRow, InstallerDevice, InstallerHome,
-            KeyStanding, LinkFacts, PresetFacts, SessionRow, WebPageChoice, WebService,
+            KeyStanding, LinkFacts, PresetFacts, SessionRow, SignedRuleShown, WebPageChoice, WebService,
         },
         paths,
     },
@@ -144,8 +144,14 @@ async fn device_page(
         report.map(|report| web_page_choice(kits, report, break_glass)).filter(|choice| !choice.services.is_empty());
     let own_page = report.is_some_and(|report| sessions::own::own_page(&report.services).is_some());
     let opening = view.opening.clone();
+    let words = sessions::key::RuleWords { installer: view.installer, consent: view.consent, opening: opening.clone() };
     let device = facts(view, doubled);
     let held = sessions::key::of(kits, by.member(), id).await?.unwrap_or_default();
+    let signed = held.rule.as_ref().map(|ruled| SignedRuleShown {
+        stands: ruled.says(&words, kits.now()),
+        at: ruled.said.made_at,
+        until: ruled.said.valid_until,
+    });
     let key = match (held.pinned, held.offered) {
         (Some(_), _) => KeyStanding::Pinned,
         (None, Some(_)) => KeyStanding::Offered,
@@ -158,8 +164,21 @@ async fn device_page(
     let (requests, rest): (Vec<_>, Vec<_>) = found.into_iter().partition(SessionRow::waits);
     let (live, past) = rest.into_iter().partition(|session| session.state == SessionState::Open);
     let domain = domain(kits);
-    Ok(Html(CustomerDevice { page, device, requests, live, past, history, domain, own_page, opening, key, refusals })
-        .into_response())
+    Ok(Html(CustomerDevice {
+        page,
+        device,
+        requests,
+        live,
+        past,
+        history,
+        domain,
+        own_page,
+        opening,
+        key,
+        signed,
+        refusals,
+    })
+    .into_response())
 }
 
 /// What a browser can be a client of.

@@ -9,6 +9,10 @@ pub const EMAIL_CORRECTED: &str = "flash-email-corrected";
 pub const REGISTRATION_CANCELLED: &str = "flash-registration-cancelled";
 /// The consent was changed.
 pub const CONSENT_SAVED: &str = "flash-consent-saved";
+/// The rule that stands is signed by the customer's key.
+pub const RULE_SIGNED: &str = "flash-rule-signed";
+/// It is not.
+pub const RULE_NOT_SIGNED: &str = "flash-refused-rule-not-signed";
 /// The device is open for a while.
 pub const DEVICE_OPENED: &str = "flash-device-opened";
 /// It is not any more.

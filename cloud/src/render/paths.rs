@@ -103,6 +103,10 @@ pub const CONSENT: &str = "/devices/{device}/consent";
 pub const OPEN_DEVICE: &str = "/devices/{device}/open";
 /// `POST` `who`: who may enter in an emergency without an answer; nobody when it is empty.
 pub const BREAK_GLASS: &str = "/devices/{device}/break-glass";
+/// `POST` [`RuleForm`](crate::activation::rule_form::RuleForm): the rule where the customer's key is pinned on the device.
+pub const RULE: &str = "/devices/{device}/rule";
+/// `POST`: what the key is to sign for that, as JSON.
+pub const RULE_BEGIN: &str = "/devices/{device}/rule/begin";
 /// `GET` page of the customer's key, `POST` `ceremony`, `credential`: offers a passkey to the device.
 pub const DEVICE_KEY: &str = "/devices/{device}/key";
 /// `POST`: how the browser makes it, as JSON.

@@ -207,6 +207,26 @@ async fn held(tx: &mut Tx, customer: OrganisationId, id: SessionId) -> Result<Fo
     found.ok_or(DecideRefusal::Unknown)
 }
 
+/// The grant of a session that the customer's rule allows, with that rule as their key has signed it; `None` where what
+/// was signed does not cover it.
+pub(super) async fn covered(
+    tx: &mut Tx,
+    kits: &Kits,
+    allowed: &Session<Allowed>,
+    consent: Consent,
+) -> Result<Option<(SignedGrant, Word)>, OpenRefusal> {
+    let Some(rule) = key::held(tx, allowed.ask.device).await?.rule else { return Ok(None) };
+    let Allowed { at, until, .. } = allowed.state;
+    let signed =
+        grant::sign(tx, kits, &allowed.ask, consent, Times { from: at, until, lasts: until.since(at) }).await?;
+    let grant = signed.verify(&kits.pki.grant_public_key()).map_err(DbError::corrupt)?;
+    if rule.said.covers(&grant, at).is_err() {
+        return Ok(None);
+    }
+    let kind = if grant.break_glass { ConsentKind::BreakGlass } else { ConsentKind::StandingRule };
+    Ok(Some((signed, Word { kind, proof: Some(Box::new(Proof::Standing { rule: rule.signed })) })))
+}
+
 /// Signs the grant of an allowed session, or takes the draft that the customer's key or a press on the device has allowed,
 /// and writes both, with the audit row that stands before the first byte.
 pub(super) async fn open(

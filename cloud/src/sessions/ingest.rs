@@ -83,6 +83,7 @@ pub async fn take_in(tx: &mut Tx, kits: &Kits, device: DeviceId, event: &Event) 
         Happening::KeyPinned { pin, key } => {
             key::was_pinned(tx, device, *pin, key, kits.now()).await?;
             hold(tx, kits, device, "key_pinned", json!({ "fingerprint": key.fingerprint() })).await?;
+            key::enqueue_mails(tx, kits, device, &key.fingerprint(), None).await?;
             ask_again(tx, kits, device).await
         }
         Happening::KeyDeclined { key } => {
@@ -90,10 +91,12 @@ pub async fn take_in(tx: &mut Tx, kits: &Kits, device: DeviceId, event: &Event) 
             hold(tx, kits, device, "key_declined", json!({ "fingerprint": key.fingerprint() })).await
         }
         Happening::KeyForgotten { pin, by } => {
+            let Some(gone) = key::pinned(tx, device).await?.filter(|pinned| pinned.pin == *pin) else { return Ok(()) };
             if !key::forgotten(tx, device, *pin).await? {
                 return Ok(());
             }
-            hold(tx, kits, device, "key_forgotten", json!({ "by": by.word() })).await
+            hold(tx, kits, device, "key_forgotten", json!({ "by": by.word() })).await?;
+            key::enqueue_mails(tx, kits, device, &gone.key.fingerprint(), Some(*by)).await
         }
         Happening::SessionJoined { session, end } => {
             let Some(found) = own(tx, device, *session).await? else { return Ok(()) };

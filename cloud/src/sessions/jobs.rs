@@ -3,14 +3,15 @@
 
 use std::{sync::Arc, time::Duration};
 
-use gatelodge_proto::{OrganisationId, SessionId, UserId, api::ExtensionState};
+use gatelodge_proto::{OrganisationId, SessionId, UserId, api::ExtensionState, opening::BREAK_GLASS};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
     emergency::{self, StopId},
+    key,
     machine::Found,
-    model::{Ask as Asked, BREAK_GLASS, names},
+    model::{Ask as Asked, names},
     show,
     store::{self, Reader},
 };
@@ -161,7 +162,7 @@ async fn facts(tx: &mut Tx, ask: &Asked, length: Duration) -> Result<Option<(Dev
     Ok(Some((device, asked)))
 }
 
-async fn hand_over(kits: &Kits, job: Uuid, to: &Member, mail: &Mail) -> Result<(), JobError> {
+pub(super) async fn hand_over(kits: &Kits, job: Uuid, to: &Member, mail: &Mail) -> Result<(), JobError> {
     let Letter { subject, html, plain } = mail.render(to.language, &kits.config.mail.vendor_name);
     let message = Message { to: to.email.clone(), subject, html, plain, message_id: job };
     kits.mailer.send(message).await.map_err(|error| match error {
@@ -184,7 +185,7 @@ pub fn jobs(kits: &Kits) -> Vec<(&'static str, Handler)> {
         let kits = kits.clone();
         Arc::new(move |job| Box::pin(mail_broken(kits.clone(), job)))
     };
-    let mut all = vec![(STOPPED, stopped), (BROKEN, broken)];
+    let mut all = vec![(STOPPED, stopped), (BROKEN, broken), key::job(kits)];
     all.extend([About::Request, About::Extension].map(|about| (about.kind(), of(about))));
     all
 }

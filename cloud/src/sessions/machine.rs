@@ -8,11 +8,11 @@ use gatelodge_proto::{
     api::{ExtensionState, ExtensionView, SessionState},
     consent::{ConsentKind, Proof},
     grant::SignedGrant,
-    opening::Standing,
+    opening::{BREAK_GLASS, Standing},
     payload::{EndReason, KeptEnd, NotLonger},
 };
 
-use super::model::{Ask, BREAK_GLASS, JOIN_PATIENCE};
+use super::model::{Ask, JOIN_PATIENCE};
 
 /// A session in the state `S`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -235,6 +235,11 @@ impl Session<Waiting> {
 }
 
 impl Session<Allowed> {
+    /// The rule that would have allowed it does not hold on the device: the customer is asked all the same.
+    pub fn ask_first(self) -> Session<Waiting> {
+        Session { ask: self.ask, state: Waiting }
+    }
+
     /// What a window opens ends with it at the latest.
     #[must_use]
     pub fn within(self, end: Option<Timestamp>) -> Self {

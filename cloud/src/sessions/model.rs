@@ -13,8 +13,6 @@ use sha2::{Digest, Sha256};
 pub const TICKET_LIFE: Duration = Duration::from_secs(30);
 /// How long an allowed session waits for its first join.
 pub const JOIN_PATIENCE: Duration = Duration::from_secs(10 * 60);
-/// For so long at most somebody is inside without an answer; who needs more asks the customer, like everybody.
-pub const BREAK_GLASS: Duration = Duration::from_secs(3_600);
 /// How long an open session lives without a word from the relay that carries it. The relay speaks every
 /// [`LEASE_RENEWAL`]; the ends seek another relay for 90 s, and a session that none has taken up by then is over.
 pub const LEASE: Duration = Duration::from_secs(100);

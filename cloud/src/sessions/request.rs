@@ -243,9 +243,6 @@ pub async fn request(
     // Where the rule opens or refuses, there is no glass to break.
     let break_glass = wish.break_glass && ground.rule == Standing::Ask;
     let hold = key::hold(&mut tx, wish.device).await?;
-    if wish.break_glass && hold == Hold::Key {
-        return Err(NoBreakGlass::Pinned.into());
-    }
     if break_glass {
         break_glass::check(&mut tx, now, wish.device, ground.break_glass, member, wish.reason.as_deref()).await??;
     }
@@ -275,7 +272,21 @@ pub async fn request(
     details["organisation"] = json!(member.organisation_name);
     details["from"] = json!(from.as_ref().map(Network::as_str));
     record(&mut tx, kits, &ask, actor(member), "session_requested", details).await?;
-    match machine::answer(ask, hold.leaves(ground.rule), now) {
+    let mut by_key = None;
+    let answer = match machine::answer(ask, ground.rule, now) {
+        // No rule of the cloud's speaks for the key: what it has signed does, or it is asked.
+        Answer::Open(allowed) if hold == Hold::Key => {
+            let consent = if break_glass { Consent::Ask } else { Consent::Always };
+            by_key = decide::covered(&mut tx, kits, &allowed, consent).await?;
+            match by_key {
+                Some(_) => Answer::Open(allowed),
+                None if break_glass => return Err(NoBreakGlass::Pinned.into()),
+                None => Answer::Ask(allowed.ask_first()),
+            }
+        }
+        answer => answer,
+    };
+    match answer {
         Answer::Ask(waiting) => {
             if hold == Hold::Key {
                 grant::want_to_open(&mut tx, kits, &waiting).await?;
@@ -283,12 +294,12 @@ pub async fn request(
             jobs::enqueue(&mut tx, kits, About::Request, id, customer).await?;
         }
         Answer::Open(allowed) if break_glass => {
-            decide::open(&mut tx, kits, allowed, Consent::Ask, None, actor(member)).await?;
+            decide::open(&mut tx, kits, allowed, Consent::Ask, by_key, actor(member)).await?;
             for organisation in [customer, member.organisation_id] {
                 jobs::enqueue_broken(&mut tx, kits, id, organisation).await?;
             }
         }
-        Answer::Open(allowed) => decide::open(&mut tx, kits, allowed, Consent::Always, None, Actor::Cloud).await?,
+        Answer::Open(allowed) => decide::open(&mut tx, kits, allowed, Consent::Always, by_key, Actor::Cloud).await?,
         Answer::Refuse(refused) => {
             store::refuse(&mut tx, &refused).await?;
             record(&mut tx, kits, &refused.ask, Actor::Cloud, "session_refused_by_rule", asked(&refused.ask)).await?;

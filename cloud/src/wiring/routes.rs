@@ -33,6 +33,7 @@ pub fn routes() -> Router<Kits> {
         .merge(activation::portal::routes())
         .merge(sessions::portal::routes())
         .merge(overview::key::routes())
+        .merge(overview::rule::routes())
         .merge(gateway::portal::routes())
         .merge(recordings::portal::routes())
         .merge(overview::portal::routes())

@@ -11,7 +11,7 @@ mod rule;
 pub use assertion::{Assertion, NotSigned, Verify};
 pub use blob::{Blob, InvalidBlob};
 pub use key::{InvalidKey, PinId, PinnedKey, Point, RpId};
-pub use rule::{Day, InvalidRule, NotCovered, SignedRule, StandingRule, TimeOfDay, Window};
+pub use rule::{InvalidRule, LONGEST_TEXT, NotCovered, SignedRule, StandingRule};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -19,7 +19,7 @@ use sha2::{Digest as _, Sha256};
 use crate::{DeviceId, grant::SignedGrant};
 
 /// The largest proof, in bytes of JSON.
-pub const MAX_BYTES: usize = 4096;
+pub const MAX_BYTES: usize = 6 * 1024;
 
 const OF_A_GRANT: &[u8] = b"gatelodge consent 1\0";
 const OF_A_RULE: &[u8] = b"gatelodge rule 1\0";
@@ -112,7 +112,7 @@ pub enum ConsentKind {
     Passkey,
     /// The customer's passkey has signed a rule that covers it.
     StandingRule,
-    /// The same, by a rule that is meant for emergencies.
+    /// The same, in an emergency to which that rule agrees.
     BreakGlass,
     /// Somebody pressed Allow on the device.
     Pressed,

@@ -1,6 +1,6 @@
 //! A standing rule: what the customer has signed once for all sessions that fit.
 
-use std::{fmt, str::FromStr, time::Duration};
+use std::time::Duration;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
 use serde::{Deserialize, Serialize};
@@ -9,10 +9,12 @@ use super::{Assertion, PinId};
 use crate::{
     DeviceId, OrganisationId, Timestamp,
     grant::Grant,
-    payload::{Feature, ServiceName},
+    opening::{BREAK_GLASS, Opening, Standing},
+    payload::{Consent, Feature, ServiceName},
 };
 
-const LONGEST_TEXT: usize = 1536;
+/// Its text in base64: three dozen services with a week of hours.
+pub const LONGEST_TEXT: usize = 3_072;
 
 /// Who may enter without being asked for each time, where to and when. A field that a device does not know is a bound
 /// that it would not keep: such a rule is refused.
@@ -41,88 +43,15 @@ pub struct StandingRule {
     /// What a session may do beside that.
     #[serde(default)]
     pub features: Vec<Feature>,
-    /// When a session may begin; at any time when empty.
-    #[serde(default)]
-    pub windows: Vec<Window>,
-    /// The IANA zone of the windows.
-    pub zone: String,
+    /// The rule itself: under *ask* nobody enters by it.
+    pub consent: Consent,
+    /// Its hours, an opening from now on, and emergencies.
+    #[serde(default, skip_serializing_if = "Opening::is_empty")]
+    pub opening: Opening,
     /// How long one lasts at most, with all its extensions.
     pub longest_minutes: u32,
     /// Until when all of them are over.
     pub valid_until: Timestamp,
-    /// Whether it is meant for emergencies.
-    #[serde(default)]
-    pub break_glass: bool,
-}
-
-/// Hours of some days of the week. One that ends before it begins goes on past midnight.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Window {
-    /// On these days; the day on which it begins counts.
-    pub days: Vec<Day>,
-    /// From then.
-    pub from: TimeOfDay,
-    /// Until before then.
-    pub until: TimeOfDay,
-}
-
-/// A day of the week.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[expect(missing_docs, reason = "days name themselves")]
-pub enum Day {
-    Mon,
-    Tue,
-    Wed,
-    Thu,
-    Fri,
-    Sat,
-    Sun,
-}
-
-impl Day {
-    /// From Monday on.
-    pub const ALL: [Self; 7] = [Self::Mon, Self::Tue, Self::Wed, Self::Thu, Self::Fri, Self::Sat, Self::Sun];
-
-    /// The day before.
-    fn before(self) -> Self {
-        let place = Self::ALL.iter().position(|day| *day == self).unwrap_or_default();
-        Self::ALL[(place + 6) % 7]
-    }
-}
-
-/// A time of day as `HH:MM`.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct TimeOfDay {
-    minutes: u16,
-}
-
-crate::canonical_text!(TimeOfDay);
-
-impl TimeOfDay {
-    /// Of hour and minute; `None` when there is no such time.
-    pub fn of(hour: u8, minute: u8) -> Option<Self> {
-        (hour < 24 && minute < 60).then(|| Self { minutes: u16::from(hour) * 60 + u16::from(minute) })
-    }
-}
-
-impl fmt::Display for TimeOfDay {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:02}:{:02}", self.minutes / 60, self.minutes % 60)
-    }
-}
-
-impl FromStr for TimeOfDay {
-    type Err = InvalidRule;
-    fn from_str(text: &str) -> Result<Self, InvalidRule> {
-        let number = |part: &str| -> Option<u8> {
-            (part.len() == 2 && part.bytes().all(|c| c.is_ascii_digit())).then(|| part.parse().ok())?
-        };
-        let read = text.split_once(':').and_then(|(hour, minute)| Self::of(number(hour)?, number(minute)?));
-        read.ok_or(InvalidRule)
-    }
 }
 
 /// The text is no standing rule.
@@ -158,12 +87,12 @@ pub enum NotCovered {
     /// It is over, or would be before the session.
     #[error("the standing rule is over")]
     Over,
-    /// Not at this hour.
+    /// Not at this hour, or beyond its end.
     #[error("the standing rule does not allow it at this hour")]
     Hour,
-    /// Its zone is not known here.
-    #[error("the device does not know the zone of the standing rule")]
-    Zone,
+    /// Nobody may enter in an emergency.
+    #[error("the standing rule agrees to no emergencies")]
+    Emergency,
     /// A newer one has taken its place, or it was taken back on the device.
     #[error("the standing rule was taken back")]
     TakenBack,
@@ -175,8 +104,9 @@ impl StandingRule {
         BASE64.encode(crate::payload::encode(self))
     }
 
-    /// Whether it covers what a grant allows, at a moment that the zone's clock shows as `local`.
-    pub fn covers(&self, grant: &Grant, now: Timestamp, local: (Day, TimeOfDay)) -> Result<(), NotCovered> {
+    /// Whether it covers what a grant allows, at that moment. In an emergency the hours do not count, and an hour is the
+    /// longest.
+    pub fn covers(&self, grant: &Grant, now: Timestamp) -> Result<(), NotCovered> {
         if grant.device != self.device || grant.epoch != self.epoch {
             return Err(NotCovered::Device);
         }
@@ -197,20 +127,19 @@ impl StandingRule {
         if now >= self.valid_until || grant.until > self.valid_until {
             return Err(NotCovered::Over);
         }
-        if self.windows.is_empty() || self.windows.iter().any(|window| window.holds(local)) {
-            Ok(())
-        } else {
-            Err(NotCovered::Hour)
+        if grant.break_glass {
+            let agreed = self.consent != Consent::Never && self.opening.break_glass.is_some();
+            return match agreed {
+                true if grant.until.since(grant.from) > BREAK_GLASS => Err(NotCovered::Longer),
+                true => Ok(()),
+                false => Err(NotCovered::Emergency),
+            };
         }
-    }
-}
-
-impl Window {
-    fn holds(&self, (day, clock): (Day, TimeOfDay)) -> bool {
-        if self.from < self.until {
-            return self.days.contains(&day) && (self.from..self.until).contains(&clock);
+        match self.opening.at(self.consent, now) {
+            Standing::Open(None) => Ok(()),
+            Standing::Open(Some(end)) if grant.until <= end => Ok(()),
+            Standing::Open(Some(_)) | Standing::Ask | Standing::Never => Err(NotCovered::Hour),
         }
-        (self.days.contains(&day) && clock >= self.from) || (self.days.contains(&day.before()) && clock < self.until)
     }
 }
 

@@ -6,6 +6,7 @@ use super::*;
 use crate::{
     OrganisationId, Random, SessionId, Timestamp, UserId,
     grant::{Grant, Technician},
+    opening::{BreakGlass, Day, OpenHours, Opening, Window},
     payload::{Consent, Feature, Network, Protocol, Service},
 };
 
@@ -204,25 +205,29 @@ fn rule() -> StandingRule {
         networks: vec!["lan".parse().unwrap()],
         listens: Vec::new(),
         features: vec![Feature::Web],
-        windows: vec![
-            Window { days: vec![Day::Mon, Day::Tue], from: time("08:00"), until: time("17:30") },
-            Window { days: vec![Day::Sun], from: time("22:00"), until: time("02:00") },
-        ],
-        zone: "Europe/Paris".into(),
+        consent: Consent::Always,
+        opening: Opening { hours: Some(hours()), ..Opening::default() },
         longest_minutes: 60,
         valid_until: NOW + Duration::from_secs(30 * 24 * 3600),
-        break_glass: false,
     }
 }
 
-fn time(text: &str) -> TimeOfDay {
-    text.parse().unwrap()
+/// Fridays, when it is [`NOW`], and the night from Sunday on.
+fn hours() -> OpenHours {
+    let window = |day, from: &str, until: &str| Window {
+        days: vec![day],
+        from: from.parse().unwrap(),
+        until: until.parse().unwrap(),
+    };
+    OpenHours {
+        zone: "Europe/Paris".parse().unwrap(),
+        windows: vec![window(Day::Fri, "08:00", "17:30"), window(Day::Sun, "22:00", "02:00")],
+    }
 }
 
 #[test]
 fn a_standing_rule_covers_what_it_names_and_nothing_beyond() {
-    let at = (Day::Mon, time("09:00"));
-    assert_eq!(rule().covers(&grant(), NOW, at), Ok(()));
+    assert_eq!(rule().covers(&grant(), NOW), Ok(()));
     let other = Random::seeded(1);
     let technician = |organisation| Technician { organisation, ..grant().technician };
     let minutes = |count: u64| Duration::from_secs(count * 60);
@@ -237,36 +242,58 @@ fn a_standing_rule_covers_what_it_names_and_nothing_beyond() {
         (Grant { until: NOW + minutes(61), ..grant() }, NotCovered::Longer),
         (Grant { lifetime_s: 3601, ..grant() }, NotCovered::Longer),
     ] {
-        assert_eq!(rule().covers(&asked, NOW, at), Err(why), "{asked:?}");
+        assert_eq!(rule().covers(&asked, NOW), Err(why), "{asked:?}");
     }
     let end = rule().valid_until;
-    assert_eq!(rule().covers(&grant(), end, at), Err(NotCovered::Over));
+    assert_eq!(rule().covers(&grant(), end), Err(NotCovered::Over));
     let last = Grant { from: end - minutes(30), until: end + minutes(1), lifetime_s: 60, ..grant() };
-    assert_eq!(rule().covers(&last, end - minutes(30), at), Err(NotCovered::Over), "nor does one outlive it");
+    assert_eq!(rule().covers(&last, end - minutes(30)), Err(NotCovered::Over), "nor does one outlive it");
 }
 
 #[test]
-fn windows_count_by_the_day_on_which_they_begin() {
-    let holds = |day, clock| rule().covers(&grant(), NOW, (day, time(clock))).is_ok();
-    for (day, clock, good) in [
-        (Day::Mon, "07:59", false),
-        (Day::Mon, "08:00", true),
-        (Day::Tue, "17:29", true),
-        (Day::Tue, "17:30", false),
-        (Day::Wed, "09:00", false),
-        (Day::Sun, "21:59", false),
-        (Day::Sun, "22:00", true),
-        (Day::Mon, "01:59", true),
-        (Day::Mon, "02:00", false),
-        (Day::Sun, "01:00", false),
+fn a_standing_rule_holds_at_its_hours_and_until_they_end() {
+    let at = |from: &str, minutes: u64| {
+        let from: Timestamp = from.parse().unwrap();
+        let until = from + Duration::from_secs(minutes * 60);
+        rule().covers(&Grant { from, until, ..grant() }, from)
+    };
+    // 2027-01-15 is a Friday, in winter.
+    for (from, minutes, good) in [
+        ("2027-01-15T06:59:00Z", 60, false),
+        ("2027-01-15T07:00:00Z", 60, true),
+        ("2027-01-15T16:00:00Z", 30, true),
+        ("2027-01-15T16:00:00Z", 31, false),
+        ("2027-01-15T16:30:00Z", 1, false),
+        ("2027-01-16T09:00:00Z", 60, false),
+        ("2027-01-17T21:30:00Z", 60, true),
+        ("2027-01-18T00:30:00Z", 30, true),
+        ("2027-01-18T00:30:00Z", 31, false),
+        ("2027-01-18T01:00:00Z", 1, false),
     ] {
-        assert_eq!(holds(day, clock), good, "{day:?} {clock}");
+        assert_eq!(at(from, minutes), if good { Ok(()) } else { Err(NotCovered::Hour) }, "{from} for {minutes}");
     }
-    let always = StandingRule { windows: Vec::new(), ..rule() };
-    assert_eq!(always.covers(&grant(), NOW, (Day::Sat, time("03:00"))), Ok(()));
-    for bad in ["24:00", "8:00", "08:60", "08.00", "+8:00", ""] {
-        assert!(bad.parse::<TimeOfDay>().is_err(), "{bad}");
+}
+
+#[test]
+fn openings_asking_and_emergencies_are_what_the_customer_has_signed() {
+    let by = |consent, opening: Opening, break_glass| {
+        StandingRule { consent, opening, ..rule() }.covers(&Grant { break_glass, ..grant() }, NOW)
+    };
+    let open = |seconds| Opening { open_until: Some(NOW + Duration::from_secs(seconds)), ..Opening::default() };
+    assert_eq!(by(Consent::Always, Opening::default(), false), Ok(()));
+    for consent in [Consent::Ask, Consent::Never] {
+        assert_eq!(by(consent, Opening::default(), false), Err(NotCovered::Hour));
+        assert_eq!(by(consent, open(3_600), false), Ok(()));
+        assert_eq!(by(consent, open(3_599), false), Err(NotCovered::Hour), "it would go on beyond");
     }
+    let emergencies = || Opening { break_glass: Some(BreakGlass::Supervisor), ..Opening::default() };
+    assert_eq!(by(Consent::Ask, emergencies(), true), Ok(()));
+    assert_eq!(by(Consent::Ask, emergencies(), false), Err(NotCovered::Hour));
+    assert_eq!(by(Consent::Never, emergencies(), true), Err(NotCovered::Emergency));
+    assert_eq!(by(Consent::Always, Opening::default(), true), Err(NotCovered::Emergency));
+    let long = Grant { until: NOW + Duration::from_secs(3_601), break_glass: true, ..grant() };
+    let rule = StandingRule { consent: Consent::Ask, opening: emergencies(), longest_minutes: 600, ..rule() };
+    assert_eq!(rule.covers(&long, NOW), Err(NotCovered::Longer));
 }
 
 #[test]
@@ -277,7 +304,7 @@ fn a_rule_is_read_from_what_was_signed_and_bounds_that_are_not_known_are_not_pas
     let mut json = serde_json::to_value(rule()).unwrap();
     json["only_by_night"] = true.into();
     let text = Blob::<4096>::new(serde_json::to_vec(&json).unwrap()).unwrap().to_string();
-    for text in [text, "e30".into(), "no base64!".into(), "A".repeat(4000)] {
+    for text in [text, "e30".into(), "no base64!".into(), "A".repeat(LONGEST_TEXT + 1)] {
         assert_eq!(SignedRule { text, assertion: assertion.clone() }.read(), Err(InvalidRule));
     }
 }
@@ -289,7 +316,7 @@ fn the_largest_proof_fits_its_place() {
         client: Blob::new(vec![2; 1024]).unwrap(),
         signature: Blob::new(vec![3; 80]).unwrap(),
     };
-    let rule = SignedRule { text: "A".repeat(1536), assertion };
+    let rule = SignedRule { text: "A".repeat(LONGEST_TEXT), assertion };
     assert!(crate::payload::encode(&Proof::Standing { rule }).len() <= MAX_BYTES);
 }
 

@@ -16,7 +16,7 @@ pub use authenticator::Authenticator;
 pub use axe::Violation;
 pub use fantoccini;
 
-use crate::{process::Process, programs, skip, wait::wait_until};
+use crate::{ports::free_port, process::Process, programs, skip, wait::wait_until};
 
 /// How wide the page is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,7 +71,11 @@ impl Browser {
         let Some(chromedriver) = skip::find_or_skip("chromedriver", without)? else { return Ok(None) };
         let profile = tempfile::tempdir().context("cannot make a profile folder")?;
         let mut command = Command::new(chromedriver);
-        command.arg("--port=0").env("HOME", profile.path()).env("XDG_CONFIG_HOME", profile.path());
+        // With port 0 it takes one of IPv6's that somebody may have at IPv4.
+        command
+            .arg(format!("--port={}", free_port()?))
+            .env("HOME", profile.path())
+            .env("XDG_CONFIG_HOME", profile.path());
         let mut driver = Process::start("chromedriver", &mut command)?;
         let line = driver.wait_for_line("successfully on port ", Duration::from_secs(30)).await?;
         let port = line.rsplit_once("on port ").map_or("", |(_, port)| port.trim_end_matches('.'));

@@ -8,10 +8,11 @@ use ed25519_dalek::SigningKey;
 use gatelodge_proto::{
     DeviceId, FlowId, OrganisationId, Random, SessionId, Timestamp, UserId,
     api::{Page, Problem, SessionRequest, SessionState, SessionView},
-    consent::{Assertion, Blob, Challenge, Day, PinId, Proof as Consented, SignedRule, StandingRule, Window},
+    consent::{Assertion, Blob, Challenge, PinId, Proof as Consented, SignedRule, StandingRule},
     enrol::{Answer, Proof, Request, Standing, Wait},
     grant::{Grant, GrantKey, SignedGrant, Technician},
     identity::{ClaimSecret, IdCode, Label, OnSiteCode},
+    opening::{BreakGlass, Day, OpenHours, Opening, Window},
     payload::{
         self, Consent, Correlation, DeviceState, EndReason, Feature, Life, Placed, Position, Protocol, Renew, Service,
     },
@@ -163,11 +164,14 @@ fn rule(device: DeviceId) -> StandingRule {
         networks: Vec::new(),
         listens: Vec::new(),
         features: Feature::ALL.to_vec(),
-        windows: vec![window],
-        zone: "Europe/Paris".into(),
+        consent: Consent::Always,
+        opening: Opening {
+            hours: Some(OpenHours { zone: "Europe/Paris".parse().unwrap(), windows: vec![window] }),
+            open_until: Some(NOW),
+            break_glass: Some(BreakGlass::Supervisor),
+        },
         longest_minutes: 60,
         valid_until: NOW + Duration::from_secs(86_400),
-        break_glass: false,
     }
 }
 

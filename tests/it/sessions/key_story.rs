@@ -10,6 +10,7 @@ use gatelodge_tests::{
     cloud::{CloudSetup, TestCloud},
     portal::Hands,
     ports::free_port,
+    process::Process,
     story::{self, CUSTOMER, Stage, WEB_ADDRESS},
     wait::wait_until,
 };
@@ -30,6 +31,15 @@ async fn press(hands: &Hands, action: &str) -> anyhow::Result<()> {
     let into_view = format!("document.querySelector(\"{button}\").scrollIntoView({{ block: 'center' }})");
     browser.client.execute(&into_view, Vec::new()).await?;
     browser.click(&button).await
+}
+
+/// Presses Stop on the only session that is open.
+async fn stop(hands: &mut Hands, forward: &mut Process) -> anyhow::Result<()> {
+    hands.open("/sessions").await?;
+    let stops = hands.actions().await?.into_iter().find(|action| action.ends_with("/stop"));
+    hands.submit(&stops.context("nothing to stop")?, &[]).await?;
+    ensure!(!forward.wait(SOON).await?.success());
+    Ok(())
 }
 
 async fn consent(stage: &Stage) -> anyhow::Result<Value> {
@@ -101,9 +111,7 @@ async fn story(setup: Setup) -> anyhow::Result<()> {
     })
     .await
     .with_context(|| format!("the agent:\n{}", stage.agent.log()))?;
-    hands.open("/sessions").await?;
-    hands.submit(&format!("/sessions/{session}/stop"), &[]).await?;
-    ensure!(!forward.wait(SOON).await?.success());
+    stop(&mut hands, &mut forward).await?;
 
     // A press on the device opens one, too, and the key takes itself away.
     let mut forward = stage.technician.start(["forward", WEB_ADDRESS, &place])?;
@@ -118,6 +126,27 @@ async fn story(setup: Setup) -> anyhow::Result<()> {
     ensure!(stage.agent_status().await?.0["sessions"][0]["consent_kind"] == "pressed");
     hands.open("/sessions").await?;
     hands.reads(say("Allowed by somebody at the device", "Donnée par quelqu’un devant l’appareil")).await?;
+    stop(&mut hands, &mut forward).await?;
+
+    // The rule, signed: open for two hours, and nobody is asked.
+    let at_home = format!("/devices/{device}");
+    hands.open(&at_home).await?;
+    hands.look("device_rule_unsigned").await?;
+    press(&hands, &format!("{at_home}/rule")).await?;
+    browser(&hands)?.wait_for_words(say("Your passkey signed this rule", "a signé cette règle")).await?;
+    hands.look("device_rule_signed").await?;
+    let mut forward = stage.technician.start(["forward", WEB_ADDRESS, &place])?;
+    live::answers(port)
+        .await
+        .with_context(|| format!("the agent:\n{}\nthe technician:\n{}", stage.agent.log(), forward.log()))?;
+    ensure!(stage.agent_status().await?.0["sessions"][0]["consent_kind"] == "standing_rule");
+    // Closing needs no signature, and whoever was let in by the rule is out.
+    hands.open(&at_home).await?;
+    hands.submit(&format!("{at_home}/open"), &[("hours", "0")]).await?;
+    ensure!(!forward.wait(SOON).await?.success());
+    hands.open(&at_home).await?;
+    hands.reads(say("which is not the one above", "qui n’est pas celle ci-dessus")).await?;
+
     hands.open(&page).await?;
     press(&hands, &format!("{page}/release")).await?;
     wait_until("the device has forgotten it", SOON, async || {
@@ -127,7 +156,6 @@ async fn story(setup: Setup) -> anyhow::Result<()> {
     browser(&hands)?
         .wait_for_words(say("Make a passkey for this device", "Créer une clé d’accès pour cet appareil"))
         .await?;
-    forward.kill()?;
     story::sign_out(&mut hands).await
 }
 

@@ -14,6 +14,7 @@ mod networks;
 mod own_key;
 mod pinned;
 mod rejoin;
+mod signed_rule;
 pub(crate) mod unbroken;
 mod withdrawn;
 

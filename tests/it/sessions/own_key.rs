@@ -11,6 +11,7 @@ use gatelodge_cloud::sessions::{
     model::hex,
     service,
 };
+use gatelodge_cloud::{change, db::Ts};
 use gatelodge_proto::{
     DeviceId, SessionId,
     api::{ExtensionState, SessionState},
@@ -24,13 +25,13 @@ use serde_json::{Value, json};
 use super::asked;
 use crate::cast::{self, Cast};
 
-struct Pinned {
-    passkey: Passkey,
-    pin: PinId,
+pub(super) struct Pinned {
+    pub(super) passkey: Passkey,
+    pub(super) pin: PinId,
 }
 
 /// The customer's key, as the device tells of it.
-async fn pinned(cast: &Cast, device: DeviceId) -> anyhow::Result<Pinned> {
+pub(super) async fn pinned(cast: &Cast, device: DeviceId) -> anyhow::Result<Pinned> {
     let portal = &cast.kits().config.public_url;
     let site = portal.domain().context("the portal has a name")?;
     let passkey = Passkey::make(site, &portal.origin().ascii_serialization())?;
@@ -40,7 +41,7 @@ async fn pinned(cast: &Cast, device: DeviceId) -> anyhow::Result<Pinned> {
 }
 
 /// What a browser sends when the passkey has signed what the page asked it to.
-fn signed(passkey: &Passkey, options: &Value) -> anyhow::Result<String> {
+pub(super) fn signed(passkey: &Passkey, options: &Value) -> anyhow::Result<String> {
     let asked = options["publicKey"]["challenge"].as_str().context("no challenge")?;
     let made = passkey.sign(&hex(&BASE64.decode(asked)?).parse()?, VERIFIED)?;
     let response = json!({
@@ -58,7 +59,7 @@ async fn drafts(cast: &Cast, device: DeviceId) -> anyhow::Result<Vec<SignedGrant
     Ok(orders.into_iter().filter_map(draft).collect())
 }
 
-async fn view(cast: &Cast, id: SessionId) -> anyhow::Result<gatelodge_proto::api::SessionView> {
+pub(super) async fn view(cast: &Cast, id: SessionId) -> anyhow::Result<gatelodge_proto::api::SessionView> {
     let rosa = cast.user("rosa@example.com").await?;
     Ok(service::one(cast.kits(), rosa.member(), id).await?.context("no such session")?.view)
 }
@@ -217,6 +218,8 @@ async fn a_press_on_the_device_answers_what_the_device_shows_and_nothing_else() 
         for what in ["key_pinned", "session_refused_on_device", "key_forgotten"] {
             assert_eq!(history.iter().filter(|row| *row == what).count(), 1, "{what}: {history:?}");
         }
+        let mails = cast.jobs().await?.into_iter().filter(|kind| kind == "sessions.mail_key").count();
+        assert_eq!(mails, 2, "the customer hears that a key came, and that it is gone");
     }
     Ok(())
 }
@@ -240,6 +243,32 @@ async fn nobody_elses_device_has_a_key_to_look_at_or_to_sign_for() -> anyhow::Re
         }
         assert!(matches!(decide::options(kits, &paul, session).await, Err(DecideRefusal::Unknown)));
         assert!(matches!(extend::options(kits, &paul, session, 5).await, Err(ExtendRefusal::Unknown)));
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_key_that_a_former_owner_offered_is_no_business_of_the_next() -> anyhow::Result<()> {
+    for cast in cast::on_each().await? {
+        let marc = cast.installer("marc@example.com").await?;
+        let (prop, rosa) = cast.active(&marc, "villa-rosa", "rosa@example.com", Consent::Ask).await?;
+        let (_, paul) = cast.active(&marc, "villa-paul", "paul@example.com", Consent::Ask).await?;
+        for (by, shown) in [(&rosa, true), (&paul, false)] {
+            let public = Passkey::make("localhost", "https://localhost")?.public()?;
+            let mut tx = cast.kits().db.write().await?;
+            change!(&mut tx, c => sqlx::query("DELETE FROM device_key").execute(c))?;
+            change!(&mut tx, c => sqlx::query(
+                "INSERT INTO device_key (device_id, offered, offered_by, offered_at) VALUES ($1, $2, $3, $4)",
+            )
+            .bind(prop.id.uuid())
+            .bind(sqlx::types::Json(&public))
+            .bind(by.member().user_id.uuid())
+            .bind(Ts::from(cast.kits().now()))
+            .execute(c))?;
+            tx.commit().await?;
+            let held = key::of(cast.kits(), rosa.member(), prop.id).await?.context("it is hers")?;
+            assert_eq!(held.offered.is_some(), shown);
+        }
     }
     Ok(())
 }

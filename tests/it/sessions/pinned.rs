@@ -12,8 +12,9 @@ use gatelodge_cloud::{
 };
 use gatelodge_proto::{
     DeviceId, OrganisationId, Random, SessionId, Timestamp, UserId,
-    consent::{Assertion, Blob, Challenge, Day, PinId, Proof, StandingRule, Window},
+    consent::{Assertion, Blob, Challenge, PinId, Proof, StandingRule},
     grant::{Grant, SignedGrant, Technician},
+    opening::{OpenHours, Opening},
     payload::{Consent, DeviceState, Feature, Forgot, Happening, Life, Order, Protocol, Service, SessionOrder},
 };
 use gatelodge_tests::{
@@ -231,16 +232,17 @@ async fn a_cloud_that_holds_every_key_opens_nothing_without_the_customers() -> a
         networks: Vec::new(),
         listens: Vec::new(),
         features: vec![Feature::Web],
-        windows: Vec::new(),
-        zone: "Europe/Paris".into(),
+        consent: Consent::Always,
+        opening: Opening::default(),
         longest_minutes: 60,
         valid_until: now() + MINUTE * 600,
-        break_glass: false,
     };
-    let no_hour = Window { days: Vec::<Day>::new(), from: "00:00".parse()?, until: "00:00".parse()? };
+    let no_hour = OpenHours { zone: "Europe/Paris".parse()?, windows: Vec::new() };
+    let closed = Opening { hours: Some(no_hour), ..Opening::default() };
     for (what, rule) in [
         ("another installer's", StandingRule { installer: OrganisationId::make(now(), &thief.random), ..rule.clone() }),
-        ("at another hour", StandingRule { windows: vec![no_hour], ..rule.clone() }),
+        ("at another hour", StandingRule { opening: closed, ..rule.clone() }),
+        ("asking", StandingRule { consent: Consent::Ask, ..rule.clone() }),
         ("over", StandingRule { valid_until: now(), ..rule.clone() }),
         ("other services", StandingRule { services: vec!["nas".parse()?], ..rule.clone() }),
         ("shorter", StandingRule { longest_minutes: 30, ..rule.clone() }),

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use gatelodge_proto::{
     DeviceId, OrganisationId, Random, SessionId, Timestamp, UserId,
-    consent::{Challenge, ConsentKind, Day, NotCovered, NotSigned, PinId, Proof, StandingRule, Window},
+    consent::{Challenge, ConsentKind, NotCovered, NotSigned, PinId, Proof, StandingRule},
     grant::{Grant, SignedGrant, Technician},
+    opening::{BreakGlass, Day, OpenHours, Opening, Window},
     payload::{Consent, Feature, Protocol, Service},
 };
 
@@ -85,11 +86,10 @@ fn rule(keeper: &Keeper) -> StandingRule {
         networks: Vec::new(),
         listens: Vec::new(),
         features: vec![Feature::Web],
-        windows: Vec::new(),
-        zone: "Europe/Paris".into(),
+        consent: Consent::Always,
+        opening: Opening::default(),
         longest_minutes: 60,
         valid_until: NOW + MINUTE * 60 * 24,
-        break_glass: false,
     }
 }
 
@@ -196,11 +196,11 @@ fn a_standing_rule_opens_what_it_covers_until_it_is_taken_back() {
     };
     let good = rule(&keeper);
     assert_eq!(judged(&good, moments()), Ok(ConsentKind::StandingRule));
-    assert_eq!(judged(&StandingRule { break_glass: true, ..good.clone() }, moments()), Ok(ConsentKind::BreakGlass));
     let other = Random::seeded(77);
     let hours = |days: &[Day], from: &str, until: &str| {
         let window = Window { days: days.to_vec(), from: from.parse().unwrap(), until: until.parse().unwrap() };
-        StandingRule { windows: vec![window], ..good.clone() }
+        let hours = OpenHours { zone: "Europe/Paris".parse().unwrap(), windows: vec![window] };
+        StandingRule { opening: Opening { hours: Some(hours), ..Opening::default() }, ..good.clone() }
     };
     for (rule, why) in [
         (StandingRule { pin: PinId::make(&other), ..good.clone() }, NotCovered::Device),
@@ -208,13 +208,21 @@ fn a_standing_rule_opens_what_it_covers_until_it_is_taken_back() {
         (StandingRule { services: Vec::new(), ..good.clone() }, NotCovered::Wider),
         (StandingRule { longest_minutes: 59, ..good.clone() }, NotCovered::Longer),
         (StandingRule { valid_until: NOW, ..good.clone() }, NotCovered::Over),
-        (StandingRule { zone: "Europe/Nowhere".into(), ..good.clone() }, NotCovered::Zone),
+        (StandingRule { consent: Consent::Ask, ..good.clone() }, NotCovered::Hour),
         (hours(&[Day::Fri], "07:00", "09:00"), NotCovered::Hour),
         (hours(&[Day::Thu], "07:00", "18:00"), NotCovered::Hour),
+        (hours(&[Day::Fri], "09:00", "09:59"), NotCovered::Hour),
     ] {
         assert_eq!(judged(&rule, moments()), Err(why.into()), "{rule:?}");
     }
-    assert!(judged(&hours(&[Day::Fri], "09:00", "09:01"), moments()).is_ok(), "09:00 in Paris, where it is winter");
+    assert!(judged(&hours(&[Day::Fri], "09:00", "10:00"), moments()).is_ok(), "09:00 in Paris, where it is winter");
+    let agreed = Opening { break_glass: Some(BreakGlass::Technician), ..Opening::default() };
+    let emergencies = StandingRule { consent: Consent::Ask, opening: agreed, ..good.clone() };
+    let urgent = Grant { break_glass: true, ..grant(1) };
+    for (rule, outcome) in [(&emergencies, Ok(ConsentKind::BreakGlass)), (&good, Err(NotCovered::Emergency.into()))] {
+        let judged = keeper.clone().open(&signed(&urgent), &urgent, Some(&by(rule)), moments());
+        assert_eq!(judged, outcome);
+    }
     let forged = Proof::Standing { rule: Passkey::make("lodge.example").rule(&good) };
     let asked = grant(1);
     let refused = keeper.clone().open(&signed(&asked), &asked, Some(&forged), moments());

@@ -14,6 +14,7 @@ use gatelodge_proto::{
     consent::{Challenge, ConsentKind, Proof, StandingRule},
     enrol::Credentials,
     grant::{Grant, GrantKey, SignedGrant, Technician},
+    opening::Opening,
     payload::{Consent, Feature, Protocol, Service, SessionOrder},
 };
 use proptest::prelude::*;

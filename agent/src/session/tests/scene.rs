@@ -257,11 +257,10 @@ impl Scene {
             networks: Vec::new(),
             listens: Vec::new(),
             features: vec![Feature::Web],
-            windows: Vec::new(),
-            zone: "Europe/Paris".into(),
+            consent: Consent::Always,
+            opening: Opening::default(),
             longest_minutes: LONGEST_BY_RULE,
             valid_until: NOW + MINUTE * 60 * 24,
-            break_glass: false,
         };
         self.forged_rule = Some(Proof::Standing { rule: self.cloud.rule(&rule) });
         self.rule = Some(Proof::Standing { rule: self.customer.rule(&rule) });

@@ -7,11 +7,7 @@ use axum::{
     extract::State,
     response::{AppendHeaders, IntoResponse, Redirect, Response},
 };
-use gatelodge_proto::{
-    DeviceId,
-    opening::{BreakGlass, Day, InvalidTimeOfDay, OpenHours, TimeOfDay, Window},
-    payload::Consent,
-};
+use gatelodge_proto::{DeviceId, payload::Consent};
 use http::{HeaderMap, header::SET_COOKIE};
 use serde::Deserialize;
 
@@ -23,7 +19,8 @@ use crate::{
         machine::Refusal,
         model::{CustomerForm, LinkFault, RegistrationView, organisation_name},
         release::{self, ReleaseRefusal},
-        rule::{self, OpenFor, RuleRefusal},
+        rule::{self, RuleChange, RuleRefusal},
+        rule_form::{RuleForm, said},
         service,
     },
     i18n::Phrase,
@@ -212,51 +209,6 @@ pub(super) async fn activated(
     Ok(Html(Activated { page, device, name, installer, consent: view.consent }))
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct ConsentForm {
-    consent: String,
-    zone: String,
-    days0: Vec<String>,
-    from0: String,
-    until0: String,
-    days1: Vec<String>,
-    from1: String,
-    until1: String,
-    days2: Vec<String>,
-    from2: String,
-    until2: String,
-}
-
-impl ConsentForm {
-    /// The hours of *always*: the rows in which a day is ticked. The page lets nobody type anything else.
-    fn hours(&self) -> Result<Option<OpenHours>, Fault> {
-        let rows = [
-            (&self.days0, &self.from0, &self.until0),
-            (&self.days1, &self.from1, &self.until1),
-            (&self.days2, &self.from2, &self.until2),
-        ];
-        let mut windows = Vec::new();
-        for (days, from, until) in rows.into_iter().filter(|(days, ..)| !days.is_empty()) {
-            let days: Option<Vec<Day>> = days.iter().map(|day| Day::from_word(day)).collect();
-            let (Some(days), Ok(from), Ok(until)) = (days, time(from), time(until)) else {
-                return Err(Fault::bad_form());
-            };
-            windows.push(Window { days, from, until });
-        }
-        if windows.is_empty() {
-            return Ok(None);
-        }
-        let zone = self.zone.parse().map_err(|_| Fault::bad_form())?;
-        Ok(Some(OpenHours { zone, windows }))
-    }
-}
-
-/// A time that was left empty is midnight: from the day's beginning, or until its end.
-fn time(text: &str) -> Result<TimeOfDay, InvalidTimeOfDay> {
-    if text.is_empty() { "00:00".parse() } else { text.parse() }
-}
-
 impl From<RuleRefusal> for Fault {
     fn from(refusal: RuleRefusal) -> Self {
         match refusal {
@@ -268,21 +220,24 @@ impl From<RuleRefusal> for Fault {
     }
 }
 
+/// One of the rule's forms.
+async fn set_rule(
+    kits: &Kits,
+    by: &CustomerMember,
+    device: DeviceId,
+    change: &RuleChange,
+) -> Result<impl IntoResponse + use<>, Fault> {
+    rule::set(kits, by, device, change).await?;
+    Ok((flash(said(change)), Redirect::to(&paths::link(paths::DEVICE, device))))
+}
+
 pub(super) async fn set_consent(
     State(kits): State<Kits>,
     by: CustomerMember,
     Named(device): Named<DeviceId>,
-    Form(form): Form<ConsentForm>,
+    Form(form): Form<RuleForm>,
 ) -> Result<impl IntoResponse, Fault> {
-    let consent = Consent::from_word(&form.consent).ok_or_else(Fault::bad_form)?;
-    rule::set_rule(&kits, &by, device, consent, form.hours()?).await?;
-    Ok((flash(flashes::CONSENT_SAVED), Redirect::to(&paths::link(paths::DEVICE, device))))
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct OpenForm {
-    hours: u32,
+    set_rule(&kits, &by, device, &form.change("consent")?).await
 }
 
 /// Opens the device for a while by one press, or closes it.
@@ -290,23 +245,9 @@ pub(super) async fn open_device(
     State(kits): State<Kits>,
     by: CustomerMember,
     Named(device): Named<DeviceId>,
-    Form(OpenForm { hours }): Form<OpenForm>,
+    Form(form): Form<RuleForm>,
 ) -> Result<impl IntoResponse, Fault> {
-    let said = if hours == 0 {
-        rule::close(&kits, &by, device).await?;
-        flashes::DEVICE_CLOSED
-    } else {
-        let hours = OpenFor::of_hours(hours).ok_or_else(Fault::bad_form)?;
-        rule::open_for(&kits, &by, device, hours).await?;
-        flashes::DEVICE_OPENED
-    };
-    Ok((flash(said), Redirect::to(&paths::link(paths::DEVICE, device))))
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct BreakGlassForm {
-    who: String,
+    set_rule(&kits, &by, device, &form.change("open")?).await
 }
 
 /// Agrees to emergencies, or withdraws it by one press.
@@ -314,15 +255,9 @@ pub(super) async fn set_break_glass(
     State(kits): State<Kits>,
     by: CustomerMember,
     Named(device): Named<DeviceId>,
-    Form(BreakGlassForm { who }): Form<BreakGlassForm>,
+    Form(form): Form<RuleForm>,
 ) -> Result<impl IntoResponse, Fault> {
-    let who = match who.as_str() {
-        "" => None,
-        role => Some(BreakGlass::from_word(role).ok_or_else(Fault::bad_form)?),
-    };
-    rule::set_break_glass(&kits, &by, device, who).await?;
-    let said = if who.is_some() { flashes::BREAK_GLASS_AGREED } else { flashes::BREAK_GLASS_WITHDRAWN };
-    Ok((flash(said), Redirect::to(&paths::link(paths::DEVICE, device))))
+    set_rule(&kits, &by, device, &form.change("break-glass")?).await
 }
 
 pub(super) async fn release_form(

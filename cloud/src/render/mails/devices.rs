@@ -37,6 +37,17 @@ impl DeviceNamed {
     }
 }
 
+/// What became of the customer's key on a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyNews {
+    /// Somebody at the device has pinned it.
+    Pinned,
+    /// It is gone by its own word.
+    Released,
+    /// Somebody at the device has removed it.
+    Removed,
+}
+
 /// A session that waits for the customer's word.
 #[derive(Debug, Clone)]
 pub struct SessionAsked {
@@ -290,6 +301,33 @@ impl Mail {
             life: None,
             nothing: Phrase::new("mail-nothing-to-do"),
             why: Phrase::new("mail-why-your-device"),
+        }
+    }
+
+    /// To the customer's people: what became of the key with these digits; `url` is its page.
+    pub fn key(name: &str, device: &DeviceNamed, news: KeyNews, digits: &str, url: &str) -> Self {
+        let pinned = news == KeyNews::Pinned;
+        let what = match news {
+            KeyNews::Pinned => "mail-key-pinned-what",
+            KeyNews::Released => "mail-key-released-what",
+            KeyNews::Removed => "mail-key-removed-what",
+        };
+        let mut facts = device.facts();
+        facts.push(("key-digits", digits.to_owned()));
+        Self {
+            subject: device.phrase(if pinned { "mail-key-pinned-subject" } else { "mail-key-gone-subject" }),
+            name: Some(name.to_owned()),
+            what: if pinned {
+                vec![device.phrase(what)]
+            } else {
+                vec![device.phrase(what), Phrase::new("mail-key-gone-next")]
+            },
+            facts,
+            button: Phrase::new("mail-key-button"),
+            url: url.to_owned(),
+            life: None,
+            nothing: Phrase::new(if pinned { "mail-key-pinned-nothing" } else { "mail-key-gone-nothing" }),
+            why: Phrase::new("mail-why-handed-over"),
         }
     }
 

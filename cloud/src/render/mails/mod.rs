@@ -17,7 +17,7 @@ use askama::Template;
 
 use crate::i18n::{Argument, Language, Phrase, days, say, span};
 
-pub use devices::{DeviceNamed, SessionAsked};
+pub use devices::{DeviceNamed, KeyNews, SessionAsked};
 #[cfg(test)]
 pub(super) use tests::samples;
 

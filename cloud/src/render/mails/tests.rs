@@ -8,6 +8,7 @@ use super::*;
 use crate::render::pages::Call;
 
 const URL: &str = "https://portal.example/activate#t0ken";
+const DIGITS: &str = "84611 04060 22910 71985 29609 07544";
 
 pub(in crate::render) fn samples() -> Vec<(&'static str, Mail)> {
     let device = DeviceNamed {
@@ -75,6 +76,9 @@ pub(in crate::render) fn samples() -> Vec<(&'static str, Mail)> {
         ("session_extension", extension),
         ("emergency_stop", Mail::emergency_stop("Marc Petit", "a hole in the relay", URL)),
         ("doubled", Mail::doubled("Marc Petit", &device, URL)),
+        ("key_pinned", Mail::key("Rosa Blanc", &device, KeyNews::Pinned, DIGITS, URL)),
+        ("key_released", Mail::key("Rosa Blanc", &device, KeyNews::Released, DIGITS, URL)),
+        ("key_removed", Mail::key("Rosa Blanc", &device, KeyNews::Removed, DIGITS, URL)),
         ("take_over_link", Mail::take_over_link(&device, "Rosa Blanc", URL, day * 3)),
         ("handed_over_customer", Mail::handed_over_customer("Rosa Blanc", &device, URL)),
         ("handed_over_installer", Mail::handed_over_installer("Marc Petit", &device, URL)),

@@ -157,6 +157,8 @@ pub struct CustomerDevice {
     pub opening: Opening,
     /// Whether the customer's key is pinned on the device, or waits to be.
     pub key: KeyStanding,
+    /// The rule that the pinned key has signed last.
+    pub signed: Option<SignedRuleShown>,
     /// What is wrong with the field `web_address`.
     pub refusals: Refusals,
 }
@@ -210,6 +212,22 @@ impl CustomerDevice {
         BreakGlass::ALL
     }
 
+    /// Whether the customer's key decides on the device, so that it has to sign what opens it.
+    pub fn is_pinned(&self) -> bool {
+        self.key == KeyStanding::Pinned
+    }
+
+    /// Whether what the device holds signed is another rule than the portal keeps.
+    pub fn must_sign(&self) -> bool {
+        self.signed.map_or_else(|| self.opens(), |rule| !rule.stands)
+    }
+
+    /// Whether the rule lets anybody in without asking.
+    pub fn opens(&self) -> bool {
+        let opening = &self.opening;
+        self.device.consent == Some(Consent::Always) || self.open_until().is_some() || opening.break_glass.is_some()
+    }
+
     /// Until when the device is open whatever the rule says.
     pub fn open_until(&self) -> Option<Timestamp> {
         self.opening.open_until.filter(|until| self.page.now < *until)
@@ -219,6 +237,17 @@ impl CustomerDevice {
     pub fn consents(&self) -> [(Consent, bool); 3] {
         Consent::ALL.map(|consent| (consent, self.device.consent == Some(consent)))
     }
+}
+
+/// A rule that the pinned key has signed.
+#[derive(Debug, Clone, Copy)]
+pub struct SignedRuleShown {
+    /// Whether it is the rule that the portal keeps.
+    pub stands: bool,
+    /// When it was signed.
+    pub at: Timestamp,
+    /// Until when it is good.
+    pub until: Timestamp,
 }
 
 /// How it stands with the customer's key of a device.

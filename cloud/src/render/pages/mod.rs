@@ -21,7 +21,8 @@ mod web_page;
 pub use approve::{ApproveDone, ApproveSignIn, AskedSignIn};
 pub use customer::{
     Activated, ActivationForm, ActivationLanding, ConfirmActivation, CustomerDevice, DeviceKey, History, KeyShown,
-    KeyStanding, MyData, MyDataForm, MyDevices, OwnerChoice, Release, Requests, SessionPage, Sessions, Target,
+    KeyStanding, MyData, MyDataForm, MyDevices, OwnerChoice, Release, Requests, SessionPage, Sessions, SignedRuleShown,
+    Target,
 };
 pub use emergency::{EmergencyStops, StopForm, StopRow};
 pub use entry::{

@@ -2,7 +2,7 @@
 
 use gatelodge_proto::{
     Timestamp, UserId,
-    consent::{NotSigned, PinId, PinnedKey},
+    consent::{NotSigned, PinId, PinnedKey, SignedRule, StandingRule},
 };
 
 use crate::{accounts::second_factor::FactorRefusal, db::DbError};
@@ -14,6 +14,17 @@ pub struct Held {
     pub offered: Option<Offered>,
     /// Pinned, as the device has told.
     pub pinned: Option<Pinned>,
+    /// The rule that it has signed last.
+    pub rule: Option<Ruled>,
+}
+
+/// A rule that the pinned key has signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ruled {
+    /// As a device checks it.
+    pub signed: SignedRule,
+    /// What it says.
+    pub said: StandingRule,
 }
 
 /// A key that waits for somebody at the device.
@@ -59,6 +70,12 @@ pub enum KeyRefusal {
     /// Not signed by the pinned key.
     #[error(transparent)]
     NotSigned(#[from] NotSigned),
+    /// Signed too long after it was shown, or something has changed since.
+    #[error("the rule was changed meanwhile, or shown too long ago: look at it once more, then sign it")]
+    Late,
+    /// More than fits into a signed rule.
+    #[error("this device offers more services than a signed rule can name: each session is asked for")]
+    TooLong,
     /// The database failed.
     #[error(transparent)]
     Database(#[from] DbError),

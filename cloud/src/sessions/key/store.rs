@@ -1,13 +1,13 @@
 //! The table `device_key`.
 
 use gatelodge_proto::{
-    DeviceId, Timestamp, UserId,
-    consent::{PinId, PinnedKey},
+    DeviceId, OrganisationId, Timestamp, UserId,
+    consent::{PinId, PinnedKey, SignedRule},
 };
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::model::{Held, Offered, Pinned};
+use super::model::{Held, Offered, Pinned, Ruled};
 use crate::{
     change,
     db::{DbError, Ts, Tx},
@@ -23,6 +23,7 @@ struct Row {
     pin: Option<String>,
     pinned: Option<Json<PinnedKey>>,
     pinned_at: Option<Ts>,
+    rule: Option<Json<SignedRule>>,
 }
 
 impl TryFrom<Row> for Held {
@@ -38,18 +39,45 @@ impl TryFrom<Row> for Held {
             }
             _ => None,
         };
-        Ok(Self { offered, pinned })
+        let rule = match row.rule {
+            Some(Json(signed)) => Some(Ruled { said: signed.read().map_err(DbError::corrupt)?, signed }),
+            None => None,
+        };
+        Ok(Self { offered, pinned, rule })
     }
 }
 
 /// How it stands with the key of a device.
 pub(in crate::sessions) async fn held(tx: &mut Tx, device: DeviceId) -> Result<Held, DbError> {
     run!(tx, c => sqlx::query_as::<_, Row>(
-        "SELECT offered, offered_by, offered_at, pin, pinned, pinned_at FROM device_key WHERE device_id = $1",
+        "SELECT offered, offered_by, offered_at, pin, pinned, pinned_at, rule FROM device_key WHERE device_id = $1",
     )
     .bind(device.uuid())
     .fetch_optional(c))?
     .map_or_else(|| Ok(Held::default()), Held::try_from)
+}
+
+/// Whose device it is, and what it is called.
+#[derive(Debug)]
+pub(super) struct Named {
+    pub(super) customer: OrganisationId,
+    pub(super) web_address: String,
+    pub(super) installer: String,
+}
+
+/// The same for mails; `None` while it has no customer.
+pub(super) async fn named(tx: &mut Tx, device: DeviceId) -> Result<Option<Named>, DbError> {
+    let row = run!(tx, c => sqlx::query_as::<_, (Uuid, String, String)>(
+        "SELECT r.customer_id, r.web_address, i.name FROM registration r JOIN organisation i ON i.id = r.installer_id \
+         WHERE r.device_id = $1 AND r.state = 'active'",
+    )
+    .bind(device.uuid())
+    .fetch_optional(c))?;
+    Ok(row.map(|(customer, web_address, installer)| Named {
+        customer: OrganisationId::from_uuid(customer),
+        web_address,
+        installer,
+    }))
 }
 
 /// The key that a device holds its sessions against.
@@ -94,7 +122,7 @@ pub(in crate::sessions) async fn was_pinned(
     change!(tx, c => sqlx::query(
         "INSERT INTO device_key (device_id, pin, pinned, pinned_at) VALUES ($1, $2, $3, $4) \
          ON CONFLICT (device_id) DO UPDATE SET pin = excluded.pin, pinned = excluded.pinned, \
-         pinned_at = excluded.pinned_at, offered = NULL, offered_by = NULL, offered_at = NULL",
+         pinned_at = excluded.pinned_at, rule = NULL, offered = NULL, offered_by = NULL, offered_at = NULL",
     )
     .bind(device.uuid())
     .bind(pin.to_string())
@@ -102,6 +130,16 @@ pub(in crate::sessions) async fn was_pinned(
     .bind(Ts::from(now))
     .execute(c))?;
     Ok(())
+}
+
+/// The key has signed this rule; `false` when another pinning holds by now.
+pub(super) async fn ruled(tx: &mut Tx, device: DeviceId, pin: PinId, rule: &SignedRule) -> Result<bool, DbError> {
+    let changed = change!(tx, c => sqlx::query("UPDATE device_key SET rule = $3 WHERE device_id = $1 AND pin = $2")
+        .bind(device.uuid())
+        .bind(pin.to_string())
+        .bind(Json(rule))
+        .execute(c))?;
+    Ok(changed == 1)
 }
 
 /// Somebody at the device did not want this key.

@@ -268,7 +268,8 @@ pub(in crate::sessions) async fn fallen(tx: &mut Tx, now: Timestamp) -> Result<V
          WHERE s.state IN ('waiting', 'open') AND (u.disabled_at IS NOT NULL OR m.role IS NULL OR m.role = 'basic' \
          OR r.state <> 'active' OR d.epoch <> s.epoch OR d.life <> 'active' \
          OR ((r.open_until IS NULL OR r.open_until <= $1) AND (r.consent = 'never' \
-         OR (r.consent = 'ask' AND s.state = 'open' AND s.decided_by IS NULL AND s.consent_kind = 'cloud' AND NOT s.break_glass))) \
+         OR (r.consent = 'ask' AND s.state = 'open' AND s.decided_by IS NULL \
+         AND s.consent_kind IN ('cloud', 'standing_rule') AND NOT s.break_glass))) \
          OR (s.break_glass AND s.state = 'open' AND s.decided_by IS NULL AND (r.break_glass IS NULL \
          OR (r.break_glass = 'administrator' AND m.role <> 'administrator') \
          OR (r.break_glass = 'supervisor' AND m.role NOT IN ('administrator', 'supervisor')))) \
@@ -290,7 +291,8 @@ async fn outside_hours(tx: &mut Tx, now: Timestamp) -> Result<Vec<SessionId>, Db
     let rows = run!(tx, c => sqlx::query_as::<_, (Uuid, String, Option<Json<OpenHours>>, Option<Ts>)>(
         "SELECT s.id, r.consent, r.hours, r.open_until FROM remote_session s \
          JOIN registration r ON r.id = s.registration_id \
-         WHERE s.state = 'open' AND s.until > $1 AND s.decided_by IS NULL AND s.consent_kind = 'cloud' AND NOT s.break_glass \
+         WHERE s.state = 'open' AND s.until > $1 AND s.decided_by IS NULL \
+         AND s.consent_kind IN ('cloud', 'standing_rule') AND NOT s.break_glass \
          AND r.consent = 'always' \
          AND r.hours IS NOT NULL LIMIT 1000",
     )

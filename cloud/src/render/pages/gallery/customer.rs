@@ -84,6 +84,7 @@ pub(super) fn add(language: Language, add: &mut Add<'_>) {
             opening: opening(),
             own_page: true,
             key: KeyStanding::Pinned,
+            signed: Some(SignedRuleShown { stands: false, at: ago(86_400), until: NOW }),
             refusals: none(),
         },
     );
