@@ -3,6 +3,7 @@
 //! machine is noted by [`skip`], never passed over in silence.
 
 pub mod agent;
+pub mod avahi;
 pub mod awkward;
 pub mod browser;
 pub mod chaos;

@@ -103,13 +103,13 @@ impl Place {
         ip(&[&["-netns", &self.name], arguments].concat())
     }
 
-    /// Runs a tool in the place to its end.
-    pub fn run(&self, tool: &str, arguments: &[&str]) -> anyhow::Result<()> {
+    /// Runs a tool in the place to its end; gives what it prints.
+    pub fn run(&self, tool: &str, arguments: &[&str]) -> anyhow::Result<String> {
         let mut command = Command::new(skip::find(tool).with_context(|| format!("{tool} is not installed"))?);
         let output = self.command(command.args(arguments)).output().with_context(|| format!("cannot start {tool}"))?;
         let said = String::from_utf8_lossy(&output.stderr);
         ensure!(output.status.success(), "{tool} ended with {}: {said}", output.status);
-        Ok(())
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
     /// A command as it runs in the place, with its own `/etc/hosts` and `/run/gatelodge`. It keeps its process id.

@@ -1,8 +1,14 @@
 //! A real `gatelodge`, with a home folder of its own.
 
-use std::{collections::BTreeMap, path::PathBuf, process::Command, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::Arc,
+};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 
 use crate::{
     cloud::{Said, TestCloud},
@@ -77,15 +83,36 @@ impl TestTechnician {
         arguments: impl IntoIterator<Item = &'a str>,
         typed: &str,
     ) -> anyhow::Result<Process> {
+        let keyboard = self.home.path().join("typed");
+        std::fs::write(&keyboard, format!("{typed}\n")).context("cannot write what is typed")?;
+        self.start_typed(arguments, &keyboard)
+    }
+
+    /// Starts a verb on a terminal of its own, whose keyboard is written to as it goes on.
+    pub fn start_at_keyboard<'a>(
+        &self,
+        arguments: impl IntoIterator<Item = &'a str>,
+    ) -> anyhow::Result<(Process, File)> {
+        let keys = self.home.path().join("keys");
+        let made = Command::new("mkfifo").arg(&keys).status().context("cannot start mkfifo")?;
+        ensure!(made.success(), "mkfifo ended with {made}");
+        // Open both ways, it waits for no reader, and its reader sees no end.
+        let keyboard = File::options().read(true).write(true).open(&keys).context("cannot open a keyboard")?;
+        Ok((self.start_typed(arguments, &keys)?, keyboard))
+    }
+
+    fn start_typed<'a>(
+        &self,
+        arguments: impl IntoIterator<Item = &'a str>,
+        keyboard: &Path,
+    ) -> anyhow::Result<Process> {
         let verb = self.command(arguments)?;
         let words = std::iter::once(verb.get_program()).chain(verb.get_args());
         let quoted: Vec<_> = words.map(|word| format!("'{}'", word.to_string_lossy())).collect();
-        let keyboard = self.home.path().join("typed");
-        std::fs::write(&keyboard, format!("{typed}\n")).context("cannot write what is typed")?;
         let mut command = Command::new("sh");
         // `script` (of util-linux) makes the terminal; the shell gives it the line for a keyboard.
         command.args(["-c", "exec script --quiet --return --command \"$1\" /dev/null < \"$2\"", "sh"]);
-        command.arg(quoted.join(" ")).arg(keyboard);
+        command.arg(format!("stty columns 160; {}", quoted.join(" "))).arg(keyboard);
         command.envs(verb.get_envs().filter_map(|(name, value)| Some((name, value?))));
         Process::start("gatelodge at a terminal", &mut command)
     }

@@ -12,6 +12,7 @@ mod cast;
 mod command_line;
 mod data_plane;
 mod devices;
+mod discover;
 mod doors;
 mod faults;
 mod files;

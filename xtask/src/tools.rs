@@ -23,7 +23,7 @@ pub(crate) struct Tool {
 }
 
 /// Everything the tests use.
-pub(crate) const ALL: [Tool; 9] = [
+pub(crate) const ALL: [Tool; 10] = [
     Tool {
         name: "PostgreSQL",
         programs: &["initdb", "postgres"],
@@ -71,6 +71,12 @@ pub(crate) const ALL: [Tool; 9] = [
         programs: &["squid"],
         packages: &["squid"],
         without: "everything through HTTP proxies, between namespaces",
+    },
+    Tool {
+        name: "Avahi",
+        programs: &["avahi-daemon"],
+        packages: &["avahi-daemon"],
+        without: "looking around on a network where somebody answers by mDNS",
     },
     Tool {
         name: "npm",

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 pub use inventory::inventory;
 pub use inventory::make_vendor;
 pub use mails::{Mails, sign_out};
-pub use reach::{Forward, allow, forward, press_stop, sign_in as sign_in_technician};
+pub use reach::{Forward, allow, forward, press_stop, refuse, sign_in as sign_in_technician};
 pub use register::sign_up;
 pub use report::report;
 pub use stage::{CUSTOMER, Company, INSTALLER, NEXT_CUSTOMER, Person, Stage, Told, VENDOR, WEB_ADDRESS};

@@ -46,6 +46,11 @@ pub async fn allow(stage: &mut Stage) -> anyhow::Result<String> {
     Ok(allow.trim_start_matches("/sessions/").trim_end_matches("/allow").to_owned())
 }
 
+/// Waits for a request and has the customer refuse it.
+pub async fn refuse(stage: &mut Stage) -> anyhow::Result<()> {
+    decide(stage, "/refuse").await.map(drop)
+}
+
 /// Plays the step.
 pub(super) async fn reach(stage: &mut Stage) -> anyhow::Result<()> {
     sign_in(stage).await?;
