@@ -1,6 +1,6 @@
 //! A panel that makes everything difficult: absolute links to its own address, several cookies, redirects by `Host`,
-//! digest authentication, web sockets, server-sent events, a gigabyte each way, and, at a port of its own, HTTP/1.0 and
-//! chunks with trailers. What it sends in bulk follows a pattern, so that each byte is compared.
+//! digest authentication, web sockets, server-sent events, a gigabyte each way, and, at ports of their own, a page that
+//! answers to one name alone, one with a certificate of its own, HTTP/1.0 and chunks with trailers. What it sends in bulk follows a pattern, so that each byte is compared.
 
 use std::{
     convert::Infallible,
@@ -27,17 +27,21 @@ use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use http::{HeaderMap, StatusCode, header};
 use md5::{Digest as _, Md5};
+use rustls_pki_types::PrivatePkcs8KeyDer;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
     sync::broadcast,
     task::JoinSet,
 };
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 /// What its first page says.
 pub const WORDS: &str = "Awkward panel: zone 3 is open";
 /// What its old pages say.
 pub const OLD_WORDS: &str = "Written for browsers of 1999";
+/// The one name to which its pages at a port of their own answer.
+pub const NAME: &str = "panel.test";
 /// Who may see `/digest`.
 pub const USER: (&str, &str) = ("installer", "1234");
 
@@ -50,6 +54,10 @@ const PERIOD: usize = 65_521;
 pub struct Awkward {
     /// Most of its pages.
     pub web: SocketAddr,
+    /// The same, for who asks for [`NAME`].
+    pub named: SocketAddr,
+    /// The same with TLS, whose certificate it has signed itself.
+    pub locked: SocketAddr,
     /// `/` in HTTP/1.0, `/chunked` with trailers.
     pub old: SocketAddr,
     /// Each word goes to whoever listens to `/events`.
@@ -61,7 +69,12 @@ pub struct Awkward {
 
 #[derive(Clone)]
 struct Here {
-    at: SocketAddr,
+    /// What is before `://` in its links; web sockets have it too.
+    secure: &'static str,
+    /// Its own name.
+    host: String,
+    /// The same with its port.
+    at: String,
     events: broadcast::Sender<String>,
     asked: Arc<Mutex<Vec<String>>>,
 }
@@ -112,39 +125,92 @@ impl Awkward {
     pub async fn start(host: u8) -> anyhow::Result<Self> {
         let address = IpAddr::V4(Ipv4Addr::new(127, 0, 0, host));
         let bind = async || TcpListener::bind((address, 0)).await.context("cannot open the panel");
-        let (web, old) = (bind().await?, bind().await?);
+        let (web, named, locked, old) = (bind().await?, bind().await?, bind().await?, bind().await?);
         let (at, old_at) = (web.local_addr()?, old.local_addr()?);
+        let (named_at, locked_at) = (named.local_addr()?, locked.local_addr()?);
         let (events, asked) = (broadcast::Sender::new(16), Arc::<Mutex<Vec<String>>>::default());
-        let here = Here { at, events: events.clone(), asked: asked.clone() };
-        let pages = Router::new()
-            .route("/", get(first))
-            .route("/second", get(async || Html("<!doctype html><title>Second</title><h1>Second page</h1>")))
-            .route("/host", get(by_host))
-            .route("/cookies", get(cookies))
-            .route("/digest", get(digest))
-            .route("/live", get(live))
-            .route("/spy", get(spy))
-            .route("/socket", get(socket))
-            .route("/events", get(listen))
-            .route("/download/{bytes}", get(download))
-            .route("/upload", post(upload))
-            .route("/form", post(async |body: String| body))
-            .route("/style.css", get(style))
-            .layer(axum::extract::DefaultBodyLimit::disable())
-            .layer(axum::middleware::from_fn_with_state(here.clone(), note))
-            .with_state(here);
+        let here = |secure, host: String, port: u16| {
+            let at = format!("{host}:{port}");
+            Here { secure, host, at, events: events.clone(), asked: asked.clone() }
+        };
+        let own = here("", address.to_string(), at.port());
+        let by_name = here("", NAME.to_owned(), named_at.port());
+        let secure = here("s", address.to_string(), locked_at.port());
+        let locked = Locked::around(locked, address)?;
         let mut tasks = JoinSet::new();
+        // They end with the set that holds them.
         tasks.spawn(async move {
-            // It ends with the set that holds it.
-            let _ = axum::serve(web, pages).await;
+            let _ = axum::serve(web, pages(own)).await;
+        });
+        tasks.spawn(async move {
+            let _ = axum::serve(named, pages(by_name)).await;
+        });
+        tasks.spawn(async move {
+            let _ = axum::serve(locked, pages(secure)).await;
         });
         tasks.spawn(serve_old(old, old_at));
-        Ok(Self { web: at, old: old_at, events, asked, _tasks: tasks })
+        Ok(Self { web: at, named: named_at, locked: locked_at, old: old_at, events, asked, _tasks: tasks })
     }
 
     /// Everything it was asked so far, head by head.
     pub fn asked(&self) -> Vec<String> {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+fn pages(here: Here) -> Router {
+    Router::new()
+        .route("/", get(first))
+        .route("/second", get(async || Html("<!doctype html><title>Second</title><h1>Second page</h1>")))
+        .route("/host", get(by_host))
+        .route("/cookies", get(cookies))
+        .route("/digest", get(digest))
+        .route("/live", get(live))
+        .route("/spy", get(spy))
+        .route("/socket", get(socket))
+        .route("/events", get(listen))
+        .route("/download/{bytes}", get(download))
+        .route("/upload", post(upload))
+        .route("/form", post(async |body: String| body))
+        .route("/style.css", get(style))
+        .layer(axum::extract::DefaultBodyLimit::disable())
+        .layer(axum::middleware::from_fn_with_state(here.clone(), note))
+        .with_state(here)
+}
+
+/// Takes connections with TLS.
+struct Locked {
+    tcp: TcpListener,
+    tls: TlsAcceptor,
+}
+
+impl Locked {
+    fn around(tcp: TcpListener, address: IpAddr) -> anyhow::Result<Self> {
+        let made = rcgen::generate_simple_self_signed([address.to_string()]).context("cannot make a certificate")?;
+        let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let tls = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+        let tls = tls.with_no_client_auth().with_single_cert(vec![made.cert.der().clone()], key.into())?;
+        Ok(Self { tcp, tls: Arc::new(tls).into() })
+    }
+}
+
+impl axum::serve::Listener for Locked {
+    type Io = TlsStream<TcpStream>;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        loop {
+            let (tcp, from) = axum::serve::Listener::accept(&mut self.tcp).await;
+            // Who does not speak TLS is not answered.
+            if let Ok(tls) = self.tls.accept(tcp).await {
+                return (tls, from);
+            }
+        }
+    }
+
+    fn local_addr(&self) -> std::io::Result<Self::Addr> {
+        self.tcp.local_addr()
     }
 }
 
@@ -159,14 +225,14 @@ async fn note(State(here): State<Here>, request: Request, next: axum::middleware
 }
 
 async fn first(State(here): State<Here>) -> Response {
-    let at = here.at;
+    let Here { secure: s, host, at, .. } = here;
     let page = format!(
-        "<!doctype html><html lang=en><title>Awkward</title><link rel=stylesheet href=\"http://{at}/style.css\"><h1>{WORDS}</h1>\
-         <p><a id=next href=\"http://{at}/second\">Second</a> <a href='//{at}/live'>Live</a>\
-         <a id=elsewhere href=\"http://127.0.0.77:1/\">Elsewhere</a><script>var api = \"http:\\/\\/{at}\\/api\";</script>"
+        "<!doctype html><html lang=en><title>Awkward</title><link rel=stylesheet href=\"http{s}://{at}/style.css\"><h1>{WORDS}</h1>\
+         <p><a id=next href=\"http{s}://{at}/second\">Second</a> <a href='//{at}/live'>Live</a>\
+         <a id=elsewhere href=\"http://127.0.0.77:1/\">Elsewhere</a><script>var api = \"http{s}:\\/\\/{at}\\/api\";</script>"
     );
     let mut response = Html(page).into_response();
-    for cookie in [format!("sid=abc; Domain={}; Path=/; HttpOnly", at.ip()), "lang=it; Path=/".to_owned()] {
+    for cookie in [format!("sid=abc; Domain={host}; Path=/; HttpOnly"), "lang=it; Path=/".to_owned()] {
         if let Ok(cookie) = cookie.parse() {
             response.headers_mut().append(header::SET_COOKIE, cookie);
         }
@@ -176,11 +242,11 @@ async fn first(State(here): State<Here>) -> Response {
 
 /// Only under its own address; everybody else is sent there.
 async fn by_host(State(here): State<Here>, headers: HeaderMap) -> Response {
-    let own = here.at.to_string();
-    if headers.get(header::HOST).is_some_and(|host| host == own.as_str()) {
-        return (StatusCode::FOUND, [(header::LOCATION, format!("http://{own}/second"))]).into_response();
+    let Here { secure: s, at, .. } = here;
+    if headers.get(header::HOST).is_some_and(|host| host == at.as_str()) {
+        return (StatusCode::FOUND, [(header::LOCATION, format!("http{s}://{at}/second"))]).into_response();
     }
-    (StatusCode::MOVED_PERMANENTLY, [(header::LOCATION, format!("http://{own}/host"))]).into_response()
+    (StatusCode::MOVED_PERMANENTLY, [(header::LOCATION, format!("http{s}://{at}/host"))]).into_response()
 }
 
 async fn cookies(headers: HeaderMap) -> String {
@@ -189,7 +255,7 @@ async fn cookies(headers: HeaderMap) -> String {
 }
 
 async fn style(State(here): State<Here>) -> Response {
-    let css = format!("h1 {{ background: url(http://{}/bg.png) }}", here.at);
+    let css = format!("h1 {{ background: url(http{}://{}/bg.png) }}", here.secure, here.at);
     ([(header::CONTENT_TYPE, "text/css")], css).into_response()
 }
 
@@ -223,14 +289,14 @@ pub fn digest_answer(path: &str) -> String {
 
 /// Says by a web socket and a stream of events what happens.
 async fn live(State(here): State<Here>) -> Html<String> {
-    let at = here.at;
+    let Here { secure: s, at, .. } = here;
     Html(format!(
         "<!doctype html><html lang=en><title>Live</title><h1>Live</h1><p id=said>nothing</p><p id=told>nothing</p>\
-         <a id=file href=\"http://{at}/download/100000\" download=log.bin>Log</a>\
-         <script>const s = new WebSocket('ws://{at}/socket');\
+         <a id=file href=\"http{s}://{at}/download/100000\" download=log.bin>Log</a>\
+         <script>const s = new WebSocket('ws{s}://{at}/socket');\
          s.onopen = () => s.send('zone 3');\
          s.onmessage = (m) => document.getElementById('said').textContent = 'socket: ' + m.data;\
-         new EventSource('http://{at}/events').onmessage = (m) => document.getElementById('told').textContent = 'event: ' + m.data;\
+         new EventSource('http{s}://{at}/events').onmessage = (m) => document.getElementById('told').textContent = 'event: ' + m.data;\
          setInterval(() => fetch('/second').then((a) => {{ if (a.status === 410) location.reload(); }}, () => {{}}), 500);\
          </script>"
     ))
@@ -250,7 +316,7 @@ async fn spy() -> Html<&'static str> {
 }
 
 async fn socket(State(here): State<Here>, headers: HeaderMap, upgrade: WebSocketUpgrade) -> Response {
-    let own = format!("http://{}", here.at);
+    let own = format!("http{}://{}", here.secure, here.at);
     if headers.get(header::ORIGIN).is_none_or(|origin| origin != own.as_str()) {
         return (StatusCode::FORBIDDEN, "not from this panel's own page").into_response();
     }

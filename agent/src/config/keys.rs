@@ -154,12 +154,12 @@ pub(super) const KEYS: &[Key] = &[
     Key::new(
         "services[].scheme",
         None,
-        "How its web pages are spoken to, for browsers that come through the cloud: `http`, or `https` where the panel has a certificate of its own, which nobody checks. Without it the port and the name decide. Reported; the gateway of this version does not use it yet.",
+        "How its web pages are spoken to, for browsers that come through the cloud: `http`, or `https` where the panel has a certificate of its own, which nobody checks. Without it the port and the name decide.",
     ),
     Key::new(
         "services[].web_host",
         None,
-        "Under which name or address the panel expects its web pages to be asked for (`Host`), where it answers to one alone; without it services[].host. Reported; the gateway of this version does not use it yet.",
+        "Under which name or address the panel expects its web pages to be asked for (`Host`), where it answers to one alone; without it services[].host.",
     ),
     Key::new(
         "networks[].name",

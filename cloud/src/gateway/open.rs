@@ -6,8 +6,8 @@ use std::{sync::Arc, time::Duration};
 use gatelodge_proto::{
     DeviceId, SessionId, Timestamp,
     api::{Join, SessionRequest},
-    payload::{EndReason, Feature, Service, ServiceName, TicketNumber},
-    web::{EntryTicket, Face},
+    payload::{EndReason, Feature, Profile, Service, ServiceName, TicketNumber},
+    web::{EntryTicket, Face, Panel},
 };
 use tokio::time::Instant;
 
@@ -128,10 +128,10 @@ impl Gateway {
         let asked = request::request(kits, by, Asked::from_network(request, wish.from)).await?;
         // What the customer reads is what is reached: the service as it was at that moment.
         let named = activation::service::one(kits, by.member(), wish.device).await.map_err(RequestRefusal::from)?;
-        let report = named.and_then(|view| view.report);
-        let service = report.and_then(|report| report.services.into_iter().find(|known| known.name == wish.service));
-        let service = service.ok_or(RequestRefusal::UnknownDevice)?;
-        self.keep((asked.view.id, by.signed_in()), (label, face), service, key, asked.view.requested_at);
+        let report = named.and_then(|view| view.report).ok_or(RequestRefusal::UnknownDevice)?;
+        let service = report.services.iter().find(|known| known.name == wish.service);
+        let panel = panel(service.ok_or(RequestRefusal::UnknownDevice)?, &report.profiles);
+        self.keep((asked.view.id, by.signed_in()), (label, face), (wish.service, panel), key, asked.view.requested_at);
         Ok(asked.view.id)
     }
 
@@ -143,7 +143,9 @@ impl Gateway {
         let (label, face) = self.place(|| Label::own(&view.web_address))?;
         let key = SessionKey::make()?;
         let (session, service) = own::open(kits, by, device, &key.csr()?).await?;
-        self.keep((session, by.signed_in()), (label, face), service, key, kits.now());
+        let profiles = view.report.map(|report| report.profiles).unwrap_or_default();
+        let panel = panel(&service, &profiles);
+        self.keep((session, by.signed_in()), (label, face), (service.name, panel), key, kits.now());
         Ok(session)
     }
 
@@ -201,9 +203,9 @@ impl Gateway {
         }
     }
 
-    /// Whether this session's page can be opened here by this person.
-    pub fn has(&self, by: &SignedIn, id: SessionId) -> bool {
-        self.visit(by, id).is_some()
+    /// Whose page it is, where it can be opened here by this person.
+    pub fn panel(&self, by: &SignedIn, id: SessionId) -> Option<Panel> {
+        self.visit(by, id).map(|visit| visit.panel.clone())
     }
 
     fn visit(&self, by: &SignedIn, id: SessionId) -> Option<Arc<Visit>> {
@@ -246,13 +248,18 @@ impl Gateway {
         &self,
         (session, by): (SessionId, &SignedIn),
         place: (Label, Face),
-        service: Service,
+        service: (ServiceName, Panel),
         key: SessionKey,
         asked_at: Timestamp,
     ) {
         let visit = Visit::new((session, by.member().user_id), place, service, key, asked_at);
         self.visits().insert(&Arc::new(visit));
     }
+}
+
+/// The pages of a service, as its device speaks of them.
+fn panel(service: &Service, profiles: &[Profile]) -> Panel {
+    Panel::of(service, profiles.iter().find(|profile| profile.service == service.name))
 }
 
 impl From<DbError> for AskRefusal {

@@ -6,7 +6,12 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
     routing::{get, post},
 };
-use gatelodge_proto::{DeviceId, SessionId, identity::WebAddress, payload::TicketNumber, web};
+use gatelodge_proto::{
+    DeviceId, SessionId,
+    identity::WebAddress,
+    payload::{Scheme, TicketNumber},
+    web,
+};
 use http::{HeaderValue, header};
 use serde::Deserialize;
 
@@ -144,9 +149,11 @@ async fn page(
     let found = sessions::one(&kits, by.member(), id).await?.ok_or_else(Fault::not_found)?;
     let shown = row(found, by.member(), &kits.config.sessions);
     let service = shown.services.first().cloned().unwrap_or_default();
-    let is_here = gateway.has(&by, id);
+    let panel = gateway.panel(&by, id);
+    let is_here = panel.is_some();
+    let certificate_of = panel.filter(|panel| panel.scheme == Scheme::Https).map(|panel| panel.authority());
     let page = visitor.page(kits.now()).signed_in(by.who());
-    Ok(Html(WebPage { page, shown, service, is_here }))
+    Ok(Html(WebPage { page, shown, service, is_here, certificate_of }))
 }
 
 async fn enter(

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use gatelodge_proto::{
     Random, SessionId, Timestamp, UserId,
     api::Join,
-    payload::{EndReason, Feature, Service},
+    payload::{EndReason, Feature, ServiceName},
     session::{
         client::{Client, ClientError, Inside},
         inner_frame::Target,
@@ -74,7 +74,8 @@ pub(super) struct Visit {
     pub(super) user: UserId,
     pub(super) label: Label,
     pub(super) face: Face,
-    pub(super) service: Service,
+    pub(super) service: ServiceName,
+    pub(super) panel: Panel,
     pub(super) asked_at: Timestamp,
     pub(super) requests: Arc<Semaphore>,
     key: SessionKey,
@@ -87,7 +88,7 @@ impl Visit {
     pub(super) fn new(
         (session, user): (SessionId, UserId),
         (label, face): (Label, Face),
-        service: Service,
+        (service, panel): (ServiceName, Panel),
         key: SessionKey,
         asked_at: Timestamp,
     ) -> Self {
@@ -97,6 +98,7 @@ impl Visit {
             label,
             face,
             service,
+            panel,
             asked_at,
             requests: Arc::new(Semaphore::new(REQUESTS_AT_ONCE)),
             key,
@@ -190,9 +192,9 @@ impl Visit {
             tracing::info!(session = %self.session, "the device lets no browser in");
             return None;
         }
-        let target = Target::Service(self.service.name.clone());
+        let target = Target::Service(self.service.clone());
         let dial =
             SessionDial { handle: inside.handle.clone(), target, clock, random, running: inside.running.clone() };
-        Passage::new(Panel::of(&self.service), self.face.clone(), dial, provider).ok()
+        Passage::new(self.panel.clone(), self.face.clone(), dial, provider).ok()
     }
 }

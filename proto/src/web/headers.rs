@@ -164,7 +164,7 @@ mod tests {
     use super::*;
 
     fn panel() -> Panel {
-        Panel { scheme: Scheme::Http, host: "192.168.1.50".into(), port: 80 }
+        Panel { scheme: Scheme::Http, host: "192.168.1.50".into(), found_at: None, port: 80 }
     }
 
     fn face() -> Face {

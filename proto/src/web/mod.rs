@@ -21,7 +21,7 @@ pub use self::{
     wire::{Dial, Duplex, Unreached},
 };
 pub use crate::payload::Scheme;
-use crate::payload::Service;
+use crate::payload::{Profile, Service};
 
 /// Where the pages that are ours are, on every origin of a panel: no panel has such a path.
 pub const OWN_PATHS: &str = "/.gatelodge/";
@@ -33,8 +33,10 @@ pub const ENTER: &str = "/.gatelodge/enter";
 pub struct Panel {
     /// How they are spoken to.
     pub scheme: Scheme,
-    /// Name or address; IPv6 without brackets.
+    /// The name or address under which it is asked; IPv6 without brackets.
     pub host: String,
+    /// Where the device finds it, when that is another one; its links may name either.
+    pub found_at: Option<String>,
     /// The port.
     pub port: u16,
 }
@@ -43,23 +45,22 @@ pub struct Panel {
 const TLS_PORTS: [u16; 3] = [443, 4443, 8443];
 
 impl Panel {
-    /// The pages of a service: with TLS where the port or the name says so.
-    pub fn of(service: &Service) -> Self {
+    /// The pages of a service, as its device says; else with TLS where the port or the name says so.
+    pub fn of(service: &Service, profile: Option<&Profile>) -> Self {
         let tls = TLS_PORTS.contains(&service.port) || service.name.as_str().contains("https");
-        let scheme = if tls { Scheme::Https } else { Scheme::Http };
-        Self { scheme, host: service.host.to_ascii_lowercase(), port: service.port }
-    }
-
-    fn host_in_url(&self) -> String {
-        match self.host.parse::<IpAddr>() {
-            Ok(IpAddr::V6(address)) => format!("[{address}]"),
-            Ok(IpAddr::V4(_)) | Err(_) => self.host.clone(),
+        let guessed = if tls { Scheme::Https } else { Scheme::Http };
+        let scheme = profile.and_then(|said| said.scheme).unwrap_or(guessed);
+        let found_at = service.host.to_ascii_lowercase();
+        let named = profile.and_then(|said| said.web_host.as_ref()).map(ToString::to_string);
+        match named.filter(|name| *name != found_at) {
+            Some(host) => Self { scheme, host, found_at: Some(found_at), port: service.port },
+            None => Self { scheme, host: found_at, found_at: None, port: service.port },
         }
     }
 
     /// What a browser beside the panel would send as `Host`.
     pub fn authority(&self) -> String {
-        let host = self.host_in_url();
+        let host = in_url(&self.host);
         if self.port == self.scheme.port() { host } else { format!("{host}:{}", self.port) }
     }
 
@@ -70,9 +71,20 @@ impl Panel {
 
     /// Every spelling of its host and port in links.
     fn authorities(&self) -> Vec<String> {
-        let host = self.host_in_url();
-        let with_port = format!("{host}:{}", self.port);
-        if self.port == self.scheme.port() { vec![with_port, host] } else { vec![with_port] }
+        let mut authorities = Vec::new();
+        for host in [Some(&self.host), self.found_at.as_ref()].into_iter().flatten() {
+            let host = in_url(host);
+            authorities.push(format!("{host}:{}", self.port));
+            authorities.extend((self.port == self.scheme.port()).then_some(host));
+        }
+        authorities
+    }
+}
+
+fn in_url(host: &str) -> String {
+    match host.parse::<IpAddr>() {
+        Ok(IpAddr::V6(address)) => format!("[{address}]"),
+        Ok(IpAddr::V4(_)) | Err(_) => host.to_owned(),
     }
 }
 

@@ -150,9 +150,15 @@ mod tests {
     use proptest::prelude::*;
 
     use super::{super::Scheme, *};
+    use crate::payload::{Profile, Protocol, Service};
 
     fn panel(host: &str, port: u16) -> Panel {
-        Panel { scheme: if port == 443 { Scheme::Https } else { Scheme::Http }, host: host.into(), port }
+        Panel {
+            scheme: if port == 443 { Scheme::Https } else { Scheme::Http },
+            host: host.into(),
+            found_at: None,
+            port,
+        }
     }
 
     fn origins(host: &str, port: u16) -> Origins {
@@ -182,6 +188,31 @@ mod tests {
             replaced("nas", 443, "https://nas/ wss://nas:443/"),
             "https://s-abc.web.example:8443/ wss://s-abc.web.example:8443/"
         );
+    }
+
+    #[test]
+    fn links_by_either_name_of_a_panel_lead_to_us() {
+        let service = Service {
+            name: "panel".parse().unwrap(),
+            protocol: Protocol::Tcp,
+            host: "192.168.1.50".into(),
+            port: 8081,
+        };
+        let said = Profile {
+            service: service.name.clone(),
+            title: None,
+            kind: None,
+            scheme: Some(Scheme::Https),
+            web_host: Some("Panel.local".parse().unwrap()),
+        };
+        let panel = Panel::of(&service, Some(&said));
+        assert_eq!(panel.origin(), "https://panel.local:8081");
+        let face = Face { scheme: Scheme::Https, authority: "s-abc.web.example".into(), port_of_its_own: None };
+        for own in ["https://panel.local:8081/a", "https://192.168.1.50:8081/a"] {
+            let replaced = Origins::of(&panel, &face).replace(own.as_bytes()).to_vec();
+            assert_eq!(String::from_utf8(replaced).unwrap(), "https://s-abc.web.example/a");
+        }
+        assert_eq!(Panel::of(&service, None).origin(), "http://192.168.1.50:8081");
     }
 
     #[test]

@@ -234,8 +234,10 @@ impl Connector {
         let tls = match panel.scheme {
             Scheme::Http => None,
             Scheme::Https => {
-                let name = ServerName::try_from(panel.host.clone()).ok();
-                name.map(|name| Ok::<_, rustls::Error>((any_panel(provider)?, name))).transpose()?
+                // What is no name of TLS is left out of the greeting; never the TLS.
+                let unnamed = ServerName::from(std::net::IpAddr::from([0, 0, 0, 0]));
+                let name = ServerName::try_from(panel.host.clone()).unwrap_or(unnamed);
+                Some((any_panel(provider)?, name))
             }
         };
         Ok(Self { dial: Arc::new(dial), tls, places: Arc::new(Semaphore::new(AT_ONCE)) })

@@ -17,9 +17,10 @@ use futures_util::StreamExt as _;
 use gatelodge_proto::web::Duplex;
 use gatelodge_tests::{
     agent::AgentSetup,
-    awkward::Awkward,
+    awkward::{self, Awkward},
     cloud::{CloudSetup, TestCloud},
     portal::Hands,
+    settings::quoted,
     story::{self, Mails, Stage},
 };
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};
@@ -57,7 +58,12 @@ impl Site {
     async fn around(cloud: TestCloud, mails: Mails, panel_host: u8) -> anyhow::Result<Self> {
         let panel = Awkward::start(panel_host).await?;
         let folder = tempfile::tempdir()?;
-        let agent = AgentSetup::default().with_service("awkward-web", panel.web).with_service("old-web", panel.old);
+        let agent = AgentSetup {
+            profiles: vec![("named-web", "web_host", quoted(awkward::NAME)), ("locked-web", "scheme", quoted("https"))],
+            ..AgentSetup::default()
+        };
+        let agent = agent.with_service("awkward-web", panel.web).with_service("old-web", panel.old);
+        let agent = agent.with_service("named-web", panel.named).with_service("locked-web", panel.locked);
         let mut stage = Stage::set(cloud, mails, folder.path().to_owned(), agent).await?;
         story::play_until(&mut stage, 4, |_| {}).await?;
         let device = stage.agent_status().await?.device().context("the device is enrolled")?.to_owned();

@@ -112,3 +112,33 @@ async fn a_panel_of_1999_and_one_with_trailers_pass_too() -> anyhow::Result<()> 
     assert_eq!(chunked.trailers.get("x-sum").map(http::HeaderValue::as_bytes), Some(&b"11"[..]));
     Ok(())
 }
+
+#[tokio::test]
+async fn a_panel_is_asked_as_its_device_says() -> anyhow::Result<()> {
+    let mut site = Site::open(71).await?;
+    let (tab, _) = site.tab("named-web").await?;
+    let moved = tab.get("/host").await?;
+    assert_eq!(
+        (moved.status, moved.header("location")),
+        (StatusCode::FOUND, format!("{}/second", tab.origin()).as_str())
+    );
+    let first = tab.get("/").await?;
+    assert!(first.text.contains(WORDS) && !first.text.contains(awkward::NAME), "{}", first.text);
+
+    // The next page's certificate is the panel's own: whoever opens it reads whose page that is.
+    let session = site.allowed("locked-web").await?;
+    site.stage.installer.open(&format!("/web-pages/{session}")).await?;
+    site.stage.installer.reads(&format!("This is the page of {}", site.panel.locked)).await?;
+    site.stage.installer.reads("nobody can check it").await?;
+    let (address, ticket) = site.ticket(&session).await?;
+    let mut tab = site.outside(&address)?;
+    tab.enter(&ticket, &site.stage.cloud.portal()).await?;
+    let first = tab.get("/").await?;
+    assert!(first.text.contains(&format!("href=\"{}/second\"", tab.origin())), "{}", first.text);
+    let posted =
+        tab.ask(Method::POST, "/form", &[("origin", &tab.origin()), ("sec-fetch-site", "same-origin")]).await?;
+    assert_eq!(posted.status, StatusCode::OK);
+    let asked = site.panel.asked().pop().unwrap_or_default();
+    assert!(asked.contains(&format!("origin: https://{}", site.panel.locked)), "{asked}");
+    Ok(())
+}

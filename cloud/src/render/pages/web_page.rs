@@ -68,6 +68,8 @@ pub struct WebPage {
     pub service: String,
     /// Whether it can be opened from here: its key is in this node's memory.
     pub is_here: bool,
+    /// Where the panel is that shows a certificate of its own.
+    pub certificate_of: Option<String>,
 }
 
 /// The step from the portal to a panel's own origin: posts `ticket` there.

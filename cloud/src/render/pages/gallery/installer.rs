@@ -147,9 +147,10 @@ pub(super) fn add(language: Language, add: &mut Add<'_>) {
             email: "rosa@example.com".into(),
         },
     );
-    let web_page = |state, is_here| {
+    let web_page = |state, is_here: bool| {
         let shown = session(if state == SessionState::Ended { 4_000 } else { 20 }, state);
-        WebPage { page: installer("/web-pages/x"), shown, service: "panel-web".into(), is_here }
+        let certificate_of = is_here.then(|| "192.168.1.50:8443".into());
+        WebPage { page: installer("/web-pages/x"), shown, service: "panel-web".into(), is_here, certificate_of }
     };
     add("web_page_waiting", &web_page(SessionState::Waiting, true));
     add("web_page_open", &web_page(SessionState::Open, true));
