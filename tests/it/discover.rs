@@ -73,10 +73,10 @@ impl Scene {
         let (device, site) = (Arc::new(Place::make("device")?), Arc::new(Place::make("site")?));
         device.join(("eth0", "192.168.1.34/27"), &site, ("eth0", "192.168.1.50/27"))?;
         device.join(("eth1", "192.168.2.2/24"), &site, ("eth1", "192.168.2.3/24"))?;
-        for address in [STORE, SILENT] {
-            site.ip(&["address", "add", &format!("{address}/27"), "dev", "eth0"])?;
+        // These are not Avahi's own, which answers from the last address of its interface.
+        for (address, interface) in [(STORE, "eth0"), (SILENT, "eth0"), (HALL, "eth1")] {
+            site.ip(&["route", "add", "local", address, "dev", interface])?;
         }
-        site.ip(&["route", "add", "local", HALL, "dev", "eth1"])?;
         site.run(
             "nft",
             &["add table ip t; add chain ip t in { type filter hook input priority 0; }; \
@@ -174,7 +174,7 @@ fn open_site(site: &Place) -> anyhow::Result<JoinSet<()>> {
     }
     let group: Ipv4Addr = "239.255.255.250".parse()?;
     let hears = site.datagrams(SocketAddr::new(group.into(), 1900))?;
-    hears.join_multicast_v4(group, STORE.parse()?).context("cannot join UPnP's group")?;
+    hears.join_multicast_v4(group, PANEL.parse()?).context("cannot join UPnP's group")?;
     let says = site.datagrams(SocketAddr::new(STORE.parse()?, 0))?;
     tasks.spawn(async move {
         let mut buffer = [0; 2048];

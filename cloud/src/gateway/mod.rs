@@ -2,13 +2,14 @@
 //! joins it through the relay like one, and passes the pages on under an origin of their own (decision 0019). It can read
 //! what passes, and the consent says so. Owns no table: a session's key lives in this node's memory alone.
 //!
-//! [`open`] asks and lets in, [`visit`] is one such session, [`name`] says under which origin (pure), [`host`] answers
+//! [`open`] asks and lets in, [`place`] is an address that somebody types (pure), [`visit`] is one such session, [`name`] says under which origin (pure), [`host`] answers
 //! there, [`portal`] is the pages that lead there.
 
 mod host;
 pub mod name;
 pub mod open;
 mod own_relay;
+pub mod place;
 pub mod portal;
 mod visit;
 

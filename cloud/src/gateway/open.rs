@@ -6,7 +6,8 @@ use std::{sync::Arc, time::Duration};
 use gatelodge_proto::{
     DeviceId, SessionId, Timestamp,
     api::{Join, SessionRequest},
-    payload::{EndReason, Feature, Profile, Service, ServiceName, TicketNumber},
+    payload::{EndReason, Feature, Profile, Report, Service, ServiceName, TicketNumber},
+    session::inner_frame::Target,
     web::{EntryTicket, Face, Panel},
 };
 use tokio::time::Instant;
@@ -14,6 +15,7 @@ use tokio::time::Instant;
 use super::{
     Gateway, Inner,
     name::{Label, Naming},
+    place::Place,
     visit::{Holder, SessionKey, Stage, Visit},
 };
 use crate::{
@@ -41,8 +43,8 @@ pub(super) const REMEMBERED: Duration = Duration::from_secs(15 * 60);
 pub struct Wish {
     /// Of which device.
     pub device: DeviceId,
-    /// Which of its services.
-    pub service: ServiceName,
+    /// Which page.
+    pub wanted: Wanted,
     /// Why; the customer reads it.
     pub reason: Option<String>,
     /// Under which number the installer keeps the work.
@@ -55,6 +57,15 @@ pub struct Wish {
     pub from: Network,
 }
 
+/// Whose page is wanted.
+#[derive(Debug, Clone)]
+pub enum Wanted {
+    /// One of the device's services.
+    Service(ServiceName),
+    /// Somewhere in one of its networks, for which as a whole is then asked.
+    Place(Place),
+}
+
 /// Why no page was asked for.
 #[derive(Debug, thiserror::Error)]
 pub enum AskRefusal {
@@ -64,6 +75,9 @@ pub enum AskRefusal {
     /// Too many.
     #[error("as many web pages are open as this portal carries at once; try again later")]
     Full,
+    /// The address is in no network of the device.
+    #[error("that address is in none of the networks that this device offers")]
+    Outside,
     /// The session's key could not be made.
     #[error("a key for the session could not be made")]
     Key(#[from] rcgen::Error),
@@ -111,12 +125,19 @@ impl Gateway {
     /// Asks for a web page in the technician's name. The answer's state is the request's.
     pub async fn ask(&self, by: &InstallerMember, wish: Wish) -> Result<SessionId, AskRefusal> {
         let kits = &self.0.kits;
+        let (services, networks) = match &wish.wanted {
+            Wanted::Service(service) => (vec![service.clone()], Vec::new()),
+            Wanted::Place(place) => {
+                let offered = self.report(by, wish.device).await?.networks;
+                (Vec::new(), vec![place.network(&offered).ok_or(AskRefusal::Outside)?.name.clone()])
+            }
+        };
         let (label, face) = self.place(|| Label::random(&kits.random))?;
         let key = SessionKey::make()?;
         let request = SessionRequest {
             device: wish.device,
-            services: vec![wish.service.clone()],
-            networks: Vec::new(),
+            services,
+            networks,
             listens: Vec::new(),
             features: vec![Feature::Web],
             reason: wish.reason,
@@ -126,13 +147,23 @@ impl Gateway {
             csr: key.csr()?,
         };
         let asked = request::request(kits, by, Asked::from_network(request, wish.from)).await?;
-        // What the customer reads is what is reached: the service as it was at that moment.
-        let named = activation::service::one(kits, by.member(), wish.device).await.map_err(RequestRefusal::from)?;
-        let report = named.and_then(|view| view.report).ok_or(RequestRefusal::UnknownDevice)?;
-        let service = report.services.iter().find(|known| known.name == wish.service);
-        let panel = panel(service.ok_or(RequestRefusal::UnknownDevice)?, &report.profiles);
-        self.keep((asked.view.id, by.signed_in()), (label, face), (wish.service, panel), key, asked.view.requested_at);
+        let way = match wish.wanted {
+            Wanted::Place(place) => (place.target(), place.panel()),
+            Wanted::Service(name) => {
+                // What the customer reads is what is reached: the service as it was at that moment.
+                let report = self.report(by, wish.device).await?;
+                let service = report.services.iter().find(|known| known.name == name);
+                let panel = panel(service.ok_or(RequestRefusal::UnknownDevice)?, &report.profiles);
+                (Target::Service(name), panel)
+            }
+        };
+        self.keep((asked.view.id, by.signed_in()), (label, face), way, key, asked.view.requested_at);
         Ok(asked.view.id)
+    }
+
+    async fn report(&self, by: &InstallerMember, device: DeviceId) -> Result<Report, RequestRefusal> {
+        let named = activation::service::one(&self.0.kits, by.member(), device).await?;
+        named.and_then(|view| view.report).ok_or(RequestRefusal::UnknownDevice)
     }
 
     /// Opens the device's own page for somebody of its customer, at its web address.
@@ -145,7 +176,7 @@ impl Gateway {
         let (session, service) = own::open(kits, by, device, &key.csr()?).await?;
         let profiles = view.report.map(|report| report.profiles).unwrap_or_default();
         let panel = panel(&service, &profiles);
-        self.keep((session, by.signed_in()), (label, face), (service.name, panel), key, kits.now());
+        self.keep((session, by.signed_in()), (label, face), (Target::Service(service.name), panel), key, kits.now());
         Ok(session)
     }
 
@@ -248,11 +279,11 @@ impl Gateway {
         &self,
         (session, by): (SessionId, &SignedIn),
         place: (Label, Face),
-        service: (ServiceName, Panel),
+        way: (Target, Panel),
         key: SessionKey,
         asked_at: Timestamp,
     ) {
-        let visit = Visit::new((session, by.member().user_id), place, service, key, asked_at);
+        let visit = Visit::new((session, by.member().user_id), place, way, key, asked_at);
         self.visits().insert(&Arc::new(visit));
     }
 }

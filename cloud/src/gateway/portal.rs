@@ -10,14 +10,15 @@ use gatelodge_proto::{
     DeviceId, SessionId,
     identity::WebAddress,
     payload::{Scheme, TicketNumber},
-    web,
+    web::{self, Panel},
 };
 use http::{HeaderValue, header};
 use serde::Deserialize;
 
 use super::{
     Gateway,
-    open::{AskRefusal, EnterRefusal, Entry, Wish},
+    open::{AskRefusal, EnterRefusal, Entry, Wanted, Wish},
+    place::InvalidPlace,
 };
 use crate::{
     accounts::{
@@ -57,6 +58,7 @@ fn here(gateway: Here) -> Result<Gateway, Fault> {
 #[serde(default)]
 struct AskForm {
     service: String,
+    address: String,
     reason: String,
     ticket_number: String,
     break_glass: Option<String>,
@@ -76,10 +78,17 @@ async fn ask(
     let Ok(ticket_number) = number.map(str::parse::<TicketNumber>).transpose() else {
         return Ok((flash(flashes::TICKET_NUMBER), back).into_response());
     };
-    let service = form.service.parse().map_err(|_| Fault::bad_form())?;
+    let wanted = if form.address.trim().is_empty() && !form.service.is_empty() {
+        Wanted::Service(form.service.parse().map_err(|_| Fault::bad_form())?)
+    } else {
+        match form.address.parse() {
+            Ok(place) => Wanted::Place(place),
+            Err(InvalidPlace) => return Ok((flash(flashes::WEB_PAGE_ADDRESS), back).into_response()),
+        }
+    };
     let wish = Wish {
         device,
-        service,
+        wanted,
         reason: Some(form.reason),
         ticket_number,
         break_glass: form.break_glass.is_some(),
@@ -105,6 +114,7 @@ fn said(refusal: AskRefusal) -> Result<&'static str, Fault> {
             return Err(Fault::not_found());
         }
         AskRefusal::Full => flashes::WEB_PAGES_FULL,
+        AskRefusal::Outside => flashes::WEB_PAGE_OUTSIDE,
         AskRefusal::Request(RequestRefusal::Busy | RequestRefusal::OrganisationBusy(_))
         | AskRefusal::Own(OwnRefusal::Busy) => flashes::WEB_PAGE_BUSY,
         AskRefusal::Request(RequestRefusal::Reason | RequestRefusal::BreakGlass(NoBreakGlass::NoReason)) => {
@@ -119,7 +129,11 @@ fn said(refusal: AskRefusal) -> Result<&'static str, Fault> {
         }
         AskRefusal::Own(OwnRefusal::Never) => flashes::OWN_PAGE_NEVER,
         AskRefusal::Own(OwnRefusal::Pinned) => flashes::OWN_PAGE_PINNED,
-        AskRefusal::Request(RequestRefusal::UnknownService { .. } | RequestRefusal::UnknownFeature { .. })
+        AskRefusal::Request(
+            RequestRefusal::UnknownService { .. }
+            | RequestRefusal::UnknownNetwork { .. }
+            | RequestRefusal::UnknownFeature { .. },
+        )
         | AskRefusal::Own(OwnRefusal::NoPage) => flashes::WEB_PAGE_NOT_OFFERED,
         AskRefusal::Request(
             RequestRefusal::Throttled(throttled) | RequestRefusal::BreakGlass(NoBreakGlass::Throttled(throttled)),
@@ -148,8 +162,10 @@ async fn page(
     let gateway = here(gateway)?;
     let found = sessions::one(&kits, by.member(), id).await?.ok_or_else(Fault::not_found)?;
     let shown = row(found, by.member(), &kits.config.sessions);
-    let service = shown.services.first().cloned().unwrap_or_default();
     let panel = gateway.panel(&by, id);
+    let named = shown.services.first().cloned();
+    let service = named.or_else(|| panel.as_ref().map(Panel::authority)).or_else(|| shown.networks.first().cloned());
+    let service = service.unwrap_or_default();
     let is_here = panel.is_some();
     let certificate_of = panel.filter(|panel| panel.scheme == Scheme::Https).map(|panel| panel.authority());
     let page = visitor.page(kits.now()).signed_in(by.who());

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use gatelodge_proto::{
     Random, SessionId, Timestamp, UserId,
     api::Join,
-    payload::{EndReason, Feature, ServiceName},
+    payload::{EndReason, Feature},
     session::{
         client::{Client, ClientError, Inside},
         inner_frame::Target,
@@ -74,7 +74,8 @@ pub(super) struct Visit {
     pub(super) user: UserId,
     pub(super) label: Label,
     pub(super) face: Face,
-    pub(super) service: ServiceName,
+    /// What the device is asked to reach.
+    pub(super) target: Target,
     pub(super) panel: Panel,
     pub(super) asked_at: Timestamp,
     pub(super) requests: Arc<Semaphore>,
@@ -88,7 +89,7 @@ impl Visit {
     pub(super) fn new(
         (session, user): (SessionId, UserId),
         (label, face): (Label, Face),
-        (service, panel): (ServiceName, Panel),
+        (target, panel): (Target, Panel),
         key: SessionKey,
         asked_at: Timestamp,
     ) -> Self {
@@ -97,7 +98,7 @@ impl Visit {
             user,
             label,
             face,
-            service,
+            target,
             panel,
             asked_at,
             requests: Arc::new(Semaphore::new(REQUESTS_AT_ONCE)),
@@ -192,7 +193,7 @@ impl Visit {
             tracing::info!(session = %self.session, "the device lets no browser in");
             return None;
         }
-        let target = Target::Service(self.service.clone());
+        let target = self.target.clone();
         let dial =
             SessionDial { handle: inside.handle.clone(), target, clock, random, running: inside.running.clone() };
         Passage::new(self.panel.clone(), self.face.clone(), dial, provider).ok()

@@ -140,8 +140,7 @@ async fn device_page(
     let break_glass = view.opening.break_glass.is_some_and(|agreed| break_glass::covers(agreed, by.member().role));
     let report = view.report.as_ref().filter(|_| view.life == Life::Active && kits.config.gateway.is_on());
     let report = report.filter(|report| report.features.contains(&Feature::Web));
-    let web_page =
-        report.map(|report| web_page_choice(kits, report, break_glass)).filter(|choice| !choice.services.is_empty());
+    let web_page = report.map(|report| web_page_choice(kits, report, break_glass)).filter(WebPageChoice::has_some);
     let own_page = report.is_some_and(|report| sessions::own::own_page(&report.services).is_some());
     let opening = view.opening.clone();
     let words = sessions::key::RuleWords { installer: view.installer, consent: view.consent, opening: opening.clone() };
@@ -198,7 +197,8 @@ fn web_page_choice(kits: &Kits, report: &Report, break_glass: bool) -> WebPageCh
         place: format!("{}:{}", service.host, service.port),
     };
     let minutes = WebPageChoice::lengths(kits.config.sessions.max_minutes);
-    WebPageChoice { services: services.map(place).collect(), minutes, break_glass }
+    let networks = report.networks.iter().map(|network| network.subnet.to_string()).collect();
+    WebPageChoice { services: services.map(place).collect(), networks, minutes, break_glass }
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -105,6 +105,10 @@ pub const WEB_PAGE_REASON: &str = "flash-refused-web-page-reason";
 pub const WEB_PAGE_NOT_ACTIVE: &str = "flash-refused-web-page-not-active";
 /// The device does not offer it.
 pub const WEB_PAGE_NOT_OFFERED: &str = "flash-refused-web-page-not-offered";
+/// What was typed is no address.
+pub const WEB_PAGE_ADDRESS: &str = "flash-refused-web-page-address";
+/// The address is in none of the device's networks.
+pub const WEB_PAGE_OUTSIDE: &str = "flash-refused-web-page-outside";
 /// The customer's rule lets nobody in.
 pub const OWN_PAGE_NEVER: &str = "flash-refused-own-page-never";
 /// The vendor has stopped sessions in an emergency.

@@ -13,7 +13,7 @@ pub mod origins;
 pub mod passage;
 pub mod wire;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 pub use self::{
     door::{Door, EntryTicket, Pass},
@@ -47,15 +47,20 @@ const TLS_PORTS: [u16; 3] = [443, 4443, 8443];
 impl Panel {
     /// The pages of a service, as its device says; else with TLS where the port or the name says so.
     pub fn of(service: &Service, profile: Option<&Profile>) -> Self {
-        let tls = TLS_PORTS.contains(&service.port) || service.name.as_str().contains("https");
-        let guessed = if tls { Scheme::Https } else { Scheme::Http };
-        let scheme = profile.and_then(|said| said.scheme).unwrap_or(guessed);
+        let named = service.name.as_str().contains("https").then_some(Scheme::Https);
+        let scheme = profile.and_then(|said| said.scheme).or(named).unwrap_or_else(|| by_port(service.port));
         let found_at = service.host.to_ascii_lowercase();
         let named = profile.and_then(|said| said.web_host.as_ref()).map(ToString::to_string);
         match named.filter(|name| *name != found_at) {
             Some(host) => Self { scheme, host, found_at: Some(found_at), port: service.port },
             None => Self { scheme, host: found_at, found_at: None, port: service.port },
         }
+    }
+
+    /// The pages at an address: with TLS where that is said, else where the port says so.
+    pub fn at(at: SocketAddr, scheme: Option<Scheme>) -> Self {
+        let scheme = scheme.unwrap_or_else(|| by_port(at.port()));
+        Self { scheme, host: at.ip().to_string(), found_at: None, port: at.port() }
     }
 
     /// What a browser beside the panel would send as `Host`.
@@ -79,6 +84,10 @@ impl Panel {
         }
         authorities
     }
+}
+
+fn by_port(port: u16) -> Scheme {
+    if TLS_PORTS.contains(&port) { Scheme::Https } else { Scheme::Http }
 }
 
 fn in_url(host: &str) -> String {

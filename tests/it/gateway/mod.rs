@@ -1,6 +1,7 @@
 //! Web pages of panels through the gateway, with the real programs: a technician asks in the portal, the customer allows,
 //! and the awkward panel behind the device is used by a browser that says exactly what the test wants it to say.
 
+mod address;
 mod browser;
 mod bulk;
 mod doors;
@@ -72,13 +73,18 @@ impl Site {
 
     /// The technician asks for a page; gives the session.
     async fn ask(&mut self, service: &str) -> anyhow::Result<String> {
-        let Self { stage, device, .. } = self;
-        stage.installer.open(&format!("/devices/{device}")).await?;
-        let fields = [("service", service), ("reason", "Zone 3 reports a fault"), ("minutes", "30")];
-        stage.installer.submit(&format!("/devices/{device}/web-page"), &fields).await?;
-        let path = stage.installer.path().await?;
+        self.ask_by("service", service).await?;
+        let path = self.stage.installer.path().await?;
         let session = path.strip_prefix("/web-pages/").with_context(|| format!("asking led to {path}"))?;
         Ok(session.to_owned())
+    }
+
+    /// Sends the form with one field beside the usual ones.
+    async fn ask_by(&mut self, name: &str, value: &str) -> anyhow::Result<()> {
+        let Self { stage, device, .. } = self;
+        stage.installer.open(&format!("/devices/{device}")).await?;
+        let fields = [(name, value), ("reason", "Zone 3 reports a fault"), ("minutes", "30")];
+        stage.installer.submit(&format!("/devices/{device}/web-page"), &fields).await
     }
 
     /// The same, and the customer allows it.

@@ -13,6 +13,8 @@ use crate::render::Page;
 pub struct WebPageChoice {
     /// The services that a browser may reach.
     pub services: Vec<WebService>,
+    /// The networks in which an address may be typed.
+    pub networks: Vec<String>,
     /// Lengths on offer, in minutes.
     pub minutes: Vec<u32>,
     /// Whether the reader may enter in an emergency without an answer.
@@ -44,6 +46,17 @@ impl WebService {
 }
 
 impl WebPageChoice {
+    /// Whether there is anything to open.
+    pub const fn has_some(&self) -> bool {
+        !(self.services.is_empty() && self.networks.is_empty())
+    }
+
+    /// Where an address may be from.
+    pub fn address_label(&self, page: &Page) -> String {
+        let key = if self.services.is_empty() { "web-page-address-alone" } else { "web-page-address" };
+        page.t1(key, "networks", self.networks.join(", "))
+    }
+
     /// Lengths that a technician may choose, as far as the settings let them.
     pub fn lengths(most: u32) -> Vec<u32> {
         let within = [30, 60, 120, 240].into_iter().filter(|minutes| *minutes <= most);

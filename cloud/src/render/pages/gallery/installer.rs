@@ -121,6 +121,7 @@ pub(super) fn add(language: Language, add: &mut Add<'_>) {
                     web_service("nas", Some("Recordings"), None, "192.168.1.60:443"),
                     web_service("bus-gateway", None, None, "192.168.1.61:80"),
                 ],
+                networks: vec!["192.168.1.0/24".into()],
                 minutes: WebPageChoice::lengths(240),
                 break_glass: true,
             }),
