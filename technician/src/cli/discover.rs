@@ -10,7 +10,7 @@ use gatelodge_proto::{
 };
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -120,6 +120,8 @@ async fn look(flows: &Flows, device: &DeviceView, output: Output) -> Result<(), 
 
 /// Opens the port of each number that is typed, until none is.
 async fn pick_some(flows: &Flows, finds: &[Find], output: Output) {
+    // What listens ends with the picking; its senders would else keep the program waiting for more to show.
+    let mut listens = JoinSet::new();
     while let Some(typed) = output.ask(sentences::WHICH_TO_OPEN).await {
         let typed = typed.trim();
         if typed.is_empty() {
@@ -134,7 +136,7 @@ async fn pick_some(flows: &Flows, finds: &[Find], output: Output) {
             Ok(listener) => {
                 output.say(&format!("{}\t{}", listener.local, listener.wanted));
                 let flows = flows.clone();
-                flows.running.clone().spawn(async move { flows.serve(&[listener]).await });
+                listens.spawn(async move { flows.serve(&[listener]).await });
             }
             Err(error) => output.note(&error.to_string()),
         }
