@@ -3,7 +3,7 @@
 web-page-heading = Open a web page
 web-page-lead = The page opens in this browser; nothing has to be installed.
 web-page-readable = What passes goes through the portal, and whoever runs the portal can read it. To keep it between your computer and the device, use the command line.
-web-page-certificate = This is the page of { $place }, as the device reaches it. The panel made its certificate itself, and nobody can check it.
+web-page-certificate = This is the page of { $place }, as the device reaches it. Nobody has checked the panel’s certificate.
 web-page-which = Web page of
 web-page-address = Or an address in { $networks }
 web-page-address-alone = Address in { $networks }

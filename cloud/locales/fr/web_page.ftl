@@ -3,7 +3,7 @@
 web-page-heading = Ouvrir une page web
 web-page-lead = La page s’ouvre dans ce navigateur ; rien n’est à installer.
 web-page-readable = Ce qui passe traverse le portail, et celui qui exploite le portail peut le lire. Pour que cela reste entre votre ordinateur et l’appareil, utilisez la ligne de commande.
-web-page-certificate = C’est la page de { $place }, telle que l’appareil l’atteint. La centrale a fait son certificat elle-même, et personne ne peut le vérifier.
+web-page-certificate = C’est la page de { $place }, telle que l’appareil l’atteint. Personne n’a vérifié le certificat de la centrale.
 web-page-which = Page web de
 web-page-address = Ou une adresse dans { $networks }
 web-page-address-alone = Adresse dans { $networks }

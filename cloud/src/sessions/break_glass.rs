@@ -25,7 +25,7 @@ pub enum NoBreakGlass {
     NotAgreed,
     /// The device takes the customer's key alone for it.
     #[error(
-        "the customer's passkey is pinned on this device, and no agreement in the portal speaks for it: ask for a session"
+        "the customer's passkey is pinned on this device, and it has not signed that you may enter in an emergency: ask for a session"
     )]
     Pinned,
     /// Agreed for others.

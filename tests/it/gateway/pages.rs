@@ -129,7 +129,7 @@ async fn a_panel_is_asked_as_its_device_says() -> anyhow::Result<()> {
     let session = site.allowed("locked-web").await?;
     site.stage.installer.open(&format!("/web-pages/{session}")).await?;
     site.stage.installer.reads(&format!("This is the page of {}", site.panel.locked)).await?;
-    site.stage.installer.reads("nobody can check it").await?;
+    site.stage.installer.reads("Nobody has checked the panel").await?;
     let (address, ticket) = site.ticket(&session).await?;
     let mut tab = site.outside(&address)?;
     tab.enter(&ticket, &site.stage.cloud.portal()).await?;

@@ -387,9 +387,10 @@ fn tone(what: &str) -> Tone {
 }
 
 /// The details a sentence of the history may name.
-const NAMED: [&str; 24] = [
+const NAMED: [&str; 27] = [
     "added",
     "asked",
+    "before",
     "browsers",
     "by",
     "consent",
@@ -398,6 +399,7 @@ const NAMED: [&str; 24] = [
     "factor",
     "fingerprint",
     "hours_open",
+    "installer",
     "label",
     "left",
     "minutes",
@@ -410,6 +412,7 @@ const NAMED: [&str; 24] = [
     "scope",
     "services",
     "target",
+    "valid_until",
     "web_address",
     "zone",
 ];

@@ -114,7 +114,8 @@ pub async fn sign(
         return Err(KeyRefusal::Late);
     }
     let readers = devices::readers(&mut tx, device).await?;
-    let details = json!({ "consent": said.consent.word(), "valid_until": said.valid_until.to_string() });
+    let details =
+        json!({ "consent": said.consent.word(), "valid_until": said.valid_until.date_time().date().to_string() });
     let actor = actor(by.member());
     let entry = Entry { actor, what: "standing_rule_signed", device: Some(device), session: None, details, readers };
     audit::write(&mut tx, now, &kits.random, entry).await?;

@@ -101,7 +101,7 @@ fn the_history_is_told_with_the_details_there_are() {
     let keys = sentences.lines().filter_map(|line| line.strip_prefix("audit-")?.split_once(" =").map(|(key, _)| key));
     for key in keys {
         let details = json!({
-            "added": 3, "asked": 500_000, "browsers": 2, "consent": "ask", "days": 365, "email": "rosa@example.com", "factor": "app", "hours_open": 2, "scope": "device", "zone": "Europe/Paris", "label": "CRM",
+            "added": 3, "asked": 500_000, "before": "Petit Alarmes", "installer": "Weber", "valid_until": "2027-11-22", "browsers": 2, "consent": "ask", "days": 365, "email": "rosa@example.com", "factor": "app", "hours_open": 2, "scope": "device", "zone": "Europe/Paris", "label": "CRM",
             "left": 9, "minutes": 30, "role": "supervisor", "fingerprint": "12345 67890 09876 54321 11223 34455", "by": "key",
             "network": "192.0.2.7",
             "organisation": "Petit Alarmes", "reason": "idle", "refused": 1, "services": "panel-web",
