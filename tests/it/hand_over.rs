@@ -10,6 +10,7 @@ use gatelodge_cloud::{
         tokens::{self, Purpose, Secret},
     },
     activation::{
+        Wanted,
         hand_over::{self, TakeOverRefusal},
         model::LinkFault,
         release, rule, service,
@@ -18,7 +19,7 @@ use gatelodge_cloud::{
 };
 use gatelodge_proto::{
     api::SessionState,
-    opening::BreakGlass,
+    opening::{BreakGlass, Opening},
     payload::{Consent, EndReason, Life},
 };
 use gatelodge_tests::{
@@ -83,11 +84,11 @@ async fn whoever_takes_over_begins_with_ask_and_the_one_before_is_out() -> anyho
             assert_eq!(state(&cast, &rosa, id).await?, (SessionState::Ended, Some(EndReason::Revoked)));
         }
         assert!(service::one(kits, marc.member(), prop.id).await?.is_none());
-        assert!(service::list(kits, marc.member(), &Default::default()).await?.is_empty());
+        assert!(service::list(kits, marc.member(), &Wanted::default()).await?.is_empty());
 
         // The customer's rule for the one before does not hold for the other.
         let view = service::one(kits, lena.member(), prop.id).await?.context("it is Lena's now")?;
-        assert_eq!((view.consent, view.opening, view.life), (Consent::Ask, Default::default(), Life::Active));
+        assert_eq!((view.consent, view.opening, view.life), (Consent::Ask, Opening::default(), Life::Active));
         assert_eq!(view.data, Some(cast::data("Rosa Bianchi")), "what the customer said of themselves stays");
         assert_eq!(asked(&cast, &lena, prop).await?.state, SessionState::Waiting);
 

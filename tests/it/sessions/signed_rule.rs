@@ -66,11 +66,11 @@ async fn after(cast: &Cast, by: &CustomerMember, device: DeviceId, change: &Rule
 
 async fn proof(cast: &Cast, prop: Prop) -> anyhow::Result<Option<Proof>> {
     let orders = cast.orders(prop.id).await?;
-    let opened = orders.into_iter().filter_map(|order| match order {
+    let mut opened = orders.into_iter().filter_map(|order| match order {
         Order::OpenSession(order) => Some(order.proof.map(|proof| *proof)),
         _ => None,
     });
-    opened.last().context("nothing was opened")
+    opened.next_back().context("nothing was opened")
 }
 
 #[tokio::test]
