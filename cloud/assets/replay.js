@@ -8,29 +8,6 @@ const screen = page.querySelector("[data-screen]");
 const [button, seek, speed, clock] =
   ["play", "seek", "speed", "clock"].map((name) => page.querySelector(`[data-${name}]`));
 
-// The page's policy takes no style that is written into it. What the terminal writes as style elements and attributes
-// goes the way that the policy leaves to scripts: sheets that they make and properties that they set.
-function styleWithinPolicy() {
-  const make = document.createElement.bind(document);
-  document.createElement = (name, options) => {
-    if (String(name).toLowerCase() !== "style") return make(name, options);
-    const [element, sheet] = [make("i"), new CSSStyleSheet()];
-    element.hidden = true;
-    document.adoptedStyleSheets.push(sheet);
-    Object.defineProperty(element, "textContent", { set: (css) => sheet.replaceSync(css) });
-    element.remove = () => {
-      document.adoptedStyleSheets = document.adoptedStyleSheets.filter((known) => known !== sheet);
-      Element.prototype.remove.call(element);
-    };
-    return element;
-  };
-  const set = Element.prototype.setAttribute;
-  Element.prototype.setAttribute = function setAttribute(name, value) {
-    if (name === "style") this.style.cssText = value;
-    else set.call(this, name, value);
-  };
-}
-
 const time = (seconds) => {
   const whole = Math.floor(seconds);
   return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
@@ -102,13 +79,12 @@ async function open() {
   const file = new Uint8Array(await answer.arrayBuffer());
   const { cast, ended } = await decrypt(file, JSON.parse(page.dataset.keys), form.elements.passphrase.value);
   const recorded = read(cast);
-  styleWithinPolicy();
-  const { Terminal } = await import(page.dataset.xterm);
+  const { load } = await import(page.dataset.screenScript);
+  const make = await load(page.dataset.xterm);
   const [cols, rows] = size(`${recorded.header.width}x${recorded.header.height}`);
-  const terminal = new Terminal({ cols, rows, disableStdin: true, scrollback: 5000, fontSize: 14, cursorInactiveStyle: "block" });
   form.hidden = true;
   player.hidden = false;
-  terminal.open(screen);
+  const terminal = make(screen, { cols, rows, disableStdin: true });
   // Nobody types here; what is shown can be read line by line.
   terminal.textarea?.setAttribute("tabindex", "-1");
   page.querySelector("[data-cut]").hidden = ended;

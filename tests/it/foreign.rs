@@ -60,7 +60,7 @@ const fn row(path: &'static str, of: Of, whose: For, body: &'static str) -> Row 
     Row { path, of, whose, body }
 }
 
-const MATRIX: [Row; 72] = [
+const MATRIX: [Row; 76] = [
     row("/api/v1/devices/{id}", Of::Device, For::Vendor, ""),
     row("/api/v1/devices/{id}/retire", Of::Device, For::Vendor, ""),
     row("/api/v1/devices/{id}/revoke", Of::Device, For::Vendor, ""),
@@ -102,6 +102,10 @@ const MATRIX: [Row; 72] = [
     row("/at/{address}", Of::Device, For::Its, ""),
     row("/web-pages/{session}", Of::Session, For::Its, ""),
     row("/web-pages/{session}/enter", Of::Session, For::Its, ""),
+    row("/devices/{device}/terminal", Of::Device, For::Its, "reason=check&minutes=30"),
+    row("/terminals/{session}", Of::Session, For::Its, ""),
+    row("/terminals/{session}/enter", Of::Session, For::Its, "columns=80&rows=24"),
+    row("/terminals/{session}/socket", Of::Session, For::Its, ""),
     row("/devices/{device}/activated", Of::Device, For::Its, ""),
     row("/sessions/{session}", Of::Session, For::Its, ""),
     row("/sessions/{session}/allow-and-open", Of::Session, For::Its, "hours=2"),

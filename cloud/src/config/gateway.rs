@@ -15,6 +15,8 @@ pub struct Gateway {
     pub ports: Option<PortRange>,
     /// At once on this node.
     pub pages: u32,
+    /// Terminals in the portal at once on this node; they need no place of their own.
+    pub terminals: u32,
 }
 
 /// Ports from the first to the last.
@@ -47,6 +49,7 @@ pub(super) struct Raw {
     base_domain: Option<String>,
     ports: Option<String>,
     pages: u32,
+    terminals: u32,
 }
 
 impl Gateway {
@@ -61,7 +64,7 @@ impl Gateway {
             })?),
             None => public_url.host_str().filter(|host| *host == "localhost" && ports.is_none()).map(ToOwned::to_owned),
         };
-        Ok(Self { base_domain, ports, pages: raw.pages })
+        Ok(Self { base_domain, ports, pages: raw.pages, terminals: raw.terminals })
     }
 
     /// Whether there is a place for web pages at all.
@@ -88,7 +91,8 @@ mod tests {
     use super::*;
 
     fn read(base_domain: Option<&str>, ports: Option<&str>, public_url: &str) -> Gateway {
-        let raw = Raw { base_domain: base_domain.map(Into::into), ports: ports.map(Into::into), pages: 10 };
+        let (base_domain, ports) = (base_domain.map(Into::into), ports.map(Into::into));
+        let raw = Raw { base_domain, ports, pages: 10, terminals: 10 };
         Gateway::read(raw, &public_url.parse().unwrap()).unwrap()
     }
 

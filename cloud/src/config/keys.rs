@@ -129,6 +129,11 @@ pub(super) const KEYS: &[Key] = &[
     ),
     Key::new("gateway.pages", Some("100"), "Web pages of panels that may be open on this node at once."),
     Key::new(
+        "gateway.terminals",
+        Some("50"),
+        "Terminals of devices that may be open in the portal on this node at once; 0 leaves them to the command line, which the cloud cannot read.",
+    ),
+    Key::new(
         "recordings.keep_days",
         Some("365"),
         "How long the recording of a terminal is kept, in days; then it is deleted, and the history says so.",

@@ -2,8 +2,9 @@
 //! joins it through the relay like one, and passes the pages on under an origin of their own (decision 0019). It can read
 //! what passes, and the consent says so. Owns no table: a session's key lives in this node's memory alone.
 //!
-//! [`open`] asks and lets in, [`place`] is an address that somebody types (pure), [`visit`] is one such session, [`name`] says under which origin (pure), [`host`] answers
-//! there, [`portal`] is the pages that lead there.
+//! [`open`] asks and lets in, [`place`] is an address that somebody types (pure), [`visit`] is one such session, [`name`]
+//! says under which origin (pure), [`host`] answers there, [`portal`] is the pages that lead there. [`terminal`] is the
+//! same for terminals, which need no origin.
 
 mod host;
 pub mod name;
@@ -11,6 +12,7 @@ pub mod open;
 mod own_relay;
 pub mod place;
 pub mod portal;
+pub mod terminal;
 mod visit;
 
 use std::{
@@ -27,6 +29,7 @@ pub use self::host::divide;
 use self::{
     name::{Label, Naming},
     own_relay::OwnRelay,
+    terminal::Terminal,
     visit::Visit,
 };
 use crate::kits::Kits;
@@ -40,6 +43,7 @@ struct Inner {
     naming: Naming,
     relay: OwnRelay,
     visits: Mutex<Visits>,
+    terminals: Mutex<HashMap<SessionId, Arc<Terminal>>>,
 }
 
 /// The sessions whose keys are here.
@@ -55,7 +59,7 @@ impl Gateway {
     pub fn new(kits: Kits, https: SocketAddr, certificate: CertificateDer<'static>) -> Result<Self, rustls::Error> {
         let naming = Naming::of(&kits.config);
         let relay = OwnRelay::at(https, certificate)?;
-        Ok(Self(Arc::new(Inner { kits, naming, relay, visits: Mutex::default() })))
+        Ok(Self(Arc::new(Inner { kits, naming, relay, visits: Mutex::default(), terminals: Mutex::default() })))
     }
 
     /// Which ports have to be listened on beside the node's own.
@@ -73,8 +77,16 @@ impl Gateway {
         })
     }
 
+    fn kits(&self) -> &Kits {
+        &self.0.kits
+    }
+
     fn visits(&self) -> MutexGuard<'_, Visits> {
         self.0.visits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn terminals(&self) -> MutexGuard<'_, HashMap<SessionId, Arc<Terminal>>> {
+        self.0.terminals.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -48,9 +48,9 @@ pub fn routes() -> Router<Kits> {
         .route(paths::OWN_PAGE, get(own_page))
 }
 
-type Here = Option<Extension<Gateway>>;
+pub(super) type Here = Option<Extension<Gateway>>;
 
-fn here(gateway: Here) -> Result<Gateway, Fault> {
+pub(super) fn here(gateway: Here) -> Result<Gateway, Fault> {
     gateway.map(|Extension(gateway)| gateway).ok_or_else(Fault::not_found)
 }
 
@@ -97,18 +97,23 @@ async fn ask(
     };
     match gateway.ask(&by, wish).await {
         Ok(session) => Ok(Redirect::to(&paths::link(paths::WEB_PAGE, session)).into_response()),
-        Err(AskRefusal::Request(RequestRefusal::SecondFactor(needed))) => Ok(match needed {
-            SecondFactorNeeded::NotSetUp => Redirect::to(paths::SECOND_FACTOR).into_response(),
-            SecondFactorNeeded::NotConfirmed(_) => {
-                Redirect::to(&paths::confirm_self(&paths::link(paths::DEVICE, device))).into_response()
-            }
-        }),
+        Err(AskRefusal::Request(RequestRefusal::SecondFactor(needed))) => Ok(second_factor(&needed, device)),
         Err(refusal) => Ok((flash(said(refusal)?), back).into_response()),
     }
 }
 
+/// To where the second factor is set up or shown, and back to the device.
+pub(super) fn second_factor(needed: &SecondFactorNeeded, device: DeviceId) -> Response {
+    match needed {
+        SecondFactorNeeded::NotSetUp => Redirect::to(paths::SECOND_FACTOR).into_response(),
+        SecondFactorNeeded::NotConfirmed(_) => {
+            Redirect::to(&paths::confirm_self(&paths::link(paths::DEVICE, device))).into_response()
+        }
+    }
+}
+
 /// What the person reads on the page they came from; what they could not have asked is a fault.
-fn said(refusal: AskRefusal) -> Result<&'static str, Fault> {
+pub(super) fn said(refusal: AskRefusal) -> Result<&'static str, Fault> {
     Ok(match refusal {
         AskRefusal::Off | AskRefusal::Request(RequestRefusal::UnknownDevice) | AskRefusal::Own(OwnRefusal::Unknown) => {
             return Err(Fault::not_found());

@@ -41,7 +41,7 @@ impl SessionKey {
         CertificateParams::default().serialize_request(&self.0)?.pem()
     }
 
-    fn der(&self) -> PrivateKeyDer<'static> {
+    pub(super) fn der(&self) -> PrivateKeyDer<'static> {
         PrivatePkcs8KeyDer::from(self.0.serialize_der()).into()
     }
 }

@@ -31,7 +31,8 @@ use crate::{
         Html, Refusals, flashes,
         pages::{
             AddDevice, CustomerDevice, CustomerHome, DeviceFacts, History, HistoryRow, InstallerDevice, InstallerHome,
-            KeyStanding, LinkFacts, PresetFacts, SessionRow, SignedRuleShown, WebPageChoice, WebService,
+            KeyStanding, LinkFacts, PresetFacts, SessionRow, SignedRuleShown, TerminalChoice, WebPageChoice,
+            WebService,
         },
         paths,
     },
@@ -138,8 +139,13 @@ async fn device_page(
     };
     let doubled = devices::is_doubled(&mut kits.db.read().await?, id).await?;
     let break_glass = view.opening.break_glass.is_some_and(|agreed| break_glass::covers(agreed, by.member().role));
-    let report = view.report.as_ref().filter(|_| view.life == Life::Active && kits.config.gateway.is_on());
+    let report = view.report.as_ref().filter(|_| view.life == Life::Active);
     let report = report.filter(|report| report.features.contains(&Feature::Web));
+    let has_terminal = report.is_some_and(|report| report.features.contains(&Feature::Terminal));
+    let minutes = WebPageChoice::lengths(kits.config.sessions.max_minutes);
+    let terminal =
+        (has_terminal && kits.config.gateway.terminals > 0).then_some(TerminalChoice { minutes, break_glass });
+    let report = report.filter(|_| kits.config.gateway.is_on());
     let web_page = report.map(|report| web_page_choice(kits, report, break_glass)).filter(WebPageChoice::has_some);
     let own_page = report.is_some_and(|report| sessions::own::own_page(&report.services).is_some());
     let opening = view.opening.clone();
@@ -158,7 +164,8 @@ async fn device_page(
     };
     let own_page = own_page && key != KeyStanding::Pinned;
     if by.member().kind != OrganisationKind::Customer {
-        return Ok(Html(InstallerDevice { page, device, link, web_page, sessions: found, history }).into_response());
+        let sessions = found;
+        return Ok(Html(InstallerDevice { page, device, link, web_page, terminal, sessions, history }).into_response());
     }
     let (requests, rest): (Vec<_>, Vec<_>) = found.into_iter().partition(SessionRow::waits);
     let (live, past) = rest.into_iter().partition(|session| session.state == SessionState::Open);

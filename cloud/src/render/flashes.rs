@@ -123,3 +123,13 @@ pub const BREAK_GLASS_NOT: &str = "flash-refused-break-glass";
 pub const WEB_PAGE_ELSEWHERE: &str = "flash-refused-web-page-elsewhere";
 /// The device did not come.
 pub const WEB_PAGE_SILENT: &str = "flash-refused-web-page-silent";
+/// No more terminals can be open at once.
+pub const TERMINALS_FULL: &str = "flash-refused-terminals-full";
+/// The reason for a terminal is more than a line.
+pub const TERMINAL_REASON: &str = "flash-refused-terminal-reason";
+/// The device does not offer one, or not to browsers.
+pub const TERMINAL_NOT_OFFERED: &str = "flash-refused-terminal-not-offered";
+/// The technician's organisation could not read the recording.
+pub const TERMINAL_OWN_KEY: &str = "flash-refused-terminal-own-key";
+/// The customer could not read the recording.
+pub const TERMINAL_THEIR_KEY: &str = "flash-refused-terminal-their-key";

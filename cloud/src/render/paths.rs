@@ -168,6 +168,14 @@ pub const ENTER_WEB_PAGE: &str = "/web-pages/{session}/enter";
 pub const OPEN_OWN_PAGE: &str = "/devices/{device}/own-page";
 /// `GET`: the same for whoever comes by the device's web address.
 pub const OWN_PAGE: &str = "/at/{address}";
+/// `POST` `reason`, `ticket_number`, `minutes`: a technician asks for a terminal in the portal.
+pub const ASK_TERMINAL: &str = "/devices/{device}/terminal";
+/// `GET`: the terminal, or where the request stands.
+pub const TERMINAL: &str = "/terminals/{session}";
+/// `POST` `columns`, `rows`: a ticket for the socket, as JSON.
+pub const ENTER_TERMINAL: &str = "/terminals/{session}/enter";
+/// `GET`: the web socket that carries it.
+pub const TERMINAL_SOCKET: &str = "/terminals/{session}/socket";
 /// `GET`: recordings of terminals, and the passphrase for them.
 pub const RECORDINGS: &str = "/sessions/recordings";
 /// `POST`: the organisation's key pair for recordings, as the browser made it.

@@ -35,6 +35,7 @@ pub fn routes() -> Router<Kits> {
         .merge(overview::key::routes())
         .merge(overview::rule::routes())
         .merge(gateway::portal::routes())
+        .merge(gateway::terminal::portal::routes())
         .merge(recordings::portal::routes())
         .merge(overview::portal::routes())
         .merge(overview::export::routes())

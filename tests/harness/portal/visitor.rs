@@ -1,8 +1,14 @@
 //! A browser without JavaScript or pictures: cookies, redirects, forms, and the headers by which a portal knows that
 //! a form is its own.
 
+use std::sync::Arc;
+
 use anyhow::{Context as _, ensure};
-use reqwest::{Client, Response, header};
+use reqwest::{
+    Client, Response,
+    cookie::{CookieStore as _, Jar},
+    header,
+};
 
 use super::Page;
 
@@ -10,6 +16,7 @@ use super::Page;
 #[derive(Debug)]
 pub struct Visitor {
     http: Client,
+    cookies: Arc<Jar>,
     portal: String,
     page: Option<Page>,
 }
@@ -22,8 +29,10 @@ impl Visitor {
         let mut headers = header::HeaderMap::new();
         headers.insert(header::ACCEPT_LANGUAGE, language.parse().context("a language is a word")?);
         headers.insert(header::ACCEPT, header::HeaderValue::from_static("text/html"));
-        let http = Client::builder().cookie_store(true).default_headers(headers).build().context("no HTTP client")?;
-        Ok(Self { http, portal: portal.trim_end_matches('/').to_owned(), page: None })
+        let cookies = Arc::new(Jar::default());
+        let http = Client::builder().cookie_provider(cookies.clone()).default_headers(headers);
+        let http = http.build().context("no HTTP client")?;
+        Ok(Self { http, cookies, portal: portal.trim_end_matches('/').to_owned(), page: None })
     }
 
     /// Opens an address: a path of the portal, or whole.
@@ -42,8 +51,25 @@ impl Visitor {
             all.retain(|(known, _)| known != name);
             all.push(((*name).to_owned(), (*text).to_owned()));
         }
-        let address = self.whole(action);
-        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(all).finish();
+        let answer = self.post(action, &all).await?;
+        self.keep(answer).await
+    }
+
+    /// What a script of the portal's gets by a POST: the status, and the answer's text.
+    pub async fn fetch(&self, path: &str, fields: &[(&str, &str)]) -> anyhow::Result<(u16, String)> {
+        let answer = self.post(path, fields).await?;
+        let status = answer.status().as_u16();
+        Ok((status, answer.text().await.with_context(|| format!("cannot read {path}"))?))
+    }
+
+    /// The cookies that go with a request to the portal.
+    pub fn cookie(&self) -> anyhow::Result<header::HeaderValue> {
+        self.cookies.cookies(&self.portal.parse()?).context("no cookie of the portal")
+    }
+
+    async fn post(&self, path: &str, fields: &[(impl AsRef<str>, impl AsRef<str>)]) -> anyhow::Result<Response> {
+        let address = self.whole(path);
+        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
         let request = self
             .http
             .post(&address)
@@ -51,8 +77,7 @@ impl Visitor {
             .header(header::ORIGIN, &self.portal)
             .header("sec-fetch-site", "same-origin")
             .body(body);
-        let answer = request.send().await.with_context(|| format!("cannot send the form to {address}"))?;
-        self.keep(answer).await
+        request.send().await.with_context(|| format!("cannot send the form to {address}"))
     }
 
     /// The page that is open.

@@ -2,6 +2,7 @@
 //! read that, and that nothing is left over.
 
 mod kept;
+mod live;
 mod opened;
 mod page;
 mod replay;

@@ -14,11 +14,62 @@ use super::{DEVICE, SOON, with_terminal};
 
 const PASSPHRASE: &str = "orchard copper lantern tide";
 
-fn browser(hands: &Hands) -> anyhow::Result<&Browser> {
+pub(super) fn browser(hands: &Hands) -> anyhow::Result<&Browser> {
     match hands {
         Hands::Browser(browser, _) => Ok(browser),
         Hands::Plain(_) => anyhow::bail!("plain hands"),
     }
+}
+
+/// Sets the organisation's passphrase on the page that is open.
+pub(super) async fn sets_passphrase(hands: &Hands) -> anyhow::Result<()> {
+    let shown = browser(hands)?;
+    shown.fill("passphrase", PASSPHRASE).await?;
+    shown.fill("repeated", "something else entirely").await?;
+    shown.click("form[data-recording-key] button").await?;
+    let alert = "return document.querySelector('[data-recording-key] [role=alert]').textContent";
+    wait_until("the two are compared", SOON, async || {
+        let text = shown.client.execute(alert, Vec::new()).await?;
+        Ok(text.as_str().is_some_and(|text| !text.is_empty()).then_some(()))
+    })
+    .await?;
+    shown.fill("repeated", PASSPHRASE).await?;
+    shown.click("form[data-recording-key] button").await?;
+    wait_until("the passphrase is set", SOON, async || {
+        let done = "return document.querySelector('#key .state.done') !== null";
+        Ok((shown.client.execute(done, Vec::new()).await? == true).then_some(()))
+    })
+    .await
+}
+
+/// Waits for the one recording in the list and opens its page.
+pub(super) async fn opens_recording(hands: &mut Hands) -> anyhow::Result<()> {
+    let link = wait_until("the recording is listed", SOON, async || {
+        hands.open("/sessions/recordings").await?;
+        let links = hands.links().await?;
+        Ok(links
+            .into_iter()
+            .find(|link| link.len() > "/sessions/recordings/".len() && link.starts_with("/sessions/recordings/")))
+    })
+    .await?;
+    hands.look("recordings").await?;
+    hands.open(&link).await
+}
+
+/// Replays the recording whose page is open to its end, which says `words`; gives all that is shown.
+pub(super) async fn replayed(hands: &Hands, words: &str) -> anyhow::Result<String> {
+    let shown = browser(hands)?;
+    shown.fill("passphrase", PASSPHRASE).await?;
+    shown.click("[data-replay] form button").await?;
+    let all = "return window.replayed ? window.replayed() : ''";
+    let at_end = "const seek = document.querySelector('[data-seek]'); seek.value = seek.max; \
+                  seek.dispatchEvent(new Event('input'))";
+    wait_until("the recording is shown", SOON, async || {
+        shown.client.execute(at_end, Vec::new()).await?;
+        let text = shown.client.execute(all, Vec::new()).await?;
+        Ok(text.as_str().filter(|text| text.contains(words)).map(str::to_owned))
+    })
+    .await
 }
 
 async fn story_of(setup: Setup) -> anyhow::Result<()> {
@@ -35,28 +86,7 @@ async fn story_of(setup: Setup) -> anyhow::Result<()> {
     for hands in [&mut stage.customer, &mut stage.installer] {
         hands.open("/sessions/recordings").await?;
         hands.look("recordings-none").await?;
-        let shown = browser(hands)?;
-        shown.fill("passphrase", PASSPHRASE).await?;
-        shown.fill("repeated", "something else entirely").await?;
-        shown.click("form[data-recording-key] button").await?;
-        let alert = "return document.querySelector('[data-recording-key] [role=alert]').textContent";
-        wait_until("the two are compared", SOON, async || {
-            Ok(shown
-                .client
-                .execute(alert, Vec::new())
-                .await?
-                .as_str()
-                .is_some_and(|text| !text.is_empty())
-                .then_some(()))
-        })
-        .await?;
-        shown.fill("repeated", PASSPHRASE).await?;
-        shown.click("form[data-recording-key] button").await?;
-        wait_until("the passphrase is set", SOON, async || {
-            let done = "return document.querySelector('#key .state.done') !== null";
-            Ok((shown.client.execute(done, Vec::new()).await? == true).then_some(()))
-        })
-        .await?;
+        sets_passphrase(hands).await?;
     }
     let line =
         "stty cols 90 rows 20; printf '\\033[38;2;200;120;10mcaf\\303\\251\\033[0m done\\n'; sleep 1; echo later";
@@ -64,16 +94,7 @@ async fn story_of(setup: Setup) -> anyhow::Result<()> {
     story::allow(&mut stage).await?;
     process.wait(SOON).await.with_context(|| format!("{}\n{}", process.log(), stage.agent.log()))?;
     for hands in [&mut stage.customer, &mut stage.installer] {
-        let link = wait_until("the recording is listed", SOON, async || {
-            hands.open("/sessions/recordings").await?;
-            let links = hands.links().await?;
-            Ok(links
-                .into_iter()
-                .find(|link| link.len() > "/sessions/recordings/".len() && link.starts_with("/sessions/recordings/")))
-        })
-        .await?;
-        hands.look("recordings").await?;
-        hands.open(&link).await?;
+        opens_recording(hands).await?;
         hands.look("replay-locked").await?;
         let shown = browser(hands)?;
         shown.fill("passphrase", "not this one at all").await?;
@@ -84,17 +105,7 @@ async fn story_of(setup: Setup) -> anyhow::Result<()> {
             Ok((shown.client.execute(says, Vec::new()).await? == true).then_some(()))
         })
         .await?;
-        shown.fill("passphrase", PASSPHRASE).await?;
-        shown.click("[data-replay] form button").await?;
-        let words = "return window.replayed ? window.replayed() : ''";
-        let at_end = "const seek = document.querySelector('[data-seek]'); seek.value = seek.max; \
-                      seek.dispatchEvent(new Event('input'))";
-        let read = wait_until("the recording is shown", SOON, async || {
-            shown.client.execute(at_end, Vec::new()).await?;
-            let text = shown.client.execute(words, Vec::new()).await?;
-            Ok(text.as_str().filter(|text| text.contains("later")).map(str::to_owned))
-        });
-        let read = read.await.with_context(|| format!("{setup:?}"))?;
+        let read = replayed(hands, "later").await.with_context(|| format!("{setup:?}"))?;
         ensure!(read.contains("café done"), "{read}");
         let blocked =
             "return performance.getEntriesByType('resource').filter((r) => !r.name.startsWith(location.origin)).length";

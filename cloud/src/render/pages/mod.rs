@@ -15,6 +15,7 @@ mod own;
 mod recordings;
 mod row;
 mod second_factor;
+mod terminal;
 mod vendor;
 mod web_page;
 
@@ -39,6 +40,7 @@ pub use own::{BrowserRow, MembershipRow, MyOrganisation, MyOrganisationForm, MyS
 pub use recordings::{RecordingRow, Recordings, Replay};
 pub use row::{Call, DeviceFacts, DeviceRow, HistoryRow, PresetFacts, ProvenBy, SessionRow, Shown};
 pub use second_factor::{AddApp, ConfirmSelf, MySecondFactor, PasskeyRow, RecoveryCodes, SecondStep};
+pub use terminal::{TerminalChoice, TerminalPage};
 pub use vendor::{
     Audit, Inventory, InventoryRow, Mail, MailHtml, MailRow, Mailbox, Quarantine, QuarantineRow, Retire, VendorDevice,
 };

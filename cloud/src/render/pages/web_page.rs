@@ -64,7 +64,7 @@ impl WebPageChoice {
     }
 
     /// A length in words.
-    pub fn length(&self, page: &Page, minutes: &u32) -> String {
+    pub fn length(page: &Page, minutes: &u32) -> String {
         page.span(Duration::from_secs(u64::from(*minutes) * 60))
     }
 }

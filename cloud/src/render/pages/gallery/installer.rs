@@ -105,6 +105,7 @@ pub(super) fn add(language: Language, add: &mut Add<'_>) {
             device,
             link: Some(link),
             web_page: None,
+            terminal: None,
             sessions: vec![],
             history: history(),
         },
@@ -125,6 +126,7 @@ pub(super) fn add(language: Language, add: &mut Add<'_>) {
                 minutes: WebPageChoice::lengths(240),
                 break_glass: true,
             }),
+            terminal: Some(TerminalChoice { minutes: WebPageChoice::lengths(240), break_glass: true }),
             sessions: vec![session(20, SessionState::Open), session(4_000, SessionState::Ended)],
             history: history(),
         },
@@ -157,6 +159,14 @@ pub(super) fn add(language: Language, add: &mut Add<'_>) {
     add("web_page_open", &web_page(SessionState::Open, true));
     add("web_page_lost", &web_page(SessionState::Open, false));
     add("web_page_over", &web_page(SessionState::Ended, true));
+    let terminal = |state, is_here| {
+        let shown = session(if state == SessionState::Ended { 4_000 } else { 20 }, state);
+        TerminalPage { page: installer("/terminals/x"), shown, customer: Some("Anna <Rossi>".into()), is_here }
+    };
+    add("terminal_waiting", &terminal(SessionState::Waiting, true));
+    add("terminal_open", &terminal(SessionState::Open, true));
+    add("terminal_lost", &terminal(SessionState::Open, false));
+    add("terminal_over", &terminal(SessionState::Ended, true));
     let ticket = "mzxw6ytbojtg633cmfzgm33pmi".into();
     let address = "https://s-mzxw6ytbojtg633cmfzgm33pmi.web.example/.gatelodge/enter".into();
     add("web_page_enter", &EnterWebPage { page: installer("/web-pages/x/enter"), address, ticket });

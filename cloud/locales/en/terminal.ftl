@@ -1,0 +1,59 @@
+### Terminals of devices in the portal: asking, being at one, and why it ends.
+
+terminal-heading = Open a terminal
+terminal-lead = A terminal on the device, in this browser; nothing has to be installed. It is recorded.
+terminal-readable = What passes goes through the portal, and whoever runs the portal can read it. To keep it between your computer and the device, use the command line: gatelodge shell.
+terminal-ask = Ask for a terminal
+terminal-title = Terminal { $device }
+terminal-recorded = This terminal is recorded; { $customer } and your organisation can replay it.
+terminal-recorded-unnamed = This terminal is recorded; the customer and your organisation can replay it.
+terminal-allowed = The terminal can be opened.
+terminal-open = Open the terminal
+terminal-lost = This terminal was asked for before the portal was started anew, or on another computer. Stop the session and ask again.
+terminal-screen = Terminal
+terminal-input = What you type goes to the device
+terminal-keys = Keys
+terminal-key-up = Arrow up
+terminal-key-down = Arrow down
+terminal-key-left = Arrow left
+terminal-key-right = Arrow right
+terminal-key-paste = Paste
+terminal-way-out = Tab goes to the device. Ctrl + Shift + ↓ leads out of the terminal, Ctrl + Shift + V pastes. Type exit to end it.
+terminal-lost-line = The connection to the portal is lost.
+terminal-lost-line-next = The terminal waits a minute and a half for you. Open it again.
+terminal-failed = The terminal could not be opened.
+terminal-failed-next = Load the page again.
+terminal-ends-in = { $minutes ->
+    [one] This session ends within a minute. Ask for another if you need more time.
+   *[other] This session ends in { $minutes } minutes. Ask for another if you need more time.
+}
+terminal-over-exited = The program in the terminal has ended (status { $status }).
+terminal-over-exited-next = Its recording is in the list of recordings in a moment.
+terminal-over-killed = The program in the terminal was ended by signal { $signal }.
+terminal-over-killed-next = Its recording is in the list of recordings in a moment.
+terminal-over-refused = The device gives no terminal, or no longer. It says:
+terminal-over-refused-next = Put that right, then ask for another terminal.
+terminal-over-limit = The device has as many terminals open as it carries.
+terminal-over-limit-next = End another one, then ask again.
+terminal-over-not-let-in = The device’s own settings let no browser have a terminal.
+terminal-over-not-let-in-next = Use gatelodge shell, or ask whoever sets up the device.
+terminal-over-broken = The terminal has broken off.
+terminal-over-broken-next = Ask for another one.
+terminal-over-alone = Nobody was at the terminal for a minute and a half, so it was closed.
+terminal-over-alone-next = Ask for another one.
+terminal-over-signed-out = You are no longer signed in with this browser, so the terminal was closed.
+terminal-over-signed-out-next = Sign in and ask for another one.
+terminal-over-session = The session is over: { $why }.
+terminal-over-session-next = If you still need a terminal, ask for another one.
+terminal-over-elsewhere = Another browser of yours has taken this terminal over.
+terminal-over-elsewhere-next = Go on there, or open it here again.
+terminal-over-ticket = This way to the terminal was used already.
+terminal-over-ticket-next = Open it again.
+terminal-over-late = The way to the terminal is good for 30 seconds, and they are over.
+terminal-over-late-next = Open it again.
+terminal-over-foreign = This page and the portal do not understand each other.
+terminal-over-foreign-next = Load the page again.
+terminal-over-closed = This session is over or not allowed yet.
+terminal-over-closed-next = Load the page again to see where it stands.
+terminal-over-silent = The device does not come.
+terminal-over-silent-next = See that it is online, then open the terminal again.

@@ -1,0 +1,59 @@
+### Terminaux des appareils dans le portail : demander, s’en servir, et pourquoi ils se terminent.
+
+terminal-heading = Ouvrir un terminal
+terminal-lead = Un terminal sur l’appareil, dans ce navigateur ; rien n’est à installer. Il est enregistré.
+terminal-readable = Ce qui passe traverse le portail, et celui qui exploite le portail peut le lire. Pour que cela reste entre votre ordinateur et l’appareil, utilisez la ligne de commande : gatelodge shell.
+terminal-ask = Demander un terminal
+terminal-title = Terminal { $device }
+terminal-recorded = Ce terminal est enregistré ; { $customer } et votre organisation peuvent le revoir.
+terminal-recorded-unnamed = Ce terminal est enregistré ; le client et votre organisation peuvent le revoir.
+terminal-allowed = Le terminal peut être ouvert.
+terminal-open = Ouvrir le terminal
+terminal-lost = Ce terminal a été demandé avant un redémarrage du portail, ou sur un autre ordinateur. Arrêtez la session et demandez à nouveau.
+terminal-screen = Terminal
+terminal-input = Ce que vous tapez va à l’appareil
+terminal-keys = Touches
+terminal-key-up = Flèche haut
+terminal-key-down = Flèche bas
+terminal-key-left = Flèche gauche
+terminal-key-right = Flèche droite
+terminal-key-paste = Coller
+terminal-way-out = Tab va à l’appareil. Ctrl + Maj + ↓ fait sortir du terminal, Ctrl + Maj + V colle. Tapez exit pour le terminer.
+terminal-lost-line = La connexion au portail est perdue.
+terminal-lost-line-next = Le terminal vous attend une minute et demie. Ouvrez-le à nouveau.
+terminal-failed = Le terminal n’a pas pu être ouvert.
+terminal-failed-next = Rechargez la page.
+terminal-ends-in = { $minutes ->
+    [one] Cette session se termine dans moins d’une minute. Demandez-en une autre s’il vous faut plus de temps.
+   *[other] Cette session se termine dans { $minutes } minutes. Demandez-en une autre s’il vous faut plus de temps.
+}
+terminal-over-exited = Le programme du terminal est terminé (statut { $status }).
+terminal-over-exited-next = Son enregistrement figure dans la liste d’ici un instant.
+terminal-over-killed = Le programme du terminal a été arrêté par le signal { $signal }.
+terminal-over-killed-next = Son enregistrement figure dans la liste d’ici un instant.
+terminal-over-refused = L’appareil ne donne pas de terminal, ou n’en donne plus. Il dit (en anglais) :
+terminal-over-refused-next = Corrigez cela, puis demandez un autre terminal.
+terminal-over-limit = L’appareil a autant de terminaux ouverts qu’il en supporte.
+terminal-over-limit-next = Terminez-en un, puis demandez à nouveau.
+terminal-over-not-let-in = Les réglages de l’appareil ne donnent de terminal à aucun navigateur.
+terminal-over-not-let-in-next = Utilisez gatelodge shell, ou adressez-vous à la personne qui règle l’appareil.
+terminal-over-broken = Le terminal s’est interrompu.
+terminal-over-broken-next = Demandez-en un autre.
+terminal-over-alone = Personne n’était au terminal depuis une minute et demie ; il a été fermé.
+terminal-over-alone-next = Demandez-en un autre.
+terminal-over-signed-out = Ce navigateur n’est plus connecté au portail ; le terminal a été fermé.
+terminal-over-signed-out-next = Connectez-vous et demandez-en un autre.
+terminal-over-session = La session est terminée : { $why }.
+terminal-over-session-next = S’il vous faut encore un terminal, demandez-en un autre.
+terminal-over-elsewhere = Un autre de vos navigateurs a repris ce terminal.
+terminal-over-elsewhere-next = Continuez là-bas, ou ouvrez-le à nouveau ici.
+terminal-over-ticket = Cette entrée vers le terminal a déjà servi.
+terminal-over-ticket-next = Ouvrez-le à nouveau.
+terminal-over-late = L’entrée vers le terminal est valable 30 secondes, et elles sont passées.
+terminal-over-late-next = Ouvrez-le à nouveau.
+terminal-over-foreign = Cette page et le portail ne se comprennent pas.
+terminal-over-foreign-next = Rechargez la page.
+terminal-over-closed = Cette session est terminée ou n’est pas encore autorisée.
+terminal-over-closed-next = Rechargez la page pour voir où elle en est.
+terminal-over-silent = L’appareil ne vient pas.
+terminal-over-silent-next = Vérifiez qu’il est en ligne, puis ouvrez à nouveau le terminal.
