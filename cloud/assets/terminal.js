@@ -84,7 +84,7 @@ function fit() {
 function room() {
   const narrow = matchMedia("(max-width: 55.99rem), (pointer: coarse)").matches;
   const seen = window.visualViewport?.height ?? innerHeight;
-  const beside = document.querySelector(".bar").offsetHeight + page.querySelector(".keys").offsetHeight + 24;
+  const beside = page.querySelector(".keys").offsetHeight + 20;
   view.style.height = narrow ? `${Math.max(120, seen - beside)}px` : "";
   fit();
 }

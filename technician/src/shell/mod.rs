@@ -16,7 +16,7 @@ use gatelodge_proto::session::{
 use tokio::{
     io::AsyncWriteExt as _,
     signal::unix::{SignalKind, signal},
-    sync::mpsc,
+    sync::{Mutex, mpsc},
 };
 
 pub use self::escape::WAY_OUT;
@@ -70,10 +70,11 @@ pub async fn show(flows: &Flows, command: Option<Command>) -> Result<Left, NoTer
     let open = Open { flow: flows.id(), target, class: Class::Interactive, credit: 0 };
     let stream = flows.handle.open(open).await?;
     let _raw = Raw::begin()?;
+    let turn = Mutex::new(());
     tokio::select! {
         ended = shown(&stream) => ended.map(Left::Exited),
-        ended = typed(&stream) => ended.map(|()| Left::Away),
-        ended = sized(&stream) => Err(ended),
+        ended = typed(&stream, &turn) => ended.map(|()| Left::Away),
+        ended = sized(&stream, &turn) => Err(ended),
     }
 }
 
@@ -99,12 +100,12 @@ async fn shown(stream: &Stream) -> Result<Exit, NoTerminal> {
 }
 
 /// What is typed here, until somebody leaves. Its end is told, and is not the end.
-async fn typed(stream: &Stream) -> Result<(), NoTerminal> {
+async fn typed(stream: &Stream, turn: &Mutex<()>) -> Result<(), NoTerminal> {
     let (mut keys, mut escape) = (keyboard(), Escape::default());
     while let Some(piece) = keys.recv().await {
         let typed = escape.take(&piece);
         if !typed.bytes.is_empty() {
-            send(stream, TerminalFrame::Data(typed.bytes.into()).encode()).await?;
+            send(stream, turn, TerminalFrame::Data(typed.bytes.into()).encode()).await?;
         }
         if typed.leave {
             return Ok(());
@@ -128,20 +129,22 @@ fn keyboard() -> mpsc::Receiver<Vec<u8>> {
     heard
 }
 
-async fn sized(stream: &Stream) -> NoTerminal {
+async fn sized(stream: &Stream, turn: &Mutex<()>) -> NoTerminal {
     let mut changes = match signal(SignalKind::window_change()) {
         Ok(changes) => changes,
         Err(error) => return error.into(),
     };
     loop {
         changes.recv().await;
-        if let Err(code) = send(stream, TerminalFrame::Resize(tty::size()).encode()).await {
+        if let Err(code) = send(stream, turn, TerminalFrame::Resize(tty::size()).encode()).await {
             return code.into();
         }
     }
 }
 
-async fn send(stream: &Stream, mut bytes: Bytes) -> Result<(), ResetCode> {
+/// A frame goes whole, whatever another one waits for: a slow way takes it in several pieces.
+async fn send(stream: &Stream, turn: &Mutex<()>, mut bytes: Bytes) -> Result<(), ResetCode> {
+    let _turn = turn.lock().await;
     while !bytes.is_empty() {
         let room = stream.room().await?;
         stream.send(bytes.split_to(room.min(bytes.len()))).await?;

@@ -15,7 +15,7 @@ async fn whoever_takes_a_right_away_ends_the_terminal_and_the_page_says_why() ->
     let customer = &mut desk.scene.stage.customer;
     customer.open("/sessions").await?;
     customer.submit(&format!("/sessions/{session}/stop"), &[]).await?;
-    line.ends_by("The session is over: Customer").await?;
+    line.ends_by("The session is over. Reason: Customer").await?;
 
     let (mut line, _) = desk.terminal().await?;
     let customer = &mut desk.scene.stage.customer;
@@ -32,7 +32,7 @@ async fn whoever_takes_a_right_away_ends_the_terminal_and_the_page_says_why() ->
     let paul = gatelodge_tests::story::INSTALLER.person.email;
     let (mut line, _) = desk.terminal().await?;
     sqlx::query(role).bind("basic").bind(paul).execute(&database).await?;
-    line.ends_by("The session is over: A right fell away").await?;
+    line.ends_by("The session is over. Reason: A right fell away").await?;
     sqlx::query(role).bind("administrator").bind(paul).execute(&database).await?;
 
     let (mut line, _) = desk.terminal().await?;
