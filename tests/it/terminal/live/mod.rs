@@ -146,9 +146,13 @@ impl Line {
     }
 
     async fn next(&mut self) -> anyhow::Result<Heard> {
+        // Pings alone are nothing.
+        tokio::time::timeout(SOON, self.hears()).await.context("nothing is heard")?
+    }
+
+    async fn hears(&mut self) -> anyhow::Result<Heard> {
         loop {
-            let message = tokio::time::timeout(SOON, self.socket.next()).await.context("nothing is heard")?;
-            match message.context("the socket is closed")?? {
+            match self.socket.next().await.context("the socket is closed")?? {
                 Message::Binary(bytes) => {
                     self.shown.extend_from_slice(&bytes);
                     if self.draws {
