@@ -97,13 +97,13 @@ async fn ask(
     };
     match gateway.ask(&by, wish).await {
         Ok(session) => Ok(Redirect::to(&paths::link(paths::WEB_PAGE, session)).into_response()),
-        Err(AskRefusal::Request(RequestRefusal::SecondFactor(needed))) => Ok(second_factor(&needed, device)),
+        Err(AskRefusal::Request(RequestRefusal::SecondFactor(needed))) => Ok(second_factor(needed, device)),
         Err(refusal) => Ok((flash(said(refusal)?), back).into_response()),
     }
 }
 
 /// To where the second factor is set up or shown, and back to the device.
-pub(super) fn second_factor(needed: &SecondFactorNeeded, device: DeviceId) -> Response {
+pub(super) fn second_factor(needed: SecondFactorNeeded, device: DeviceId) -> Response {
     match needed {
         SecondFactorNeeded::NotSetUp => Redirect::to(paths::SECOND_FACTOR).into_response(),
         SecondFactorNeeded::NotConfirmed(_) => {

@@ -177,7 +177,7 @@ impl Terminal {
                 seat.say(Outward::EndsIn(seconds));
             }
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

@@ -80,7 +80,7 @@ async fn ask(
         Err(refusal) => refusal,
     };
     let message = match refusal {
-        AskRefusal::Request(RequestRefusal::SecondFactor(needed)) => return Ok(second_factor(&needed, device)),
+        AskRefusal::Request(RequestRefusal::SecondFactor(needed)) => return Ok(second_factor(needed, device)),
         AskRefusal::Request(RequestRefusal::NoRecordingKey(Unkeyed::Installer)) => flashes::TERMINAL_OWN_KEY,
         AskRefusal::Request(RequestRefusal::NoRecordingKey(Unkeyed::Customer)) => flashes::TERMINAL_THEIR_KEY,
         AskRefusal::Request(RequestRefusal::UnknownFeature { .. }) => flashes::TERMINAL_NOT_OFFERED,

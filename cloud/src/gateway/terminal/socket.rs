@@ -233,8 +233,19 @@ mod tests {
         assert_eq!(Said::read("size 80 24"), Some(Said::Size(usual)));
         assert_eq!(Said::read("shown 4096"), Some(Said::Shown(4096)));
         for foreign in [
-            "", "ticket", "ticket abc", "size 80", "size 0 24", "size 501 24", "size 80 301", "size 80 24 1", "shown -1",
-            "shown", "shown 1 2", "type ls", "size  80 24",
+            "",
+            "ticket",
+            "ticket abc",
+            "size 80",
+            "size 0 24",
+            "size 501 24",
+            "size 80 301",
+            "size 80 24 1",
+            "shown -1",
+            "shown",
+            "shown 1 2",
+            "type ls",
+            "size  80 24",
         ] {
             assert_eq!(Said::read(foreign), None, "{foreign}");
         }

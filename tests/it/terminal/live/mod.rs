@@ -6,8 +6,6 @@ mod ends;
 mod shown;
 mod story;
 
-use std::time::Duration;
-
 use anyhow::{Context as _, bail, ensure};
 use futures_util::{SinkExt as _, StreamExt as _};
 use gatelodge_tests::{agent::AgentSetup, portal::Hands, story as play};
@@ -39,7 +37,7 @@ struct Line {
 /// What a browser hears.
 #[derive(Debug)]
 enum Heard {
-    Shown(usize),
+    Shown,
     Word(Value),
 }
 
@@ -158,7 +156,7 @@ impl Line {
                     if self.draws {
                         self.say(&format!("shown {}", bytes.len())).await?;
                     }
-                    return Ok(Heard::Shown(bytes.len()));
+                    return Ok(Heard::Shown);
                 }
                 Message::Text(text) => return Ok(Heard::Word(serde_json::from_str(&text)?)),
                 Message::Ping(_) | Message::Pong(_) => {}

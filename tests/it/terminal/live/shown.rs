@@ -20,7 +20,11 @@ async fn a_terminal_in_the_portal_types_shows_resizes_and_ends_with_its_program(
     desk.scene.stage.customer.reads("whoever runs the portal can read it").await?;
     gatelodge_tests::story::allow(&mut desk.scene.stage).await?;
     desk.scene.stage.installer.open(&format!("/terminals/{session}")).await?;
-    desk.scene.stage.installer.reads("This terminal is recorded; Anna Rossi and your organisation can replay it").await?;
+    desk.scene
+        .stage
+        .installer
+        .reads("This terminal is recorded; Anna Rossi and your organisation can replay it")
+        .await?;
 
     let mut line = desk.line(&session).await?;
     line.until("$ ").await.with_context(|| desk.logs())?;
@@ -87,7 +91,7 @@ async fn a_flood_waits_for_the_browser_and_fills_nothing() -> anyhow::Result<()>
         match line.next().await? {
             Heard::Word(word) if word["says"] == "taken" => taken += 1,
             Heard::Word(word) => anyhow::bail!("{word}"),
-            Heard::Shown(_) => {}
+            Heard::Shown => {}
         }
     }
     ensure!(line.shown.len() - begun <= WINDOW, "{} bytes came undrawn", line.shown.len() - begun);

@@ -66,7 +66,8 @@ async fn is_told(hands: &Hands, words: &str) -> anyhow::Result<()> {
     let shown = browser(hands)?;
     let mut last = String::new();
     let told = wait_until(format!("the page says `{words}`"), SOON, async || {
-        last = shown.client.execute(script, Vec::new()).await?.as_str().unwrap_or_default().to_owned();
+        let text = shown.client.execute(script, Vec::new()).await?;
+        text.as_str().unwrap_or_default().clone_into(&mut last);
         Ok(last.contains(words).then_some(()))
     });
     let told = told.await;
@@ -114,7 +115,8 @@ async fn story_of(setup: Setup) -> anyhow::Result<()> {
     let before = size(technician, "one").await?;
     ensure!(before.1 > 30 && before.0 > 8, "{before:?}");
     let (width, height) = if setup.screen == Screen::Phone { (360, 420) } else { (900, 560) };
-    let metrics = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": setup.screen == Screen::Phone });
+    let metrics =
+        json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": setup.screen == Screen::Phone });
     technician.devtools("Emulation.setDeviceMetricsOverride", metrics).await?;
     let mut number = 0;
     wait_until("the program has the other size", SOON, async || {
@@ -135,7 +137,11 @@ async fn story_of(setup: Setup) -> anyhow::Result<()> {
     stage.customer.reads("terminal as nobody").await?;
     stage.customer.look("terminal-customer").await?;
     stage.customer.submit(&format!("/sessions/{session}/stop"), &[]).await?;
-    is_told(&stage.installer, if setup.language == "en" { "The session is over. Reason: Customer" } else { "Motif : Client" }).await?;
+    is_told(
+        &stage.installer,
+        if setup.language == "en" { "The session is over. Reason: Customer" } else { "Motif : Client" },
+    )
+    .await?;
     shows(browser(&stage.installer)?, last).await.context("what was shown stays")?;
     stage.installer.look("terminal-over").await?;
 
