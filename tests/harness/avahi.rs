@@ -58,7 +58,7 @@ impl Avahi {
         command.arg(program).arg("/run/avahi-daemon");
         let mut process = Process::start("avahi-daemon", &mut place.command(&command))?;
         for Published { name, .. } in published {
-            process.wait_for_line(&format!("Service \"{name}\""), Duration::from_secs(30)).await?;
+            process.wait_for_line(&format!("Service \"{name}\""), Duration::from_secs(90)).await?;
         }
         Ok(Self { _process: process, _place: place })
     }

@@ -228,7 +228,7 @@ impl TestCloud {
     pub async fn stop(&mut self) -> anyhow::Result<()> {
         let Some(mut process) = self.process.take() else { return Ok(()) };
         process.signal(Signal::TERM)?;
-        let status = process.wait(Duration::from_secs(30)).await?;
+        let status = process.wait(Duration::from_secs(90)).await?;
         ensure!(status.success(), "the cloud stopped with {status}:\n{}", process.log());
         Ok(())
     }

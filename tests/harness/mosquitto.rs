@@ -53,7 +53,7 @@ impl Mosquitto {
         write("device.acl", read("device.acl")?)?;
         write("service.acl", read("service.acl")?.replace("svc-registrar-NODE", registrar))?;
         for name in ["device-ca.pem", "device-ca.crl", "server.pem", "server.key"] {
-            let copied = wait_until(format!("the cloud has made {name}"), Duration::from_secs(20), async || {
+            let copied = wait_until(format!("the cloud has made {name}"), Duration::from_secs(90), async || {
                 std::fs::copy(keys.join(name), own(name)).with_context(|| format!("cannot copy {name}"))?;
                 Ok(Some(()))
             });
@@ -62,7 +62,7 @@ impl Mosquitto {
         let process = Process::start("mosquitto", Command::new(&self.program).arg("-c").arg(own("mosquitto.conf")))?;
         let process = self.process.insert(process);
         let ports = [self.devices, self.registrars];
-        let listens = wait_until("Mosquitto listens", Duration::from_secs(20), async || {
+        let listens = wait_until("Mosquitto listens", Duration::from_secs(90), async || {
             for port in ports {
                 TcpStream::connect(("127.0.0.1", port)).await?;
             }

@@ -70,7 +70,7 @@ impl Squid {
         let mut command = Command::new(skip::find("squid").context("squid is not installed")?);
         command.args(["-N", "-d", "1", "-f"]).arg(at("squid.conf"));
         let mut process = Process::start("squid", &mut place.command(&command))?;
-        let listens = wait_until("the proxy listens", Duration::from_secs(30), async || {
+        let listens = wait_until("the proxy listens", Duration::from_secs(90), async || {
             anyhow::ensure!(process.ended()?.is_none(), "the proxy ended");
             let here = SocketAddr::from(([127, 0, 0, 1], PORT));
             Ok(place.inside(|| std::net::TcpStream::connect(here)).is_ok().then_some(()))

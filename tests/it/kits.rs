@@ -196,7 +196,7 @@ async fn jobs_that_hang_hold_up_no_other_lane_and_no_free_place_of_their_own() -
             Ok(())
         };
         let reached = async |counter: &AtomicUsize, most: usize| {
-            wait_until("the jobs are done", Duration::from_secs(30), async || {
+            wait_until("the jobs are done", Duration::from_secs(90), async || {
                 Ok((counter.load(Ordering::SeqCst) == most).then_some(()))
             })
             .await

@@ -23,7 +23,7 @@ use tokio::{
 
 use crate::sessions::unbroken::{MIB, Transfer};
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 const HOST: &str = "cloud.gatelodge.test";
 /// Says at this place in the log why a carrier is given up.
 const LINE: &str = "gatelodge_proto::session::line";

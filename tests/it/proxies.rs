@@ -18,7 +18,7 @@ use gatelodge_tests::{
 };
 use tokio::task::JoinSet;
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 const HOST: &str = "cloud.gatelodge.test";
 const WORDS: &str = "all zones closed";
 /// The proxy's place as the technician and as the device know it; the cloud is behind it, and known by no other address.

@@ -22,7 +22,7 @@ use tokio::{
     task::JoinSet,
 };
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 const WORDS: &str = "all zones closed";
 const PANEL: &str = "192.168.1.50";
 const PANEL_6: &str = "fd77:1::50";

@@ -192,7 +192,7 @@ async fn a_database_from_a_newer_version_stops_the_start() -> anyhow::Result<()>
 async fn a_devices_key_that_others_can_read_is_refused() -> anyhow::Result<()> {
     let cloud = TestCloud::start(CloudSetup::default()).await?;
     let mut agent = TestAgent::start(&cloud, device())?;
-    wait_until("the agent runs", Duration::from_secs(20), async || {
+    wait_until("the agent runs", Duration::from_secs(90), async || {
         Ok(agent.say(["status", "--json"]).await?.success.then_some(()))
     })
     .await?;
@@ -208,7 +208,7 @@ async fn a_cloud_that_is_away_is_told_where_people_look() -> anyhow::Result<()> 
     let mut cloud = TestCloud::start(CloudSetup::default()).await?;
     cloud.stop().await?;
     let agent = TestAgent::start(&cloud, device())?;
-    let told = wait_until("the agent tells its trouble", Duration::from_secs(20), async || {
+    let told = wait_until("the agent tells its trouble", Duration::from_secs(90), async || {
         let said = agent.say(["status"]).await?.out;
         Ok(said.contains("problem").then_some(said))
     })
@@ -248,7 +248,7 @@ async fn a_device_endpoint_that_is_away_is_told_where_people_look() -> anyhow::R
     assert_eq!(ready.status(), 503);
     says(&ready.text().await?, &["\"database\":true", "\"registrar\":false"]);
     let agent = TestAgent::start(&cloud, device)?;
-    let told = wait_until("the agent is enrolled and tells its trouble", Duration::from_secs(20), async || {
+    let told = wait_until("the agent is enrolled and tells its trouble", Duration::from_secs(90), async || {
         let said = agent.say(["status"]).await?.out;
         Ok((said.contains("Enrolled") && said.contains("refused")).then_some(said))
     })

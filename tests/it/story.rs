@@ -45,7 +45,7 @@ async fn a_device_that_refuses_a_session_ends_it_at_once_and_everybody_reads_why
     story::play_until(&mut stage, 4, |_| {}).await?;
     story::sign_in_technician(&mut stage).await?;
     let mut forward = story::forward(&mut stage, "panel-web").await?;
-    let status = forward.process.wait(Duration::from_secs(5)).await?;
+    let status = forward.process.wait(Duration::from_secs(90)).await?;
     let said = forward.process.log();
     assert_eq!(status.code(), Some(4), "{said}");
     assert!(said.contains("remote access is switched off on the device itself"), "{said}");

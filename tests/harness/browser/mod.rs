@@ -77,7 +77,7 @@ impl Browser {
             .env("HOME", profile.path())
             .env("XDG_CONFIG_HOME", profile.path());
         let mut driver = Process::start("chromedriver", &mut command)?;
-        let line = driver.wait_for_line("successfully on port ", Duration::from_secs(30)).await?;
+        let line = driver.wait_for_line("successfully on port ", Duration::from_secs(90)).await?;
         let port = line.rsplit_once("on port ").map_or("", |(_, port)| port.trim_end_matches('.'));
         let mut builder = ClientBuilder::new(HttpConnector::new());
         builder.capabilities(driver::capabilities(setup, &chromium, profile.path())?);
@@ -106,7 +106,7 @@ impl Browser {
 
     /// Waits until the page says `words`, wherever.
     pub async fn wait_for_words(&self, words: &str) -> anyhow::Result<()> {
-        let found = wait_until(format!("the page says `{words}`"), Duration::from_secs(20), async || {
+        let found = wait_until(format!("the page says `{words}`"), Duration::from_secs(90), async || {
             Ok(self.text().await?.contains(words).then_some(()))
         });
         match found.await {

@@ -73,7 +73,7 @@ impl Mailbox {
 
     /// Waits for a mail to `recipient` that `wanted` accepts, and gives the newest such.
     pub async fn wait_for(&self, what: &str, recipient: &str, wanted: impl Fn(&Mail) -> bool) -> anyhow::Result<Mail> {
-        wait_until(format!("{recipient} gets {what}"), Duration::from_secs(20), async || {
+        wait_until(format!("{recipient} gets {what}"), Duration::from_secs(90), async || {
             let mails = self.mails();
             Ok(mails.into_iter().rev().find(|mail| mail.to.iter().any(|to| to == recipient) && wanted(mail)))
         })

@@ -190,7 +190,7 @@ async fn submit(browser: &Browser, action: &str, fields: &[(&str, &str)]) -> any
     browser.client.execute("window.gatelodgeOld = true", Vec::new()).await?;
     browser.client.execute("arguments[0].scrollIntoView({ block: 'center' })", vec![json!(button)]).await?;
     button.click().await.with_context(|| format!("cannot press the button of the form to {action}"))?;
-    wait_until(format!("the form to {action} is answered"), Duration::from_secs(30), async || {
+    wait_until(format!("the form to {action} is answered"), Duration::from_secs(90), async || {
         let script = "return document.readyState === 'complete' && !window.gatelodgeOld";
         Ok((browser.client.execute(script, Vec::new()).await? == json!(true)).then_some(()))
     })

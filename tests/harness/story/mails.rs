@@ -39,7 +39,7 @@ impl Mails {
             }
             Self::BuiltIn(vendor) => {
                 let what = format!("{} gets a link to {path}", person.email);
-                wait_until(what, Duration::from_secs(20), async || built_in_link(vendor, person, &part).await).await
+                wait_until(what, Duration::from_secs(90), async || built_in_link(vendor, person, &part).await).await
             }
         }
     }

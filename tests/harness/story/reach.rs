@@ -13,7 +13,7 @@ use super::{
 use crate::{panel, ports::free_port, process::Process, wait::wait_until};
 
 /// How long an end may take until both sides have it.
-const ENDS_WITHIN: Duration = Duration::from_secs(5);
+const ENDS_WITHIN: Duration = Duration::from_secs(60);
 
 /// A session that is open, with one local port.
 #[derive(Debug)]
@@ -62,7 +62,7 @@ pub(super) async fn reach(stage: &mut Stage) -> anyhow::Result<()> {
 
     let Forward { process: mut forwarding, port, session } = forward(stage, SERVICE).await?;
     let page = format!("http://127.0.0.1:{port}/");
-    let reached = wait_until("the panel answers through the session", Duration::from_secs(30), async || {
+    let reached = wait_until("the panel answers through the session", Duration::from_secs(90), async || {
         Ok(reqwest::get(&page).await?.text().await?.contains(panel::WORDS).then_some(()))
     });
     reached.await.with_context(|| {
@@ -131,13 +131,13 @@ pub async fn press_stop(stage: &Stage, session: &str) -> anyhow::Result<()> {
 pub async fn sign_in(stage: &mut Stage) -> anyhow::Result<()> {
     let address = stage.cloud.device_url();
     let mut program = stage.technician.start(["sign-in", &address])?;
-    let line = program.wait_for_line("/approve?", Duration::from_secs(20)).await?;
+    let line = program.wait_for_line("/approve?", Duration::from_secs(90)).await?;
     let link = line.split_whitespace().find(|word| word.contains("/approve?")).context("no link")?;
     let (_, query) = link.split_once('?').context("no code")?;
     stage.installer.open(&format!("/approve?{query}")).await?;
     stage.installer.look("approve").await?;
     stage.installer.submit("/approve", &[("decision", "approve")]).await?;
-    let status = program.wait(Duration::from_secs(30)).await?;
+    let status = program.wait(Duration::from_secs(90)).await?;
     ensure!(status.success(), "the sign-in ended with {status}:\n{}", program.log());
     Ok(())
 }
@@ -145,7 +145,7 @@ pub async fn sign_in(stage: &mut Stage) -> anyhow::Result<()> {
 /// Waits for the request and decides it; gives the form's address.
 async fn decide(stage: &mut Stage, decision: &str) -> anyhow::Result<String> {
     let customer = &mut stage.customer;
-    let action = wait_until("the request is shown to the customer", Duration::from_secs(20), async || {
+    let action = wait_until("the request is shown to the customer", Duration::from_secs(90), async || {
         customer.open("/requests").await?;
         let actions = customer.actions().await?;
         Ok(actions.into_iter().find(|action| action.starts_with("/sessions/") && action.ends_with(decision)))

@@ -15,7 +15,7 @@ pub async fn report(stage: &mut Stage) -> anyhow::Result<()> {
 
     let mut vendor = Hands::plain(&stage.cloud.portal(), "en")?;
     sign_in(&mut vendor, VENDOR).await?;
-    let shown = vendor.wait_for("/vendor/quarantine", &mac.to_string(), Duration::from_secs(30)).await;
+    let shown = vendor.wait_for("/vendor/quarantine", &mac.to_string(), Duration::from_secs(90)).await;
     shown.with_context(|| format!("unknown hardware is not shown; the agent's log:\n{}", stage.agent.log()))?;
 
     add_device(stage, &mac.to_string(), serial.as_str()).await?;

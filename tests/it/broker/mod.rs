@@ -28,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::devices::{Deaf, Key, catalogue, enrolled, import, names, row};
 
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(120);
 
 /// A cloud that hears devices.
 struct Running {

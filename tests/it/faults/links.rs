@@ -80,7 +80,7 @@ async fn a_browser_that_only_loads_the_link_uses_nothing_up() -> anyhow::Result<
     assert!(before.1 > 0);
     for _ in 0..3 {
         scanner.open(&link).await?;
-        wait_until("the page is there with its button", std::time::Duration::from_secs(20), async || {
+        wait_until("the page is there with its button", std::time::Duration::from_secs(90), async || {
             Ok(scanner.actions().await?.iter().any(|action| action == "/activate").then_some(()))
         })
         .await?;

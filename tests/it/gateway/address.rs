@@ -91,7 +91,7 @@ async fn a_neighbours_page_opens_by_its_address_within_the_devices_networks() ->
     assert_eq!(page.status, StatusCode::OK);
     ensure!(page.text.contains("Neighbour") && page.text.contains(&format!("{}/next", tab.origin())), "{}", page.text);
     site.stage.customer.submit(&format!("/sessions/{session}/stop"), &[]).await.or_else(|_| anyhow::Ok(()))?;
-    wait_until("the history names where it was", Duration::from_secs(30), async || {
+    wait_until("the history names where it was", Duration::from_secs(90), async || {
         Ok(site.stage.customer.file("/history.csv").await?.contains(&format!("tcp {NEIGHBOUR}")).then_some(()))
     })
     .await

@@ -32,7 +32,7 @@ async fn press_into_new_tab(hands: &Hands, css: &str) -> anyhow::Result<()> {
     let browser = browser(hands)?;
     let before = browser.client.windows().await?;
     browser.click(css).await?;
-    let tab = wait_until("another tab opens", Duration::from_secs(20), async || {
+    let tab = wait_until("another tab opens", Duration::from_secs(90), async || {
         Ok(browser.client.windows().await?.into_iter().find(|window| !before.contains(window)))
     });
     Ok(browser.client.switch_to_window(tab.await?).await?)
@@ -40,7 +40,7 @@ async fn press_into_new_tab(hands: &Hands, css: &str) -> anyhow::Result<()> {
 
 async fn element_says(browser: &Browser, css: &str, words: &str) -> anyhow::Result<()> {
     let mut last = String::new();
-    let said = wait_until(format!("{css} says `{words}`"), Duration::from_secs(20), async || {
+    let said = wait_until(format!("{css} says `{words}`"), Duration::from_secs(90), async || {
         let found = browser.client.find(Locator::Css(css)).await;
         if let Ok(element) = found {
             last = element.text().await.unwrap_or_default();
@@ -129,7 +129,7 @@ async fn a_customer_opens_the_devices_own_page_by_its_web_address() -> anyhow::R
     let actions = site.stage.customer.actions().await?;
     let stop = actions.into_iter().find(|action| action.ends_with("/stop")).context("nothing to stop")?;
     site.stage.customer.submit(&stop, &[]).await?;
-    let over = wait_until("the page says that it is over", Duration::from_secs(5), async || {
+    let over = wait_until("the page says that it is over", Duration::from_secs(90), async || {
         browser(&customer)?.open(&own).await?;
         Ok(browser(&customer)?.text().await?.contains("The session is over").then_some(()))
     });

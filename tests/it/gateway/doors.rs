@@ -74,7 +74,7 @@ async fn one_browser_comes_in_by_its_ticket_once_and_nobody_else_does() -> anyho
     // Signed out at the portal, the page is closed too.
     site.stage.installer.open("/").await?;
     site.stage.installer.submit("/sign-out", &[]).await?;
-    let closes = gatelodge_tests::wait::wait_until("the page closes", std::time::Duration::from_secs(20), async || {
+    let closes = gatelodge_tests::wait::wait_until("the page closes", std::time::Duration::from_secs(90), async || {
         Ok((tab.get("/").await?.status == StatusCode::FORBIDDEN).then_some(()))
     });
     closes.await

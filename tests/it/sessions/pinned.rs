@@ -31,7 +31,7 @@ use crate::cast;
 
 const SITE: &str = "lodge.example";
 const ORIGIN: &str = "https://lodge.example";
-const PATIENCE: Duration = Duration::from_secs(40);
+const PATIENCE: Duration = Duration::from_secs(120);
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// Everything the cloud has, in other hands.

@@ -24,7 +24,7 @@ use gatelodge_tests::{
 use self::opened::Key;
 
 const DEVICE: &str = "villa-rosa";
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_secs(120);
 
 /// A device with terminals for `nobody`, a technician who is signed in, and keys for both organisations.
 struct Scene {

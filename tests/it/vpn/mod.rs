@@ -23,7 +23,7 @@ use gatelodge_tests::{
 use serde_json::Value;
 use tokio::task::JoinSet;
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 /// The same at the site and in the office.
 const SUBNET: &str = "192.168.1.0/24";
 const PANEL: &str = "192.168.1.50";
