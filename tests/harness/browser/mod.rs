@@ -10,6 +10,7 @@ use anyhow::Context as _;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 pub use authenticator::Authenticator;
@@ -60,7 +61,32 @@ pub struct Browser {
     pub client: Client,
     setup: Setup,
     _driver: Process,
-    _profile: tempfile::TempDir,
+    _profile: Profile,
+}
+
+/// The folder of one browser, and whatever runs in it: Chromium outlives the chromedriver that started it.
+#[derive(Debug)]
+struct Profile(tempfile::TempDir);
+
+/// The programs that were started with these words among their arguments.
+fn programs_with(words: &[u8]) -> Vec<Pid> {
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries
+        .filter_map(|entry| {
+            let pid = Pid::from_raw(entry.file_name().to_str()?.parse().ok()?)?;
+            let line = std::fs::read(entry.path().join("cmdline")).ok()?;
+            line.windows(words.len()).any(|part| part == words).then_some(pid)
+        })
+        .collect()
+}
+
+impl Drop for Profile {
+    fn drop(&mut self) {
+        for program in programs_with(self.0.path().as_os_str().as_encoded_bytes()) {
+            // It may have ended already; there is nobody to tell.
+            let _ = kill_process(program, Signal::KILL);
+        }
+    }
 }
 
 impl Browser {
@@ -69,18 +95,16 @@ impl Browser {
         let without = "what needs a browser";
         let Some(chromium) = skip::find_or_skip("chromium", without)? else { return Ok(None) };
         let Some(chromedriver) = skip::find_or_skip("chromedriver", without)? else { return Ok(None) };
-        let profile = tempfile::tempdir().context("cannot make a profile folder")?;
+        let profile = Profile(tempfile::tempdir().context("cannot make a profile folder")?);
+        let folder = profile.0.path();
         let mut command = Command::new(chromedriver);
         // With port 0 it takes one of IPv6's that somebody may have at IPv4.
-        command
-            .arg(format!("--port={}", free_port()?))
-            .env("HOME", profile.path())
-            .env("XDG_CONFIG_HOME", profile.path());
+        command.arg(format!("--port={}", free_port()?)).env("HOME", folder).env("XDG_CONFIG_HOME", folder);
         let mut driver = Process::start("chromedriver", &mut command)?;
         let line = driver.wait_for_line("successfully on port ", Duration::from_secs(90)).await?;
         let port = line.rsplit_once("on port ").map_or("", |(_, port)| port.trim_end_matches('.'));
         let mut builder = ClientBuilder::new(HttpConnector::new());
-        builder.capabilities(driver::capabilities(setup, &chromium, profile.path())?);
+        builder.capabilities(driver::capabilities(setup, &chromium, folder)?);
         let client = builder.connect(&format!("http://127.0.0.1:{port}")).await.context("cannot open a browser")?;
         let browser = Self { client, setup, _driver: driver, _profile: profile };
         let scheme = if setup.theme == Theme::Dark { "dark" } else { "light" };
@@ -202,5 +226,20 @@ mod tests {
         assert_eq!(browser.client.execute(script, Vec::new()).await?, json!([360, true, "fr"]));
         assert!(browser.screenshot("harness").await?.metadata()?.len() > 1_000);
         Ok(())
+    }
+    #[test]
+    fn what_runs_in_a_profile_goes_with_it_and_nothing_else() {
+        let (ours, theirs) = (Profile(tempfile::tempdir().unwrap()), Profile(tempfile::tempdir().unwrap()));
+        let run = |profile: &Profile| {
+            let mut command = Command::new("sh");
+            command.args(["-c", "read line"]).arg(profile.0.path()).stdin(std::process::Stdio::piped());
+            command.spawn().unwrap()
+        };
+        let (mut mine, mut other) = (run(&ours), run(&theirs));
+        drop(ours);
+        assert!(!mine.wait().unwrap().success());
+        assert!(other.try_wait().unwrap().is_none(), "another browser's goes on");
+        drop(theirs);
+        assert!(!other.wait().unwrap().success());
     }
 }

@@ -18,6 +18,7 @@ use rustix::{
 use tokio::{
     io::unix::AsyncFd,
     process::{Child, Command},
+    signal::unix::{SignalKind, signal},
 };
 
 use super::user::User;
@@ -41,6 +42,9 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
 /// Starts a program in a terminal of its own; `agent` is the program that this one is.
 pub(super) fn start(agent: &Path, program: &Program<'_>) -> io::Result<(Pty, Child)> {
+    // Whoever started the agent may have it ignore a hang-up (nohup(1)), and programs would inherit that: nothing would
+    // end them when this process is killed. What is handled here is as usual in what is started.
+    drop(signal(SignalKind::hangup())?);
     let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
     let master = openpt(flags)?;
     grantpt(&master)?;
