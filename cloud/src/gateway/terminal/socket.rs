@@ -95,13 +95,16 @@ pub(super) async fn serve(socket: WebSocket, terminal: Arc<Terminal>, guest: Gue
         Ok(seated) => seated,
         Err(why) => {
             let _ = timeout(LAST_WITHIN, goodbye(&mut sink, Why::last(guest.language, &why))).await;
-            return;
+            return hears_out(&mut source).await;
         }
     };
     terminal.size.send_replace(size);
     let mut speaks = std::pin::pin!(speaks(sink, out, guest.language));
     let left = tokio::select! {
-        () = &mut speaks => return terminal.place.send_modify(|place| place.lose(&seat)),
+        () = &mut speaks => {
+            terminal.place.send_modify(|place| place.lose(&seat));
+            return hears_out(&mut source).await;
+        }
         left = listens(&mut source, &terminal, &seat) => left,
         () = is_signed_out(&guest, &kits) => Left::SignedOut,
     };
@@ -124,7 +127,13 @@ pub(super) async fn serve(socket: WebSocket, terminal: Arc<Terminal>, guest: Gue
     terminal.place.send_modify(|place| place.lose(&seat));
     if !matches!(left, Left::Gone) {
         let _ = timeout(LAST_WITHIN, speaks).await;
+        hears_out(&mut source).await;
     }
+}
+
+/// Reads on until the browser has closed, too: a connection that is closed with bytes unread takes its last word back.
+async fn hears_out(source: &mut SplitStream<WebSocket>) {
+    let _ = timeout(LAST_WITHIN, async { while let Some(Ok(_)) = source.next().await {} }).await;
 }
 
 async fn ticket(source: &mut SplitStream<WebSocket>) -> Option<(String, Size)> {
