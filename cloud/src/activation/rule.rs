@@ -117,15 +117,19 @@ pub async fn after(
     Ok(WholeRule { installer: after.tie.installer, consent, opening })
 }
 
-/// Writes a change that the customer's key has signed, as the whole rule that it comes to.
+/// Writes a change that the customer's key has signed, as the whole rule that it comes to; nothing where the device has
+/// another installer by now than the one to whom it was said.
 pub async fn set_signed(
     kits: &Kits,
     by: &CustomerMember,
     device: DeviceId,
     change: &RuleChange,
-    (consent, opening): (Consent, Opening),
+    WholeRule { installer, consent, opening }: WholeRule,
 ) -> Result<(), RuleRefusal> {
-    put(kits, by, device, change, |active| active.set_whole(consent, opening)).await
+    put(kits, by, device, change, |active| {
+        if active.tie.installer == installer { active.set_whole(consent, opening) } else { active }
+    })
+    .await
 }
 
 /// Changes the rule. What takes a right away is written even where the disk is full, and sessions that the new rule does

@@ -66,7 +66,8 @@ async fn set(
         // Signed first: a rule that the portal knew and the device did not would only be one that asks each time.
         match sign_rule(&kits, &by, device, &form.ceremony, &form.credential).await {
             Ok(signed) => {
-                rule::set_signed(&kits, &by, device, &change, (signed.consent, signed.opening)).await?;
+                let (installer, consent, opening) = (signed.installer, signed.consent, signed.opening);
+                rule::set_signed(&kits, &by, device, &change, WholeRule { installer, consent, opening }).await?;
                 said(&change)
             }
             Err(KeyRefusal::NotSigned(_)) => flashes::RULE_NOT_SIGNED,

@@ -45,7 +45,8 @@ async fn sign(
     let (text, options) = begin(cast, by, device, change).await?;
     cast.pass(30);
     let said = key::sign_rule(kits, by, device, &text, &signed(passkey, &options)?).await?;
-    rule::set_signed(kits, by, device, change, (said.consent, said.opening.clone())).await?;
+    let (installer, consent, opening) = (said.installer, said.consent, said.opening.clone());
+    rule::set_signed(kits, by, device, change, WholeRule { installer, consent, opening }).await?;
     Ok(said)
 }
 

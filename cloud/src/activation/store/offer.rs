@@ -49,7 +49,7 @@ pub(in crate::activation) async fn offered(tx: &mut Tx, id: RegistrationId) -> R
 }
 
 /// Ends the one registration and writes the other, whose customer and data are the same. Gives `false`, and has changed
-/// nothing, when the one has ended already.
+/// nothing, when the one has ended already, or nobody is asked any more.
 pub(in crate::activation) async fn hand_over(
     tx: &mut Tx,
     ended: &Registration<Ended>,
@@ -58,7 +58,7 @@ pub(in crate::activation) async fn hand_over(
 ) -> Result<bool, DbError> {
     let changed = change!(tx, c => sqlx::query(
         "UPDATE registration SET state = $2, ended_at = $3, offered_to = NULL, offered_at = NULL \
-         WHERE id = $1 AND state = 'active'",
+         WHERE id = $1 AND state = 'active' AND offered_to IS NOT NULL",
     )
     .bind(ended.tie.id.uuid())
     .bind(State::from(ended.state.how).word())
