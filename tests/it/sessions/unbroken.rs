@@ -22,6 +22,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
+    sync::Notify,
     task::JoinHandle,
 };
 
@@ -31,21 +32,23 @@ use crate::data_plane::noise;
 const SOON: Duration = Duration::from_secs(180);
 pub(crate) const MIB: usize = 1 << 20;
 
-/// Bytes on their way there and back at once, by one connection.
+/// Bytes on their way there and back at once, by one connection. The last quarter waits for [`Transfer::ends_whole`],
+/// so that a network which is quick all of a sudden ends no transfer before the test has done what it does to it.
 pub(crate) struct Transfer {
     length: usize,
     back: Arc<AtomicUsize>,
+    rest: Arc<Notify>,
     task: JoinHandle<anyhow::Result<()>>,
 }
 
 impl Transfer {
     pub(crate) fn start(port: u16, length: usize) -> Self {
-        let back = Arc::<AtomicUsize>::default();
-        let task = tokio::spawn(carry(port, length, back.clone()));
-        Self { length, back, task }
+        let (back, rest) = (Arc::<AtomicUsize>::default(), Arc::<Notify>::default());
+        let task = tokio::spawn(carry(port, length, back.clone(), rest.clone()));
+        Self { length, back, rest, task }
     }
 
-    /// Waits until so much is back, and not all of it.
+    /// Waits until so much is back, at most three quarters of all.
     pub(crate) async fn reaches(&self, bytes: usize) -> anyhow::Result<()> {
         let back = || self.back.load(Ordering::Relaxed);
         let what = format!("{bytes} bytes are back");
@@ -53,24 +56,29 @@ impl Transfer {
             Ok((back() >= bytes).then_some(()).or_else(|| self.task.is_finished().then_some(())))
         });
         reached.await.with_context(|| format!("{} are", back()))?;
-        ensure!(!self.task.is_finished(), "the transfer was over before anything happened");
+        ensure!(!self.task.is_finished(), "the transfer broke off");
         Ok(())
     }
 
+    /// Sends what is left, and waits until all is back.
     pub(crate) async fn ends_whole(self) -> anyhow::Result<()> {
+        self.rest.notify_one();
         let (back, length) = (self.back, self.length);
         let done = tokio::time::timeout(SOON, self.task).await;
         done.with_context(|| format!("{} of {length} bytes are back", back.load(Ordering::Relaxed)))??
     }
 }
 
-async fn carry(port: u16, length: usize, back: Arc<AtomicUsize>) -> anyhow::Result<()> {
+async fn carry(port: u16, length: usize, back: Arc<AtomicUsize>, rest: Arc<Notify>) -> anyhow::Result<()> {
     let tcp = TcpStream::connect(("127.0.0.1", port)).await?;
     let (mut reader, mut writer) = tcp.into_split();
     let sent = noise(length as u64, length);
     let expected = Sha256::digest(&sent);
     let write = async {
-        writer.write_all(&sent).await?;
+        let (first, last) = sent.split_at(length / 4 * 3);
+        writer.write_all(first).await?;
+        rest.notified().await;
+        writer.write_all(last).await?;
         writer.shutdown().await
     };
     let read = async {
@@ -157,7 +165,7 @@ async fn a_transfer_goes_on_over_cut_connections_and_a_silent_network_until_the_
         wait_until("a connection is cut", SOON, async || Ok((chaos.counts().resets() > before).then_some(()))).await?;
     }
     chaos.set(Faults::default());
-    ensure!(!transfer.task.is_finished(), "the transfer was over before all was cut");
+    ensure!(!transfer.task.is_finished(), "the transfer broke off");
     transfer.ends_whole().await.with_context(|| {
         format!(
             "the technician:\n{}\nthe agent:\n{}\nthe cloud:\n{}",
