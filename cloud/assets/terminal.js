@@ -53,8 +53,10 @@ function press(on) {
   keys.get("control").setAttribute("aria-pressed", String(on));
 }
 
-function draw(bytes) {
+function draw(bytes, from) {
   terminal.write(bytes, () => {
+    // What the socket before showed is not counted to this one.
+    if (from !== socket) return;
     replay = Math.max(0, replay - bytes.length);
     drawn += bytes.length;
     if (drawn >= DRAWN) {
@@ -105,7 +107,12 @@ function leave() {
 }
 
 function hear(message) {
-  if (typeof message.data !== "string") return draw(new Uint8Array(message.data));
+  const from = message.currentTarget;
+  if (from !== socket) return;
+  if (typeof message.data !== "string") {
+    draw(new Uint8Array(message.data), from);
+    return;
+  }
   const word = JSON.parse(message.data);
   if (word.says === "begun") {
     [going, drawn, replay] = [true, 0, word.replay];

@@ -13,6 +13,8 @@ use crate::{Timestamp, payload::Consent};
 
 /// How long a session in an emergency lasts at most.
 pub const BREAK_GLASS: Duration = Duration::from_secs(3_600);
+/// How often a device is entered so within 24 hours.
+pub const BREAK_GLASS_PER_DAY: u32 = 3;
 /// Windows of one rule at most.
 pub const MOST_WINDOWS: usize = 14;
 /// Windows that follow each other without a gap are looked through this far.
@@ -243,8 +245,10 @@ impl BreakGlass {
     }
 }
 
-/// What the customer's rule says beside [`Consent`].
+/// What the customer's rule says beside [`Consent`]. Part of what a key signs: a field that a device does not know is a
+/// bound that it would not keep.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Opening {
     /// The hours of *always*; at any hour when there are none. Outside of them the customer is asked.

@@ -13,7 +13,9 @@ use gatelodge_cloud::{
         Wanted,
         hand_over::{self, TakeOverRefusal},
         model::LinkFault,
-        release, rule, service,
+        release,
+        rule::{self, OpenFor, RuleChange, RuleRefusal},
+        service,
     },
     sessions::{decide, end, join, request},
 };
@@ -91,6 +93,26 @@ async fn whoever_takes_over_begins_with_ask_and_the_one_before_is_out() -> anyho
         assert_eq!((view.consent, view.opening, view.life), (Consent::Ask, Opening::default(), Life::Active));
         assert_eq!(view.data, Some(cast::data("Rosa Bianchi")), "what the customer said of themselves stays");
         assert_eq!(asked(&cast, &lena, prop).await?.state, SessionState::Waiting);
+
+        // What is said on a page that still names the one before lets nobody in; what takes a right away holds.
+        let to_marc = Some(marc.member().organisation_id);
+        let said = async |change| rule::set(kits, &rosa, prop.id, to_marc, &change).await;
+        for change in [
+            RuleChange::Consent(Consent::Always, None),
+            RuleChange::Open(Some(OpenFor::Day)),
+            RuleChange::BreakGlass(Some(BreakGlass::Technician)),
+        ] {
+            assert!(matches!(said(change.clone()).await, Err(RuleRefusal::OtherInstaller)), "{change:?}");
+            assert!(matches!(
+                rule::after(kits, &rosa, prop.id, marc.member().organisation_id, &change).await,
+                Err(RuleRefusal::OtherInstaller)
+            ));
+        }
+        let view = service::one(kits, lena.member(), prop.id).await?.context("it is Lena's")?;
+        assert_eq!((view.consent, view.opening), (Consent::Ask, Opening::default()));
+        said(RuleChange::Consent(Consent::Never, None)).await?;
+        let view = service::one(kits, lena.member(), prop.id).await?.context("it is Lena's")?;
+        assert_eq!(view.consent, Consent::Never);
 
         // Each side reads its own part.
         for (by, known) in [(marc.member(), true), (rosa.member(), true), (lena.member(), false)] {

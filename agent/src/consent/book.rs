@@ -1,10 +1,13 @@
 //! What the device remembers about consent beside the key: a key that is offered, requests that wait for an answer, what
 //! was pressed, and which sessions have been opened. Bounded; on disk before anything follows from it.
 
+use std::time::Duration;
+
 use gatelodge_proto::{
     SessionId, Timestamp,
     consent::{Challenge, PinId, PinnedKey},
     grant::{Grant, SignedGrant},
+    opening::BREAK_GLASS_PER_DAY,
     payload::Forgot,
 };
 use serde::{Deserialize, Serialize};
@@ -13,6 +16,7 @@ use serde::{Deserialize, Serialize};
 const ASKED: usize = 8;
 /// Sessions remembered one by one. Of those before, the latest `from` is: nothing that old is opened any more.
 const SPENT: usize = 256;
+const DAY: Duration = Duration::from_secs(86_400);
 
 /// A request as the device shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +41,8 @@ pub struct Book {
     pub(super) untold: Option<(PinId, Forgot)>,
     /// The latest `from` of those that are not listed any more.
     spent_until: Option<Timestamp>,
+    /// When an emergency has opened this device, by its own clock.
+    emergencies: Vec<Timestamp>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,6 +107,18 @@ impl Book {
             let from = self.spent.remove(oldest).from;
             self.spent_until = self.spent_until.max(Some(from));
         }
+    }
+
+    /// Whether an emergency may open this device once more today. A clock that went back makes none forgotten.
+    pub(super) fn has_emergency_left(&self, own: Timestamp) -> bool {
+        let today = self.emergencies.iter().filter(|at| own < **at + DAY).count();
+        u32::try_from(today).is_ok_and(|today| today < BREAK_GLASS_PER_DAY)
+    }
+
+    /// Notes that an emergency opens this device.
+    pub(super) fn note_emergency(&mut self, own: Timestamp) {
+        self.emergencies.retain(|at| own < *at + DAY);
+        self.emergencies.push(own);
     }
 
     /// Nothing that was shown or pressed under one key stands under another; what was opened stays opened.

@@ -5,6 +5,7 @@ use gatelodge_proto::{
     Timestamp,
     consent::{Challenge, ConsentKind, NotCovered, NotSigned, Proof},
     grant::{Grant, SignedGrant},
+    opening::BREAK_GLASS_PER_DAY,
 };
 use serde::{Deserialize, Serialize};
 
@@ -36,6 +37,16 @@ impl Moments {
         Self { now, uncorrected: (corrected_by_us != 0 && own >= BUILT).then_some(own) }
     }
 
+    /// By the device's own clock, where it is set: the cloud cannot move that one.
+    pub(super) fn own(self) -> Timestamp {
+        self.uncorrected.unwrap_or(self.now)
+    }
+
+    /// The latest that can be true.
+    pub(super) fn latest(self) -> Timestamp {
+        self.uncorrected.map_or(self.now, |own| own.max(self.now))
+    }
+
     fn each(self) -> impl Iterator<Item = Timestamp> {
         [Some(self.now), self.uncorrected].into_iter().flatten()
     }
@@ -53,6 +64,9 @@ pub enum Unproven {
     /// The rule is for something else.
     #[error(transparent)]
     Rule(#[from] NotCovered),
+    /// One more emergency than a day has.
+    #[error("{BREAK_GLASS_PER_DAY} emergencies have opened this device within a day already")]
+    Emergencies,
     /// It has opened a session already.
     #[error("this consent has opened its session already, and opens no second one")]
     Spent,
@@ -84,6 +98,7 @@ impl Gate {
             }
             Some(Proof::Standing { rule }) => {
                 let rule = pin.rule(rule)?;
+                rule.is_dated(moments.latest())?;
                 for moment in moments.each() {
                     rule.covers(grant, moment)?;
                 }

@@ -129,10 +129,11 @@ impl Keeper {
     }
 
     /// The newest standing rule: older ones are taken back.
-    pub fn take_rule(&mut self, rule: &SignedRule) -> Result<(), Refused> {
+    pub fn take_rule(&mut self, rule: &SignedRule, moments: Moments) -> Result<(), Refused> {
         let pin = self.pin.as_mut().ok_or(Refused::NoKey)?;
-        let made_at = pin.rule(rule)?.made_at;
-        pin.rules_since = made_at;
+        let rule = pin.rule(rule)?;
+        rule.is_dated(moments.latest()).map_err(Unproven::from)?;
+        pin.rules_since = rule.made_at;
         Ok(())
     }
 
@@ -181,6 +182,12 @@ impl Keeper {
         if kind != ConsentKind::Cloud {
             if self.book.is_spent(grant) {
                 return Err(Unproven::Spent);
+            }
+            if kind == ConsentKind::BreakGlass {
+                if !self.book.has_emergency_left(moments.own()) {
+                    return Err(Unproven::Emergencies);
+                }
+                self.book.note_emergency(moments.own());
             }
             self.book.spend(grant);
         }

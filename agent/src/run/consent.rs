@@ -161,7 +161,9 @@ impl Connected<'_> {
     }
 
     pub(super) fn take_rule(&mut self, rule: &SignedRule) -> Result<Outcome, RunError> {
-        match self.keeper().take_rule(rule) {
+        let clock = &self.agent.clock;
+        let moments = Moments::of(clock.now(), clock.correction());
+        match self.keeper().take_rule(rule, moments) {
             Ok(()) => {
                 self.agent.keep_consent()?;
                 Ok(Outcome::Done)

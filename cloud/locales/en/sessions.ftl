@@ -14,6 +14,7 @@ rule-unsigned = Your passkey has not signed the rule above, so the device asks y
 rule-none = Your passkey has signed no rule: you are asked about each session.
 rule-sign = Sign the rule above
 refused-rule-late = The rule was changed meanwhile, or shown too long ago. Look at it once more, then sign it.
+rule-other-installer = This device has another installer than the page showed. Open the device's page again, read who the installer is, then say whom you let in.
 refused-rule-too-long = This device offers more services than a signed rule can name. You are asked about each session.
 key-open-none = Pin a passkey
 key-open-offered = Compare the digits

@@ -14,6 +14,7 @@ rule-unsigned = Votre clé d’accès n’a pas signé la règle ci-dessus : l�
 rule-none = Votre clé d’accès n’a signé aucune règle : chaque session vous est demandée.
 rule-sign = Signer la règle ci-dessus
 refused-rule-late = La règle a changé entre-temps, ou a été affichée il y a trop longtemps. Regardez-la encore une fois, puis signez-la.
+rule-other-installer = Cet appareil a un autre installateur que celui que la page montrait. Ouvrez de nouveau la page de l’appareil, lisez qui est l’installateur, puis dites qui vous laissez entrer.
 refused-rule-too-long = Cet appareil offre plus de services qu’une règle signée ne peut en nommer. Chaque session vous est demandée.
 key-open-none = Épingler une clé d’accès
 key-open-offered = Comparer les chiffres

@@ -42,9 +42,11 @@ impl From<RuleRefusal> for OfferRefusal {
     fn from(refusal: RuleRefusal) -> Self {
         match refusal {
             RuleRefusal::Database(error) => Self::Database(error),
-            RuleRefusal::Unknown | RuleRefusal::State(_) | RuleRefusal::Windows | RuleRefusal::WebAddressInUse => {
-                Self::Unknown
-            }
+            RuleRefusal::Unknown
+            | RuleRefusal::State(_)
+            | RuleRefusal::Windows
+            | RuleRefusal::OtherInstaller
+            | RuleRefusal::WebAddressInUse => Self::Unknown,
         }
     }
 }
@@ -128,11 +130,13 @@ pub async fn look(kits: &Kits, secret: &Secret) -> Result<RegistrationView, Take
 pub async fn take_over(kits: &Kits, by: &InstallerMember, secret: &Secret) -> Result<DeviceId, TakeOverRefusal> {
     let (member, now) = (by.member(), kits.now());
     let mut tx = kits.db.write().await?;
-    let Some(id) = tokens::consume(&mut tx, now, Purpose::TakeOver, secret).await? else {
+    // The registration is held before its link, as by whoever takes the link back.
+    let id = tokens::peek(&mut tx, now, Purpose::TakeOver, secret).await?.map_err(LinkFault::from)?;
+    let found = store::hold(&mut tx, RegistrationId::from_uuid(id)).await?.ok_or(LinkFault::Unknown)?;
+    if tokens::consume(&mut tx, now, Purpose::TakeOver, secret).await?.is_none() {
         let why = tokens::peek(&mut tx, now, Purpose::TakeOver, secret).await?;
         return Err(why.map_or_else(LinkFault::from, |_| LinkFault::Used).into());
-    };
-    let found = store::hold(&mut tx, RegistrationId::from_uuid(id)).await?.ok_or(LinkFault::Unknown)?;
+    }
     let active = found.active().map_err(|_| LinkFault::Withdrawn)?;
     let (device, before, customer) = (active.tie.device, active.tie.installer, active.state.customer);
     let view = store::by_id(&mut tx, active.tie.id).await?.ok_or(LinkFault::Unknown)?;

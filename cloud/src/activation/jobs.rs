@@ -141,6 +141,8 @@ async fn mail_link(kits: Kits, job: Job, view: RegistrationView) -> Result<(), J
 async fn mail_take_over_link(kits: Kits, job: Job, view: RegistrationView) -> Result<(), JobError> {
     let (purpose, now) = (Purpose::TakeOver, kits.now());
     let mut tx = kits.db.write().await?;
+    // Held first: an address that is replaced meanwhile finds this link and voids it.
+    store::hold(&mut tx, view.id).await?;
     // Taken back or taken over meanwhile: nothing to ask any more.
     let Some(offered) = store::offered(&mut tx, view.id).await? else { return Ok(()) };
     let customer = accounts::user(&mut tx, view.customer_user).await?.map(|user| user.language);

@@ -39,9 +39,11 @@ impl From<RuleRefusal> for ReleaseRefusal {
     fn from(refusal: RuleRefusal) -> Self {
         match refusal {
             RuleRefusal::Database(error) => Self::Database(error),
-            RuleRefusal::Unknown | RuleRefusal::State(_) | RuleRefusal::Windows | RuleRefusal::WebAddressInUse => {
-                Self::Unknown
-            }
+            RuleRefusal::Unknown
+            | RuleRefusal::State(_)
+            | RuleRefusal::Windows
+            | RuleRefusal::OtherInstaller
+            | RuleRefusal::WebAddressInUse => Self::Unknown,
         }
     }
 }

@@ -37,6 +37,9 @@ pub enum RuleRefusal {
     /// More hours than anybody reads.
     #[error("a rule has {MOST_WINDOWS} windows at most: put days with the same hours together")]
     Windows,
+    /// The device has another installer than the one of whom the customer read.
+    #[error("the device has another installer by now: look who, and then say again whom to let in")]
+    OtherInstaller,
     /// Another device has it.
     #[error("this web address is in use: choose another")]
     WebAddressInUse,
@@ -72,24 +75,35 @@ impl RuleChange {
             Self::None => active,
         }
     }
+}
 
-    fn told(&self, after: &Registration<Active>) -> (&'static str, Value) {
-        match self {
-            Self::Consent(consent, hours) => {
-                let zone = hours.as_ref().filter(|_| *consent == Consent::Always).map(|hours| hours.zone.to_string());
-                let what = if zone.is_some() { "consent_hours_changed" } else { "consent_changed" };
-                (what, json!({ "consent": consent.word(), "zone": zone, "hours": hours }))
+/// What became another, as the history tells it.
+fn told(before: &Active, after: &Active, now: Timestamp) -> Vec<(&'static str, Value)> {
+    let (mut rows, consent, hours) = (Vec::new(), after.consent, &after.opening.hours);
+    let rule_changed = (before.consent, &before.opening.hours) != (consent, hours);
+    if rule_changed {
+        let zone = hours.as_ref().map(|hours| hours.zone.to_string());
+        let what = if zone.is_some() { "consent_hours_changed" } else { "consent_changed" };
+        rows.push((what, json!({ "consent": consent.word(), "zone": zone, "hours": hours })));
+    }
+    if before.opening.open_until != after.opening.open_until {
+        match after.opening.open_until {
+            Some(until) => {
+                let hours = until.since(now).as_secs().div_ceil(3_600);
+                rows.push(("device_opened", json!({ "until": until.to_string(), "hours_open": hours })));
             }
-            Self::Open(Some(length)) => {
-                let until = after.state.opening.open_until.map(|until| until.to_string());
-                ("device_opened", json!({ "until": until, "hours_open": length.hours() }))
-            }
-            Self::Open(None) => ("device_closed", json!({})),
-            Self::BreakGlass(Some(role)) => ("break_glass_agreed", json!({ "role": role.word() })),
-            Self::BreakGlass(None) => ("break_glass_withdrawn", json!({})),
-            Self::None => ("consent_changed", json!({ "consent": after.state.consent.word() })),
+            // Another rule ends an opening without a word of its own.
+            None if rule_changed => {}
+            None => rows.push(("device_closed", json!({}))),
         }
     }
+    if before.opening.break_glass != after.opening.break_glass {
+        rows.push(match after.opening.break_glass {
+            Some(role) => ("break_glass_agreed", json!({ "role": role.word() })),
+            None => ("break_glass_withdrawn", json!({})),
+        });
+    }
+    rows
 }
 
 /// The whole rule.
@@ -103,45 +117,55 @@ pub struct WholeRule {
     pub opening: Opening,
 }
 
-/// What the rule would say after a change.
+/// What the rule would say after a change that is said to that installer.
 pub async fn after(
     kits: &Kits,
     by: &CustomerMember,
     device: DeviceId,
+    to: OrganisationId,
     change: &RuleChange,
 ) -> Result<WholeRule, RuleRefusal> {
     let mut tx = kits.db.read().await?;
     let found = store::live(&mut tx, device).await?;
     let after = change.of(of_customer(found, by.member().organisation_id)?, kits.now());
+    if after.tie.installer != to {
+        return Err(RuleRefusal::OtherInstaller);
+    }
     let Active { consent, opening, .. } = after.state;
-    Ok(WholeRule { installer: after.tie.installer, consent, opening })
+    Ok(WholeRule { installer: to, consent, opening })
 }
 
-/// Writes a change that the customer's key has signed, as the whole rule that it comes to; nothing where the device has
-/// another installer by now than the one to whom it was said.
+/// Writes what the customer's key has signed: the whole rule, and to whom it is said.
 pub async fn set_signed(
     kits: &Kits,
     by: &CustomerMember,
     device: DeviceId,
-    change: &RuleChange,
     WholeRule { installer, consent, opening }: WholeRule,
 ) -> Result<(), RuleRefusal> {
-    put(kits, by, device, change, |active| {
-        if active.tie.installer == installer { active.set_whole(consent, opening) } else { active }
-    })
-    .await
+    let tx = kits.db.write().await?;
+    put(kits, by, device, tx, Some(installer), |active| active.set_whole(consent, opening)).await
 }
 
-/// Changes the rule. What takes a right away is written even where the disk is full, and sessions that the new rule does
-/// not allow end within seconds.
-pub async fn set(kits: &Kits, by: &CustomerMember, device: DeviceId, change: &RuleChange) -> Result<(), RuleRefusal> {
+/// Changes the rule; what lets somebody in is said to this installer, where the customer has read which one it is. What
+/// takes a right away is written even where the disk is full, and sessions that the new rule does not allow end within
+/// seconds.
+pub async fn set(
+    kits: &Kits,
+    by: &CustomerMember,
+    device: DeviceId,
+    to: Option<OrganisationId>,
+    change: &RuleChange,
+) -> Result<(), RuleRefusal> {
     if let RuleChange::Consent(_, Some(hours)) = change
         && hours.windows.len() > MOST_WINDOWS
     {
         return Err(RuleRefusal::Windows);
     }
+    let opens = change.opens();
+    // Withdrawing it must work when nothing else does.
+    let tx = if opens { kits.db.write().await? } else { kits.db.write_on_reserve().await? };
     let now = kits.now();
-    put(kits, by, device, change, |active| change.of(active, now)).await
+    put(kits, by, device, tx, to.filter(|_| opens), |active| change.of(active, now)).await
 }
 
 /// Changes the rule for remote access, at any hour. Sessions that the new rule does not allow end within seconds.
@@ -162,17 +186,23 @@ pub async fn set_rule(
     consent: Consent,
     hours: Option<OpenHours>,
 ) -> Result<(), RuleRefusal> {
-    set(kits, by, device, &RuleChange::Consent(consent, hours)).await
+    set(kits, by, device, None, &RuleChange::Consent(consent, hours)).await
 }
 
 /// Opens the device from now on for so long, whatever the rule says; afterwards the rule holds again.
-pub async fn open_for(kits: &Kits, by: &CustomerMember, device: DeviceId, hours: OpenFor) -> Result<(), RuleRefusal> {
-    set(kits, by, device, &RuleChange::Open(Some(hours))).await
+pub async fn open_for(
+    kits: &Kits,
+    by: &CustomerMember,
+    device: DeviceId,
+    to: Option<OrganisationId>,
+    hours: OpenFor,
+) -> Result<(), RuleRefusal> {
+    set(kits, by, device, to, &RuleChange::Open(Some(hours))).await
 }
 
 /// Ends an opening before its time.
 pub async fn close(kits: &Kits, by: &CustomerMember, device: DeviceId) -> Result<(), RuleRefusal> {
-    set(kits, by, device, &RuleChange::Open(None)).await
+    set(kits, by, device, None, &RuleChange::Open(None)).await
 }
 
 /// Agrees that this role of the installer and those above it may enter in an emergency without an answer; with nobody,
@@ -183,7 +213,7 @@ pub async fn set_break_glass(
     device: DeviceId,
     who: Option<BreakGlass>,
 ) -> Result<(), RuleRefusal> {
-    set(kits, by, device, &RuleChange::BreakGlass(who)).await
+    set(kits, by, device, None, &RuleChange::BreakGlass(who)).await
 }
 
 /// For how long a device is opened by one press.
@@ -221,21 +251,24 @@ async fn put(
     kits: &Kits,
     by: &CustomerMember,
     device: DeviceId,
-    change: &RuleChange,
+    mut tx: Tx,
+    to: Option<OrganisationId>,
     changed: impl FnOnce(Registration<Active>) -> Registration<Active>,
 ) -> Result<(), RuleRefusal> {
     let member = by.member();
-    // Withdrawing it must work when nothing else does.
-    let mut tx = if change.opens() { kits.db.write().await? } else { kits.db.write_on_reserve().await? };
     let active = held(&mut tx, member.organisation_id, device).await?;
+    if to.is_some_and(|installer| installer != active.tie.installer) {
+        return Err(RuleRefusal::OtherInstaller);
+    }
     let changed = changed(active.clone());
     if changed == active {
         return Ok(());
     }
-    let readers = vec![active.tie.installer, active.state.customer];
-    let (what, details) = change.told(&changed);
     store::set_rule(&mut tx, &changed).await?;
-    record(&mut tx, kits, member, device, what, details, readers).await?;
+    for (what, details) in told(&active.state, &changed.state, kits.now()) {
+        let readers = vec![active.tie.installer, active.state.customer];
+        record(&mut tx, kits, member, device, what, details, readers).await?;
+    }
     super::service::tell(&mut tx, kits, &Found::Active(changed)).await?;
     tx.commit().await?;
     kits.jobs.ring();

@@ -1,6 +1,7 @@
 //! What the forms of the customer's rule post.
 
 use gatelodge_proto::{
+    OrganisationId,
     opening::{BreakGlass, Day, InvalidTimeOfDay, OpenHours, TimeOfDay, Window},
     payload::Consent,
 };
@@ -15,6 +16,8 @@ use crate::{render::flashes, web::Fault};
 pub struct RuleForm {
     /// Which: `consent`, `open`, `break-glass`, or none of them to sign what stands.
     pub what: String,
+    /// Of which installer the page told.
+    installer: String,
     consent: String,
     zone: String,
     days0: Vec<String>,
@@ -35,6 +38,12 @@ pub struct RuleForm {
 }
 
 impl RuleForm {
+    /// The installer to whom the customer says it; needed for what lets somebody in.
+    pub fn to(&self, change: &RuleChange) -> Result<Option<OrganisationId>, Fault> {
+        let installer = self.installer.parse().ok();
+        if installer.is_none() && change.opens() { Err(Fault::bad_form()) } else { Ok(installer) }
+    }
+
     /// What it asks for. The page lets nobody type anything else.
     pub fn change(&self, what: &str) -> Result<RuleChange, Fault> {
         match what {

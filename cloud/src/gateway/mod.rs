@@ -24,6 +24,7 @@ use std::{
 use axum::{Router, extract::Request};
 use gatelodge_proto::SessionId;
 use rustls_pki_types::CertificateDer;
+use tokio::sync::Semaphore;
 
 pub use self::host::divide;
 use self::{
@@ -44,6 +45,7 @@ struct Inner {
     relay: OwnRelay,
     visits: Mutex<Visits>,
     terminals: Mutex<HashMap<SessionId, Arc<Terminal>>>,
+    terminal_places: Arc<Semaphore>,
 }
 
 /// The sessions whose keys are here.
@@ -59,7 +61,10 @@ impl Gateway {
     pub fn new(kits: Kits, https: SocketAddr, certificate: CertificateDer<'static>) -> Result<Self, rustls::Error> {
         let naming = Naming::of(&kits.config);
         let relay = OwnRelay::at(https, certificate)?;
-        Ok(Self(Arc::new(Inner { kits, naming, relay, visits: Mutex::default(), terminals: Mutex::default() })))
+        let places = usize::try_from(kits.config.gateway.terminals).unwrap_or(Semaphore::MAX_PERMITS);
+        let terminal_places = Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS)));
+        let (visits, terminals) = (Mutex::default(), Mutex::default());
+        Ok(Self(Arc::new(Inner { kits, naming, relay, visits, terminals, terminal_places })))
     }
 
     /// Which ports have to be listened on beside the node's own.

@@ -150,6 +150,7 @@ async fn device_page(
     let own_page = report.is_some_and(|report| sessions::own::own_page(&report.services).is_some());
     let opening = view.opening.clone();
     let words = sessions::key::RuleWords { installer: view.installer, consent: view.consent, opening: opening.clone() };
+    let installer = view.installer;
     let device = facts(view, doubled);
     let held = sessions::key::of(kits, by.member(), id).await?.unwrap_or_default();
     let signed = held.rule.as_ref().map(|ruled| SignedRuleShown {
@@ -179,6 +180,7 @@ async fn device_page(
         history,
         domain,
         own_page,
+        installer,
         opening,
         key,
         signed,
@@ -224,7 +226,7 @@ async fn allow_and_open(
     let hours = OpenFor::of_hours(hours).ok_or_else(Fault::bad_form)?;
     let session = sessions::service::one(&kits, by.member(), id).await?.ok_or_else(Fault::not_found)?;
     sessions::decide::approve(&kits, &by, id).await?;
-    rule::open_for(&kits, &by, session.view.device, hours).await?;
+    rule::open_for(&kits, &by, session.view.device, Some(session.installer), hours).await?;
     Ok((flash(flashes::DEVICE_OPENED), Redirect::to(&paths::link(paths::SESSION, id))).into_response())
 }
 

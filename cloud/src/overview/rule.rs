@@ -49,7 +49,8 @@ async fn begin(
     if !change.opens() || !is_pinned(&kits, &by, device).await? {
         return Ok(Json(ToSign::default()));
     }
-    let WholeRule { installer, consent, opening } = rule::after(&kits, &by, device, &change).await?;
+    let to = form.to(&change)?.ok_or_else(Fault::bad_form)?;
+    let WholeRule { installer, consent, opening } = rule::after(&kits, &by, device, to, &change).await?;
     let words = RuleWords { installer, consent, opening };
     let (ceremony, options) = begin_rule(&kits, &by, device, words).await?;
     Ok(Json(ToSign { ceremony, options: Some(options) }))
@@ -67,14 +68,14 @@ async fn set(
         match sign_rule(&kits, &by, device, &form.ceremony, &form.credential).await {
             Ok(signed) => {
                 let (installer, consent, opening) = (signed.installer, signed.consent, signed.opening);
-                rule::set_signed(&kits, &by, device, &change, WholeRule { installer, consent, opening }).await?;
+                rule::set_signed(&kits, &by, device, WholeRule { installer, consent, opening }).await?;
                 said(&change)
             }
             Err(KeyRefusal::NotSigned(_)) => flashes::RULE_NOT_SIGNED,
             Err(refusal) => return Err(refusal.into()),
         }
     } else {
-        rule::set(&kits, &by, device, &change).await?;
+        rule::set(&kits, &by, device, form.to(&change)?, &change).await?;
         said(&change)
     };
     Ok((flash(said), Redirect::to(&paths::link(paths::DEVICE, device))))

@@ -3,7 +3,10 @@
 
 use std::time::Duration;
 
-use gatelodge_proto::{DeviceId, Timestamp, opening::BreakGlass};
+use gatelodge_proto::{
+    DeviceId, Timestamp,
+    opening::{BREAK_GLASS_PER_DAY, BreakGlass},
+};
 
 use crate::{
     accounts::{
@@ -14,7 +17,6 @@ use crate::{
 };
 
 /// On one device in a day: an emergency is no habit.
-const USES_PER_DAY: u32 = 3;
 const DAY: Duration = Duration::from_secs(86_400);
 
 /// Why nobody enters without an answer.
@@ -67,7 +69,7 @@ pub(super) async fn check(
     if reason.is_none() {
         return Ok(Err(NoBreakGlass::NoReason));
     }
-    let uses = throttle_within(tx, now, "break_glass", &device.to_string(), USES_PER_DAY, DAY).await?;
+    let uses = throttle_within(tx, now, "break_glass", &device.to_string(), BREAK_GLASS_PER_DAY, DAY).await?;
     Ok(uses.map_err(NoBreakGlass::from))
 }
 

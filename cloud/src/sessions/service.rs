@@ -59,6 +59,18 @@ pub async fn one(kits: &Kits, member: &Member, id: SessionId) -> Result<Option<N
     store::named(&mut tx, reader, id).await
 }
 
+/// Which of these sessions nobody can join any more: refused, or over.
+pub async fn over(kits: &Kits, sessions: &[SessionId]) -> Result<Vec<SessionId>, DbError> {
+    let mut tx = kits.db.read().await?;
+    let mut over = Vec::new();
+    for id in sessions {
+        if !store::is_live(&mut tx, *id).await? {
+            over.push(*id);
+        }
+    }
+    Ok(over)
+}
+
 /// What somebody who waits for a change knows of a session.
 #[derive(Debug, Clone, Copy)]
 pub struct Known {

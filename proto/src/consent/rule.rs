@@ -15,6 +15,10 @@ use crate::{
 
 /// Its text in base64: three dozen services with a week of hours.
 pub const LONGEST_TEXT: usize = 3_072;
+/// No rule is good for longer; afterwards it has to be signed again.
+const LONGEST_RULE: Duration = Duration::from_secs(366 * 86_400);
+/// Clocks differ, but not by more.
+const SKEW: Duration = Duration::from_secs(86_400);
 
 /// Who may enter without being asked for each time, where to and when. A field that a device does not know is a bound
 /// that it would not keep: such a rule is refused.
@@ -87,6 +91,9 @@ pub enum NotCovered {
     /// It is over, or would be before the session.
     #[error("the standing rule is over")]
     Over,
+    /// It bears a date to come, under which it could not be taken back, or is good for too long.
+    #[error("the standing rule bears dates that no rule has")]
+    Dates,
     /// Not at this hour, or beyond its end.
     #[error("the standing rule does not allow it at this hour")]
     Hour,
@@ -102,6 +109,12 @@ impl StandingRule {
     /// As it is to be signed.
     pub fn text(&self) -> String {
         BASE64.encode(crate::payload::encode(self))
+    }
+
+    /// Whether its dates are those of a rule that was made until now.
+    pub fn is_dated(&self, now: Timestamp) -> Result<(), NotCovered> {
+        let good_for = self.valid_until.since(self.made_at);
+        if self.made_at > now + SKEW || good_for > LONGEST_RULE { Err(NotCovered::Dates) } else { Ok(()) }
     }
 
     /// Whether it covers what a grant allows, at that moment. In an emergency the hours do not count, and an hour is the

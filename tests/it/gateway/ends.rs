@@ -25,7 +25,11 @@ async fn the_customer_stops_and_the_page_says_so_within_five_seconds() -> anyhow
         Ok(Some(tab.get("/").await?).filter(|page| page.status == StatusCode::GONE))
     })
     .await?;
-    assert!(over.text.contains("The session is over") && over.text.contains("Customer"), "{}", over.text);
+    assert!(
+        over.text.contains("The session is over") && over.text.contains("Stopped by the customer"),
+        "{}",
+        over.text
+    );
     assert_eq!(over.header("clear-site-data"), "\"cache\", \"storage\"");
     let polled =
         tab.ask(Method::GET, "/second", &[("sec-fetch-dest", "empty"), ("sec-fetch-site", "same-origin")]).await?;

@@ -95,7 +95,7 @@ async fn an_opening_from_now_on_ends_with_its_sessions_and_the_rule_is_back() ->
         let (prop, rosa) = cast.active(&marc, "villa-rosa", "rosa@example.com", Consent::Never).await?;
         cast.reports(prop, &["panel-web"]).await?;
         assert_eq!(asks(&cast, &marc, prop).await?.1, SessionState::Refused);
-        rule::open_for(kits, &rosa, prop.id, OpenFor::TwoHours).await?;
+        rule::open_for(kits, &rosa, prop.id, None, OpenFor::TwoHours).await?;
         let (open, state, _) = asks(&cast, &marc, prop).await?;
         assert_eq!(state, SessionState::Open);
         end::sweep(kits).await?;
@@ -106,7 +106,7 @@ async fn an_opening_from_now_on_ends_with_its_sessions_and_the_rule_is_back() ->
         assert_eq!(rule::close_lapsed(kits).await?, 0, "the device is told once");
         assert_eq!(asks(&cast, &marc, prop).await?.1, SessionState::Refused);
 
-        rule::open_for(kits, &rosa, prop.id, OpenFor::Day).await?;
+        rule::open_for(kits, &rosa, prop.id, None, OpenFor::Day).await?;
         let (open, ..) = asks(&cast, &marc, prop).await?;
         rule::close(kits, &rosa, prop.id).await?;
         end::sweep(kits).await?;

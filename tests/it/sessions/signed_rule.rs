@@ -9,6 +9,7 @@ use gatelodge_cloud::{
     activation::{
         hand_over,
         rule::{self, OpenFor, RuleChange, WholeRule},
+        service,
     },
     sessions::{
         break_glass::NoBreakGlass,
@@ -46,7 +47,7 @@ async fn sign(
     cast.pass(30);
     let said = key::sign_rule(kits, by, device, &text, &signed(passkey, &options)?).await?;
     let (installer, consent, opening) = (said.installer, said.consent, said.opening.clone());
-    rule::set_signed(kits, by, device, change, WholeRule { installer, consent, opening }).await?;
+    rule::set_signed(kits, by, device, WholeRule { installer, consent, opening }).await?;
     Ok(said)
 }
 
@@ -61,7 +62,9 @@ async fn begin(
 }
 
 async fn after(cast: &Cast, by: &CustomerMember, device: DeviceId, change: &RuleChange) -> anyhow::Result<RuleWords> {
-    let WholeRule { installer, consent, opening } = rule::after(cast.kits(), by, device, change).await?;
+    let view = service::one(cast.kits(), by.member(), device).await?.context("no device of theirs")?;
+    let after = rule::after(cast.kits(), by, device, view.installer, change).await?;
+    let WholeRule { installer, consent, opening } = after;
     Ok(RuleWords { installer, consent, opening })
 }
 
@@ -99,14 +102,14 @@ async fn a_signed_rule_opens_what_it_names_and_goes_along_as_the_proof() -> anyh
         assert_eq!(request::request(kits, &marc, wider).await?.view.state, SessionState::Waiting);
 
         // The portal's rule is narrowed without a signature: nobody is let in by what was signed, and who is inside is out.
-        rule::set(kits, &rosa, prop.id, &RuleChange::Consent(Consent::Ask, None)).await?;
+        rule::set(kits, &rosa, prop.id, None, &RuleChange::Consent(Consent::Ask, None)).await?;
         assert_eq!(asked(&cast, &marc, prop).await?.state, SessionState::Waiting);
         end::sweep(kits).await?;
         assert_eq!(state(&cast, &rosa, open.id).await?, (SessionState::Ended, Some(EndReason::Revoked)));
 
         // The other way round neither: the device would refuse it.
         sign(&cast, &rosa, prop.id, &passkey, &RuleChange::None).await?;
-        rule::set(kits, &rosa, prop.id, &RuleChange::Consent(Consent::Always, None)).await?;
+        rule::set(kits, &rosa, prop.id, None, &RuleChange::Consent(Consent::Always, None)).await?;
         cast.pass(3_601);
         assert_eq!(asked(&cast, &marc, prop).await?.state, SessionState::Waiting);
     }
@@ -123,7 +126,7 @@ async fn hours_openings_and_emergencies_hold_as_they_were_signed() -> anyhow::Re
         let urgent = || SessionRequest { break_glass: true, reason: Some("water in the cabinet".into()), ..wish(prop) };
 
         // An emergency needs the key's word, too.
-        rule::set(kits, &rosa, prop.id, &RuleChange::BreakGlass(Some(BreakGlass::Technician))).await?;
+        rule::set(kits, &rosa, prop.id, None, &RuleChange::BreakGlass(Some(BreakGlass::Technician))).await?;
         let refused = request::request(kits, &marc, urgent()).await.unwrap_err();
         assert!(matches!(refused, RequestRefusal::BreakGlass(NoBreakGlass::Pinned)), "{refused}");
         sign(&cast, &rosa, prop.id, &passkey, &RuleChange::BreakGlass(Some(BreakGlass::Technician))).await?;
@@ -158,6 +161,12 @@ async fn hours_openings_and_emergencies_hold_as_they_were_signed() -> anyhow::Re
         cast.pass(20 * 60);
         end::sweep(kits).await?;
         assert_ne!(view(&cast, short.id).await?.state, SessionState::Open);
+
+        // The history tells what was signed.
+        let history = cast.history(rosa.member().organisation_id, prop.id).await?;
+        for told in ["break_glass_agreed", "device_opened", "consent_hours_changed"] {
+            assert_eq!(history.iter().filter(|what| *what == told).count(), 1, "{told}: {history:?}");
+        }
     }
     Ok(())
 }
@@ -196,7 +205,7 @@ async fn a_rule_counts_when_it_is_signed_in_time_by_the_pinned_key_for_this_inst
         hand_over::offer(kits, &rosa, prop.id, &"lena@example.com".parse()?).await?;
         let link = crate::hand_over::link(&cast, &rosa, prop).await?;
         hand_over::take_over(kits, &lena, &link).await?;
-        rule::set(kits, &rosa, prop.id, &always).await?;
+        rule::set(kits, &rosa, prop.id, None, &always).await?;
         assert_eq!(asked(&cast, &lena, prop).await?.state, SessionState::Waiting);
         sign(&cast, &rosa, prop.id, &passkey, &RuleChange::None).await?;
         assert_eq!(asked(&cast, &lena, prop).await?.state, SessionState::Open);

@@ -41,8 +41,8 @@ fn with_terminal(user: &str) -> AgentSetup {
         .set("terminal.shell", "\"/bin/sh\"")
 }
 
-async fn unkeyed(agent: AgentSetup) -> anyhow::Result<(Stage, tempfile::TempDir)> {
-    let cloud = TestCloud::start(CloudSetup::default()).await?;
+async fn unkeyed(cloud: CloudSetup, agent: AgentSetup) -> anyhow::Result<(Stage, tempfile::TempDir)> {
+    let cloud = TestCloud::start(cloud).await?;
     let mails = Mails::BuiltIn(Box::new(Hands::plain(&cloud.portal(), "en")?));
     let folder = tempfile::tempdir()?;
     let mut stage = Stage::set(cloud, mails, folder.path().to_owned(), agent).await?;
@@ -52,7 +52,11 @@ async fn unkeyed(agent: AgentSetup) -> anyhow::Result<(Stage, tempfile::TempDir)
 }
 
 async fn scene(agent: AgentSetup) -> anyhow::Result<Scene> {
-    let (mut stage, folder) = unkeyed(agent).await?;
+    scene_on(CloudSetup::default(), agent).await
+}
+
+async fn scene_on(cloud: CloudSetup, agent: AgentSetup) -> anyhow::Result<Scene> {
+    let (mut stage, folder) = unkeyed(cloud, agent).await?;
     let (customer, installer) = (Key::make()?, Key::make()?);
     for (hands, key) in [(&mut stage.customer, &customer), (&mut stage.installer, &installer)] {
         hands.open("/sessions/recordings").await?;

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 
 use anyhow::{Context as _, ensure};
-use gatelodge_tests::{story, wait::wait_until};
+use gatelodge_tests::{cloud::CloudSetup, story, wait::wait_until};
 use sha2::{Digest as _, Sha256};
 
 use super::{DEVICE, SOON, Scene, opened::Key, processes_with, scene, unkeyed, with_terminal};
@@ -100,13 +100,13 @@ async fn whoever_presses_stop_ends_every_process_of_the_terminal() -> anyhow::Re
 #[tokio::test]
 async fn without_a_passphrase_a_setting_or_a_user_there_is_no_terminal_and_the_technician_reads_why()
 -> anyhow::Result<()> {
-    let (stage, _folder) = unkeyed(with_terminal("nobody")).await?;
+    let (stage, _folder) = unkeyed(CloudSetup::default(), with_terminal("nobody")).await?;
     let said = stage.technician.run(["shell", DEVICE, "--reason", "x"]).await?.refused(4)?;
     assert!(said.contains("your organisation has no recording passphrase yet"), "{said}");
     assert!(said.contains("portal, Recordings"), "{said}");
     drop(stage);
 
-    let (stage, _folder) = unkeyed(gatelodge_tests::agent::AgentSetup::default()).await?;
+    let (stage, _folder) = unkeyed(CloudSetup::default(), gatelodge_tests::agent::AgentSetup::default()).await?;
     let said = stage.technician.run(["shell", DEVICE, "--reason", "x"]).await?.refused(4)?;
     assert!(said.contains("lets no session have a terminal") && said.contains("terminal.enabled"), "{said}");
     drop(stage);

@@ -238,11 +238,19 @@ fn a_standing_rule_opens_what_it_covers_until_it_is_taken_back() {
     let late = Moments::of(NOW, -i64::try_from(Duration::from_secs(86_400 * 40).as_micros()).unwrap());
     assert_eq!(judged(&good, late), Err(NotCovered::Over.into()), "over by the device's own");
 
+    // Dates under which it could not be taken back, or would never be over.
+    let year = Duration::from_secs(366 * 86_400);
+    for (made_at, valid_until) in [(NOW + MINUTE * 60 * 48, NOW + MINUTE * 60 * 96), (NOW, NOW + year + MINUTE)] {
+        let odd = StandingRule { made_at, valid_until, ..good.clone() };
+        assert_eq!(judged(&odd, moments()), Err(NotCovered::Dates.into()));
+        assert!(keeper.clone().take_rule(&key.rule(&odd), moments()).is_err(), "nor does it take the others' place");
+    }
+
     let mut keeper = keeper;
     let newer = StandingRule { made_at: NOW + MINUTE, services: Vec::new(), ..good.clone() };
-    keeper.take_rule(&key.rule(&newer)).unwrap();
+    keeper.take_rule(&key.rule(&newer), moments()).unwrap();
     assert_eq!(keeper.open(&signed(&asked), &asked, Some(&by(&good)), moments()), Err(NotCovered::TakenBack.into()));
-    assert!(keeper.take_rule(&key.rule(&good)).is_err(), "an older one does not come back");
+    assert!(keeper.take_rule(&key.rule(&good), moments()).is_err(), "an older one does not come back");
     let newest = StandingRule { made_at: NOW + MINUTE * 2, ..good };
     assert!(keeper.open(&signed(&asked), &asked, Some(&by(&newest)), moments()).is_ok());
     assert!(keeper.take_rules_back(NOW - MINUTE * 60), "with a clock that is behind");
@@ -286,4 +294,26 @@ fn an_offer_that_outlived_its_confirmation_on_disk_is_none() {
     offered.take_offer(Passkey::make("lodge.example").public()).unwrap();
     let keeper = Keeper::new(pinned(&key).pin().cloned(), offered.book().clone());
     assert_eq!(keeper.offer(), None);
+}
+
+#[test]
+fn a_day_has_so_many_emergencies_however_many_the_cloud_counts() {
+    let key = Passkey::make("lodge.example");
+    let mut keeper = pinned(&key);
+    let opening = Opening { break_glass: Some(BreakGlass::Technician), ..Opening::default() };
+    let agreed = StandingRule { opening, consent: Consent::Ask, ..rule(&keeper) };
+    let mut enter = |seed: u64, moments: Moments| {
+        let grant = Grant { break_glass: true, ..grant(seed) };
+        let rule = Proof::Standing { rule: key.rule(&agreed) };
+        keeper.open(&signed(&grant), &grant, Some(&rule), moments)
+    };
+    for seed in 1..=3 {
+        assert_eq!(enter(seed, moments()), Ok(ConsentKind::BreakGlass), "{seed}");
+    }
+    assert_eq!(enter(4, moments()), Err(Unproven::Emergencies));
+    // A cloud that moves the clock on by twenty hours moves no device's own.
+    let twenty = MINUTE * 60 * 20;
+    let moved = i64::try_from(twenty.as_micros()).unwrap();
+    assert_eq!(enter(4, Moments::of(NOW + twenty + MINUTE * 10, moved)), Err(Unproven::Emergencies));
+    assert_eq!(enter(4, Moments::of(NOW + MINUTE * 60 * 24 - MINUTE, 0)), Err(Unproven::Emergencies));
 }

@@ -134,7 +134,7 @@ pub(super) async fn open(
         let detail = "A device is opened for 2 or 24 hours; 0 closes it.";
         let unknown = || Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_hours", "Not so long", detail);
         let hours = OpenFor::of_hours(body.hours).ok_or_else(|| unknown().field("hours", detail))?;
-        rule::open_for(&kits, &by, device, hours).await?;
+        rule::open_for(&kits, &by, device, None, hours).await?;
     }
     view(&kits, by.signed_in(), device).await
 }

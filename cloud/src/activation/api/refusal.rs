@@ -115,6 +115,9 @@ impl From<RuleRefusal> for Refusal {
             RuleRefusal::WebAddressInUse => conflict("web_address_in_use", "In use", &refusal.to_string())
                 .field("web_address", &refusal.to_string())
                 .into(),
+            RuleRefusal::OtherInstaller => {
+                conflict("other_installer", "Another installer", &refusal.to_string()).into()
+            }
             RuleRefusal::Windows => {
                 let detail = refusal.to_string();
                 let status = StatusCode::UNPROCESSABLE_ENTITY;

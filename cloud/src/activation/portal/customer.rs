@@ -19,7 +19,7 @@ use crate::{
         machine::Refusal,
         model::{CustomerForm, LinkFault, RegistrationView, organisation_name},
         release::{self, ReleaseRefusal},
-        rule::{self, RuleChange, RuleRefusal},
+        rule::{self, RuleRefusal},
         rule_form::{RuleForm, said},
         service,
     },
@@ -214,6 +214,7 @@ impl From<RuleRefusal> for Fault {
         match refusal {
             RuleRefusal::Unknown => Self::not_found(),
             RuleRefusal::Windows => Self::bad_form(),
+            RuleRefusal::OtherInstaller => Self::changed().because(Phrase::new("rule-other-installer")),
             RuleRefusal::State(_) | RuleRefusal::WebAddressInUse => Self::changed(),
             RuleRefusal::Database(error) => error.into(),
         }
@@ -225,10 +226,11 @@ async fn set_rule(
     kits: &Kits,
     by: &CustomerMember,
     device: DeviceId,
-    change: &RuleChange,
+    (form, which): (&RuleForm, &str),
 ) -> Result<impl IntoResponse + use<>, Fault> {
-    rule::set(kits, by, device, change).await?;
-    Ok((flash(said(change)), Redirect::to(&paths::link(paths::DEVICE, device))))
+    let change = form.change(which)?;
+    rule::set(kits, by, device, form.to(&change)?, &change).await?;
+    Ok((flash(said(&change)), Redirect::to(&paths::link(paths::DEVICE, device))))
 }
 
 pub(super) async fn set_consent(
@@ -237,7 +239,7 @@ pub(super) async fn set_consent(
     Named(device): Named<DeviceId>,
     Form(form): Form<RuleForm>,
 ) -> Result<impl IntoResponse, Fault> {
-    set_rule(&kits, &by, device, &form.change("consent")?).await
+    set_rule(&kits, &by, device, (&form, "consent")).await
 }
 
 /// Opens the device for a while by one press, or closes it.
@@ -247,7 +249,7 @@ pub(super) async fn open_device(
     Named(device): Named<DeviceId>,
     Form(form): Form<RuleForm>,
 ) -> Result<impl IntoResponse, Fault> {
-    set_rule(&kits, &by, device, &form.change("open")?).await
+    set_rule(&kits, &by, device, (&form, "open")).await
 }
 
 /// Agrees to emergencies, or withdraws it by one press.
@@ -257,7 +259,7 @@ pub(super) async fn set_break_glass(
     Named(device): Named<DeviceId>,
     Form(form): Form<RuleForm>,
 ) -> Result<impl IntoResponse, Fault> {
-    set_rule(&kits, &by, device, &form.change("break-glass")?).await
+    set_rule(&kits, &by, device, (&form, "break-glass")).await
 }
 
 pub(super) async fn release_form(

@@ -175,14 +175,19 @@ pub(super) async fn live(tx: &mut Tx, device: DeviceId) -> Result<Option<Found>,
 
 /// The registration in force for a device, held until the transaction ends.
 pub(super) async fn hold_live(tx: &mut Tx, device: DeviceId) -> Result<Option<Found>, DbError> {
-    let statement = if tx.is_postgres() {
-        found!("device_id = $1 AND state IN ('open', 'active') FOR UPDATE")
-    } else {
-        found!("device_id = $1 AND state IN ('open', 'active')")
-    };
-    run!(tx, c => sqlx::query_as::<_, Row>(statement).bind(device.uuid()).fetch_optional(c))?
-        .map(Found::try_from)
-        .transpose()
+    if !tx.is_postgres() {
+        return live(tx, device).await;
+    }
+    let statement = found!("device_id = $1 AND state IN ('open', 'active') FOR UPDATE");
+    let mut found = None;
+    // One that ended while this waited for it may have a successor, which only a second look sees.
+    for _ in 0..2 {
+        found = run!(tx, c => sqlx::query_as::<_, Row>(statement).bind(device.uuid()).fetch_optional(c))?;
+        if found.is_some() {
+            break;
+        }
+    }
+    found.map(Found::try_from).transpose()
 }
 
 /// Whether a live registration has this web address.

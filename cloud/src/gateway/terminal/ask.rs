@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use gatelodge_proto::{
     DeviceId, SessionId,
-    api::SessionRequest,
+    api::{SessionRequest, SessionState},
     payload::{Feature, TicketNumber},
     session::inner_frame::Size,
     web::EntryTicket,
@@ -22,8 +22,10 @@ use crate::{
     sessions::{
         join::{self, JoinRefusal},
         request::{self, Asked},
+        service as sessions,
     },
 };
+use tokio::sync::OwnedSemaphorePermit;
 
 /// Longest wait for the device; the page gives up at 30 seconds.
 const MEETS_WITHIN: Duration = Duration::from_secs(25);
@@ -64,7 +66,7 @@ impl Gateway {
     /// Asks for a terminal in the technician's name.
     pub(super) async fn ask_terminal(&self, by: &InstallerMember, wish: Wish) -> Result<SessionId, AskRefusal> {
         let kits = &self.0.kits;
-        self.has_room_for_terminal()?;
+        let room = self.room_for_terminal().await?;
         let key = SessionKey::make()?;
         let request = SessionRequest {
             device: wish.device,
@@ -79,8 +81,11 @@ impl Gateway {
             csr: key.csr()?,
         };
         let view = request::request(kits, by, Asked::from_network(request, wish.from)).await?.view;
-        let terminal = Terminal::new((view.id, by.member().user_id), key, view.requested_at);
-        self.terminals().insert(view.id, Arc::new(terminal));
+        // Of one that a rule refused the page tells what the portal knows anyway.
+        if matches!(view.state, SessionState::Waiting | SessionState::Open) {
+            let terminal = Terminal::new((view.id, by.member()), key, room);
+            self.terminals().insert(view.id, Arc::new(terminal));
+        }
         Ok(view.id)
     }
 
@@ -120,26 +125,27 @@ impl Gateway {
 
     /// This person's terminal, while its key is here.
     pub(super) fn terminal(&self, by: &SignedIn, id: SessionId) -> Option<Arc<Terminal>> {
-        self.terminals().get(&id).filter(|terminal| terminal.user == by.member().user_id).cloned()
+        self.terminals().get(&id).filter(|terminal| terminal.is_of(by.member())).cloned()
     }
 
-    /// Lets go of those whose end everybody had time to read, and of those that nobody answered.
-    fn has_room_for_terminal(&self) -> Result<(), AskRefusal> {
+    /// A place for one more terminal. Lets go of those whose end everybody had time to read, and of those whose session
+    /// was over before anybody came.
+    async fn room_for_terminal(&self) -> Result<OwnedSemaphorePermit, AskRefusal> {
         let (kits, now) = (&self.0.kits, self.0.kits.now());
-        let most = usize::try_from(kits.config.gateway.terminals).unwrap_or(usize::MAX);
-        if most == 0 {
+        if kits.config.gateway.terminals == 0 {
             return Err(AskRefusal::Off);
         }
-        let patience = kits.config.sessions.ask() + REMEMBERED;
-        let mut terminals = self.terminals();
-        terminals.retain(|_, terminal| {
-            !terminal.is_past(|stage| match stage {
-                Stage::Over(_, at) => *at + REMEMBERED <= now,
-                Stage::Asked => terminal.asked_at + patience <= now,
-                Stage::Joining | Stage::Inside => false,
-            })
-        });
-        let live = terminals.values().filter(|terminal| terminal.is_live()).count();
-        if live < most { Ok(()) } else { Err(AskRefusal::Full) }
+        self.terminals()
+            .retain(|_, terminal| !matches!(terminal.stage(), Stage::Over(_, at) if at + REMEMBERED <= now));
+        let places = self.0.terminal_places.clone();
+        if let Ok(room) = places.clone().try_acquire_owned() {
+            return Ok(room);
+        }
+        let asked = |terminal: &Arc<Terminal>| matches!(terminal.stage(), Stage::Asked);
+        let waiting: Vec<SessionId> =
+            self.terminals().values().filter(|one| asked(one)).map(|terminal| terminal.session).collect();
+        let over = sessions::over(kits, &waiting).await?;
+        self.terminals().retain(|id, terminal| !(over.contains(id) && asked(terminal)));
+        places.try_acquire_owned().map_err(|_| AskRefusal::Full)
     }
 }

@@ -22,7 +22,7 @@ use tokio::{
 };
 
 use super::{
-    live::{Outcome, Terminal, Typed},
+    live::{Outcome, Terminal, Typed, held},
     seat::Outward,
 };
 use crate::{gateway::own_relay::OwnRelay, kits::Kits};
@@ -38,7 +38,8 @@ impl Terminal {
     /// Carries the session until its end, like a technician's program.
     pub(super) async fn carry(self: Arc<Self>, join: Join, size: Size, relay: OwnRelay, kits: Kits) {
         let join = Join { relay: relay.address, ..join };
-        let (key, random) = (self.key.der(), kits.random.clone());
+        let Some(key) = held(&self.key).take() else { return };
+        let (key, random) = (key.der(), kits.random.clone());
         let client = Client { join, key, tls: relay.tls, provider: relay.provider, proxy: None, random };
         let work = async |inside: Inside| {
             let outcome = self.work(inside, size, &kits).await;
@@ -69,7 +70,7 @@ impl Terminal {
             Err(OpenFailure::Over) => return broken().await,
         };
         self.is_inside();
-        let mut queue = self.queue.lock().await;
+        let Some(mut queue) = held(&self.queue).take() else { return Outcome::Broken };
         tokio::select! {
             ended = self.shows(&stream) => match ended {
                 Ok(outcome) => outcome,

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use gatelodge_proto::{
-    Random, SessionId, Timestamp, UserId,
+    OrganisationId, Random, SessionId, Timestamp, UserId,
     payload::EndReason,
     session::{
         inner_frame::{OpenError, Size},
@@ -12,13 +12,16 @@ use gatelodge_proto::{
     web::{Door, EntryTicket, door::NoEntry},
 };
 use tokio::sync::{
-    Mutex as Turns, Notify, OwnedSemaphorePermit,
+    Notify, OwnedSemaphorePermit,
     mpsc::{self, Receiver, Sender},
     watch,
 };
 
 use super::seat::{Last, Outward, Place, Seat};
-use crate::{accounts::model::PortalSessionId, gateway::visit::SessionKey};
+use crate::{
+    accounts::model::{Member, PortalSessionId},
+    gateway::visit::SessionKey,
+};
 
 /// Pieces that a browser may have typed and that are not on their way yet.
 pub(super) const TYPED: usize = 16;
@@ -67,43 +70,53 @@ pub(super) struct Typed {
 /// One terminal of the gateway's.
 pub(in crate::gateway) struct Terminal {
     pub(super) session: SessionId,
-    pub(super) user: UserId,
-    pub(super) asked_at: Timestamp,
-    pub(super) key: SessionKey,
+    user: UserId,
+    organisation: OrganisationId,
+    /// Until it has set out.
+    pub(super) key: Mutex<Option<SessionKey>>,
     pub(super) place: watch::Sender<Place>,
     pub(super) size: watch::Sender<Size>,
     pub(super) typed: Sender<Typed>,
-    pub(super) queue: Turns<Receiver<Typed>>,
+    /// Until it has begun: what nobody reads any more is kept by nobody.
+    pub(super) queue: Mutex<Option<Receiver<Typed>>>,
     pub(super) signed_out: Notify,
     stage: watch::Sender<Stage>,
     door: Mutex<(Door, Option<PortalSessionId>)>,
+    /// Until it is over.
+    room: Mutex<Option<OwnedSemaphorePermit>>,
+}
+
+/// Whatever panicked with it left it whole: each is set at once.
+pub(super) fn held<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
+    lock.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Terminal {
-    pub(super) fn new((session, user): (SessionId, UserId), key: SessionKey, asked_at: Timestamp) -> Self {
+    pub(super) fn new((session, by): (SessionId, &Member), key: SessionKey, room: OwnedSemaphorePermit) -> Self {
         let (typed, queue) = mpsc::channel(TYPED);
         Self {
             session,
-            user,
-            asked_at,
-            key,
+            user: by.user_id,
+            organisation: by.organisation_id,
+            key: Mutex::new(Some(key)),
             place: watch::Sender::default(),
             size: watch::Sender::new(Size { columns: 80, rows: 24 }),
             typed,
-            queue: Turns::new(queue),
+            queue: Mutex::new(Some(queue)),
             signed_out: Notify::new(),
             stage: watch::Sender::new(Stage::Asked),
             door: Mutex::default(),
+            room: Mutex::new(Some(room)),
         }
     }
 
-    pub(in crate::gateway) fn is_live(&self) -> bool {
-        !matches!(*self.stage.borrow(), Stage::Over(..))
+    /// Whether it is this person's, for the organisation in whose name they asked.
+    pub(super) fn is_of(&self, member: &Member) -> bool {
+        (self.user, self.organisation) == (member.user_id, member.organisation_id)
     }
 
-    /// Over so long that nobody reads why any more, or asked for and never answered.
-    pub(super) fn is_past(&self, gone: impl Fn(&Stage) -> bool) -> bool {
-        gone(&self.stage.borrow())
+    pub(super) fn stage(&self) -> Stage {
+        self.stage.borrow().clone()
     }
 
     pub(super) fn stages(&self) -> watch::Receiver<Stage> {
@@ -139,16 +152,13 @@ impl Terminal {
     pub(super) fn is_over(&self, outcome: &Outcome, now: Timestamp) {
         if self.steps(|stage| !matches!(stage, Stage::Over(..)), Stage::Over(outcome.clone(), now)) {
             self.place.send_modify(|place| place.clear(outcome));
+            *held(&self.room) = None;
         }
-    }
-
-    fn door(&self) -> MutexGuard<'_, (Door, Option<PortalSessionId>)> {
-        self.door.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A ticket for one socket of this browser; the one before it is good no more.
     pub(super) fn issue(&self, browser: PortalSessionId, now: Timestamp, random: &Random) -> EntryTicket {
-        let mut door = self.door();
+        let mut door = held(&self.door);
         door.1 = Some(browser);
         door.0.issue(now, random)
     }
@@ -162,7 +172,7 @@ impl Terminal {
         random: &Random,
     ) -> Result<(Arc<Seat>, mpsc::UnboundedReceiver<Outward>), Last> {
         {
-            let mut door = self.door();
+            let mut door = held(&self.door);
             if door.1 != Some(browser) {
                 return Err(Last::Ticket);
             }

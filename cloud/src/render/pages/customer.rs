@@ -2,7 +2,7 @@
 
 use askama::Template;
 use gatelodge_proto::{
-    DeviceId, Timestamp,
+    DeviceId, OrganisationId, Timestamp,
     identity::IdCode,
     opening::{BreakGlass, Day, Opening, Zone},
     payload::Consent,
@@ -153,6 +153,8 @@ pub struct CustomerDevice {
     pub domain: String,
     /// Whether the device's own page can be opened.
     pub own_page: bool,
+    /// To whom the rule is said.
+    pub installer: OrganisationId,
     /// What the rule says beside the consent.
     pub opening: Opening,
     /// Whether the customer's key is pinned on the device, or waits to be.

@@ -85,7 +85,7 @@ pub(in crate::sessions) async fn hold_ground(
 ) -> Result<Option<Ground>, DbError> {
     let statement =
         if tx.is_postgres() { ground!("r.installer_id", " FOR UPDATE OF r") } else { ground!("r.installer_id", "") };
-    ground_by(tx, statement, now, installer, device).await
+    hold_by(tx, statement, now, installer, device).await
 }
 
 /// The same for the customer whose device it is.
@@ -97,7 +97,21 @@ pub(in crate::sessions) async fn hold_own_ground(
 ) -> Result<Option<Ground>, DbError> {
     let statement =
         if tx.is_postgres() { ground!("r.customer_id", " FOR UPDATE OF r") } else { ground!("r.customer_id", "") };
-    ground_by(tx, statement, now, customer, device).await
+    hold_by(tx, statement, now, customer, device).await
+}
+
+/// A registration that ended while this waited for it may have a successor, which only a second look sees.
+async fn hold_by(
+    tx: &mut Tx,
+    statement: &'static str,
+    now: Timestamp,
+    organisation: OrganisationId,
+    device: DeviceId,
+) -> Result<Option<Ground>, DbError> {
+    match ground_by(tx, statement, now, organisation, device).await? {
+        None if tx.is_postgres() => ground_by(tx, statement, now, organisation, device).await,
+        found => Ok(found),
+    }
 }
 
 fn agreed(text: &str) -> Result<BreakGlass, DbError> {

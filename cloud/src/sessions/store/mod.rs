@@ -19,8 +19,8 @@ use uuid::Uuid;
 pub(super) use flows::{close_flow, flows, open_flow};
 pub(super) use ground::{ground, hold_ground, hold_own_ground, own_ground};
 pub(super) use read::{
-    Reader, Standing, count_waiting, fallen, hold_installer, lapsed, list, live_of_installer, live_on_device, named,
-    standing, waiting_on,
+    Reader, Standing, count_waiting, fallen, hold_installer, is_live, lapsed, list, live_of_installer, live_on_device,
+    named, standing, waiting_on,
 };
 pub(super) use tickets::{
     forget_credentials, forget_pledges, forget_tickets, insert_credential, insert_ticket, keep_pledge, pledged,

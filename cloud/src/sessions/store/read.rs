@@ -30,6 +30,16 @@ pub(in crate::sessions) async fn waiting_on(tx: &mut Tx, device: DeviceId) -> Re
     Ok(ids.into_iter().map(SessionId::from_uuid).collect())
 }
 
+/// Whether it waits or is open.
+pub(in crate::sessions) async fn is_live(tx: &mut Tx, id: SessionId) -> Result<bool, DbError> {
+    let found = run!(tx, c => sqlx::query_scalar::<_, i64>(
+        "SELECT count(*) FROM remote_session WHERE id = $1 AND state IN ('waiting', 'open')",
+    )
+    .bind(id.uuid())
+    .fetch_one(c))?;
+    Ok(found > 0)
+}
+
 /// How many live sessions a device has.
 pub(in crate::sessions) async fn live_on_device(tx: &mut Tx, device: DeviceId) -> Result<i64, DbError> {
     run!(tx, c => sqlx::query_scalar::<_, i64>(

@@ -2,6 +2,7 @@
 
 use anyhow::{Context as _, ensure};
 use gatelodge_tests::{
+    cloud::CloudSetup,
     portal::Hands,
     story::{self as play, Person},
 };
@@ -86,4 +87,25 @@ async fn a_second_browser_takes_the_terminal_over_and_the_first_is_told() -> any
     let Heard::Word(over) = taken.next().await? else { anyhow::bail!("the second is not told") };
     ensure!(over["again"] == true, "{over}");
     back.until("NOW HERE").await
+}
+
+#[tokio::test]
+async fn what_is_refused_or_over_takes_nobodys_place() -> anyhow::Result<()> {
+    let one = CloudSetup { more: vec![("gateway.terminals".into(), "1".into())], ..CloudSetup::default() };
+    let mut desk = Desk::open_on(one, with_terminal("nobody")).await?;
+    for _ in 0..2 {
+        let session = desk.ask().await?;
+        let customer = &mut desk.scene.stage.customer;
+        customer.open("/sessions").await?;
+        customer.submit(&format!("/sessions/{session}/refuse"), &[]).await?;
+    }
+    let (mut line, _) = desk.terminal().await?;
+    let (mut hands, device) = (again(&desk).await?, format!("/devices/{}", desk.device));
+    hands.open(&device).await?;
+    hands.submit(&format!("{device}/terminal"), &[("reason", "Log files"), ("minutes", "30")]).await?;
+    hands.reads("As many terminals are open as this portal carries").await?;
+    line.types("exit\n").await?;
+    line.over().await?;
+    let (_line, _) = desk.terminal().await?;
+    Ok(())
 }

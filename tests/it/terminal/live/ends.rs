@@ -1,7 +1,7 @@
 //! Why a terminal in the portal ends, or does not begin, as the page says it.
 
 use anyhow::{Context as _, ensure};
-use gatelodge_tests::wait::wait_until;
+use gatelodge_tests::{cloud::CloudSetup, wait::wait_until};
 
 use super::{Desk, SOON, with_terminal};
 use crate::{sessions::live::database, terminal::unkeyed};
@@ -15,7 +15,7 @@ async fn whoever_takes_a_right_away_ends_the_terminal_and_the_page_says_why() ->
     let customer = &mut desk.scene.stage.customer;
     customer.open("/sessions").await?;
     customer.submit(&format!("/sessions/{session}/stop"), &[]).await?;
-    line.ends_by("The session is over. Reason: Customer").await?;
+    line.ends_by("The session is over. Reason: Stopped by the customer").await?;
 
     let (mut line, _) = desk.terminal().await?;
     let customer = &mut desk.scene.stage.customer;
@@ -59,7 +59,7 @@ async fn signing_out_closes_the_terminal_and_ends_its_session() -> anyhow::Resul
 #[tokio::test]
 async fn without_a_recording_there_is_no_terminal_and_the_page_says_why() -> anyhow::Result<()> {
     // Nobody could read it.
-    let (mut stage, _folder) = unkeyed(with_terminal("nobody")).await?;
+    let (mut stage, _folder) = unkeyed(CloudSetup::default(), with_terminal("nobody")).await?;
     let device = stage.agent_status().await?.device().context("enrolled")?.to_owned();
     stage.installer.open(&format!("/devices/{device}")).await?;
     let fields = [("reason", "Log files"), ("minutes", "30")];

@@ -8,7 +8,7 @@ mod story;
 
 use anyhow::{Context as _, bail, ensure};
 use futures_util::{SinkExt as _, StreamExt as _};
-use gatelodge_tests::{agent::AgentSetup, portal::Hands, story as play};
+use gatelodge_tests::{agent::AgentSetup, cloud::CloudSetup, portal::Hands, story as play};
 use http::{Request, StatusCode};
 use serde_json::Value;
 use tokio::net::TcpStream;
@@ -17,7 +17,7 @@ use tokio_tungstenite::{
     tungstenite::{Error, Message},
 };
 
-use super::{SOON, Scene, scene, with_terminal};
+use super::{SOON, Scene, scene_on, with_terminal};
 
 /// A scene with the device's id.
 struct Desk {
@@ -43,7 +43,11 @@ enum Heard {
 
 impl Desk {
     async fn open(agent: AgentSetup) -> anyhow::Result<Self> {
-        let scene = scene(agent).await?;
+        Self::open_on(CloudSetup::default(), agent).await
+    }
+
+    async fn open_on(cloud: CloudSetup, agent: AgentSetup) -> anyhow::Result<Self> {
+        let scene = scene_on(cloud, agent).await?;
         let device = scene.stage.agent_status().await?.device().context("the device is enrolled")?.to_owned();
         Ok(Self { scene, device })
     }

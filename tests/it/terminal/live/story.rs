@@ -137,11 +137,9 @@ async fn story_of(setup: Setup) -> anyhow::Result<()> {
     stage.customer.reads("terminal as nobody").await?;
     stage.customer.look("terminal-customer").await?;
     stage.customer.submit(&format!("/sessions/{session}/stop"), &[]).await?;
-    is_told(
-        &stage.installer,
-        if setup.language == "en" { "The session is over. Reason: Customer" } else { "Motif : Client" },
-    )
-    .await?;
+    let english = setup.language == "en";
+    let over = if english { "Reason: Stopped by the customer" } else { "Motif : Arrêtée par le client" };
+    is_told(&stage.installer, over).await?;
     shows(browser(&stage.installer)?, last).await.context("what was shown stays")?;
     stage.installer.look("terminal-over").await?;
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use gatelodge_proto::{
+    OrganisationId,
     api::{ExtensionState, ExtensionView, SessionState},
     identity::IdCode,
     payload::{Consent, Life},
@@ -81,6 +82,7 @@ pub(super) fn add(language: Language, add: &mut Add<'_>) {
             past: vec![ended.clone()],
             history: history(),
             domain: domain(),
+            installer: OrganisationId::from_uuid(device_id(7).uuid()),
             opening: opening(),
             own_page: true,
             key: KeyStanding::Pinned,
