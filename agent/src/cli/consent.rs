@@ -148,7 +148,7 @@ fn show(status: &Status) {
         say(format!("{} ({}) {asks}.", wanted.technician, wanted.organisation));
         field("request", wanted.draft.to_string().get(..8).unwrap_or_default());
         field("reaches", wanted.reaches.join(", "));
-        field("length", format!("{} min, until {} at most", wanted.minutes, wanted.until));
+        field("length", format!("{} min", wanted.minutes));
         if let Some(reason) = &wanted.reason {
             field("reason", reason);
         }

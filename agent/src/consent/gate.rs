@@ -85,11 +85,11 @@ impl Gate {
         proof: Option<&Proof>,
         moments: Moments,
     ) -> Result<ConsentKind, Unproven> {
-        let Some(pin) = &self.pin else { return Ok(ConsentKind::Cloud) };
         let this = Challenge::of_grant(signed);
         if self.pressed == Some(this) {
             return Ok(ConsentKind::Pressed);
         }
+        let Some(pin) = &self.pin else { return Ok(ConsentKind::Cloud) };
         match proof {
             None => Err(Unproven::Nothing),
             Some(Proof::Passkey { assertion }) => {

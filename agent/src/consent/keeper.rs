@@ -146,13 +146,9 @@ impl Keeper {
         })
     }
 
-    /// Lists a request, where a press counts.
-    pub fn want(&mut self, draft: SignedGrant, grant: Grant) -> Result<(), Refused> {
-        if self.pin.is_none() {
-            return Err(Refused::NoKey);
-        }
+    /// Lists a request, which a press answers.
+    pub fn want(&mut self, draft: SignedGrant, grant: Grant) {
         self.book.want(Wanted { draft, grant });
-        Ok(())
     }
 
     /// A request was answered elsewhere.
@@ -170,7 +166,7 @@ impl Keeper {
         Gate::new(self.pin.clone(), self.book.pressed(grant))
     }
 
-    /// Whether a session may begin. Each consent begins one session once, whatever a clock says.
+    /// Whether a session may begin. Where a key is pinned, each consent begins one session once, whatever a clock says.
     pub fn open(
         &mut self,
         signed: &SignedGrant,
@@ -179,10 +175,11 @@ impl Keeper {
         moments: Moments,
     ) -> Result<ConsentKind, Unproven> {
         let kind = self.gate(signed).prove(signed, grant, proof, moments)?;
+        if self.pin.is_some() && self.book.is_spent(grant) {
+            return Err(Unproven::Spent);
+        }
+        self.book.gone(grant.session);
         if kind != ConsentKind::Cloud {
-            if self.book.is_spent(grant) {
-                return Err(Unproven::Spent);
-            }
             if kind == ConsentKind::BreakGlass {
                 if !self.book.has_emergency_left(moments.own()) {
                     return Err(Unproven::Emergencies);

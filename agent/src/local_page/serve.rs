@@ -160,7 +160,8 @@ async fn harden(mut response: Response) -> Response {
              form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
         ),
         ("x-content-type-options", "nosniff"),
-        ("referrer-policy", "no-referrer"),
+        // With `no-referrer` browsers would call the origin of this page's own forms `null`.
+        ("referrer-policy", "same-origin"),
         ("cache-control", "no-store"),
     ] {
         headers.insert(name, axum::http::HeaderValue::from_static(value));

@@ -281,7 +281,6 @@ fn asked(board: &Board) -> (Challenge, PinId) {
             reaches: vec!["panel-web".into(), "192.168.1.0/24".into()],
             reason: Some("<i>battery</i>".into()),
             minutes: 90,
-            until: NOW,
             longer: false,
         }];
     });

@@ -89,7 +89,6 @@ fn shown(wanted: &Wanted, longer: bool) -> WantedShown {
         reaches: services.chain(networks).chain(calls).chain(features).collect(),
         reason: grant.reason.clone(),
         minutes: u64::from(grant.lifetime_s).div_ceil(60),
-        until: grant.until,
         longer,
     }
 }
@@ -110,9 +109,10 @@ impl Connected<'_> {
         grant: &Grant,
         proof: Option<&Proof>,
     ) -> Result<Result<ConsentKind, Unproven>, RunError> {
-        let moments = self.moments();
+        let (moments, before) = (self.moments(), self.agent.keeper.book().clone());
         let opened = self.keeper().open(signed, grant, proof, moments);
-        if opened.is_ok_and(|kind| kind != ConsentKind::Cloud) {
+        // Without a key most sessions leave nothing to write down.
+        if opened.is_ok() && *self.agent.keeper.book() != before {
             self.agent.keep_consent()?;
         }
         Ok(opened)
@@ -146,13 +146,9 @@ impl Connected<'_> {
         if grant.device != self.credentials.device || grant.epoch != self.epoch() {
             return Ok(refused(&"the draft is for another device or ownership"));
         }
-        match self.keeper().want(draft, grant) {
-            Ok(()) => {
-                self.agent.keep_consent()?;
-                Ok(Outcome::Done)
-            }
-            Err(why) => Ok(refused(&why)),
-        }
+        self.keeper().want(draft, grant);
+        self.agent.keep_consent()?;
+        Ok(Outcome::Done)
     }
 
     pub(super) fn consent_gone(&mut self, session: gatelodge_proto::SessionId) -> Result<(), RunError> {
@@ -161,8 +157,7 @@ impl Connected<'_> {
     }
 
     pub(super) fn take_rule(&mut self, rule: &SignedRule) -> Result<Outcome, RunError> {
-        let clock = &self.agent.clock;
-        let moments = Moments::of(clock.now(), clock.correction());
+        let moments = self.moments();
         match self.keeper().take_rule(rule, moments) {
             Ok(()) => {
                 self.agent.keep_consent()?;

@@ -231,8 +231,6 @@ pub struct WantedShown {
     pub reason: Option<String>,
     /// For how long, in minutes.
     pub minutes: u64,
-    /// Until when at most.
-    pub until: Timestamp,
     /// Whether the technician is inside and wants to stay.
     #[serde(default)]
     pub longer: bool,

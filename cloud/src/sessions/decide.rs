@@ -189,9 +189,7 @@ pub async fn refuse(kits: &Kits, by: &CustomerMember, id: SessionId) -> Result<(
         return Err(Refusal::Ended.into());
     }
     record(&mut tx, kits, &refused.ask, actor(member), "session_refused", asked(&refused.ask)).await?;
-    if key::pinned(&mut tx, refused.ask.device).await?.is_some() {
-        grant::gone(&mut tx, kits, &refused.ask).await?;
-    }
+    grant::gone(&mut tx, kits, &refused.ask).await?;
     tx.commit().await?;
     kits.jobs.ring();
     Ok(())

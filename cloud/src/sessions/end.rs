@@ -10,7 +10,7 @@ use gatelodge_proto::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    grant, key,
+    grant,
     machine::Found,
     record::{actor, ended, record},
     relay::Relay,
@@ -97,7 +97,7 @@ pub(super) async fn finish(
     if opened_at.is_some() {
         let order = Order::StopSession { session: ask.id, reason };
         devices::send(tx, now, &kits.random, ask.device, order, now + STOP_LIFE).await?;
-    } else if key::pinned(tx, ask.device).await?.is_some() {
+    } else {
         grant::gone(tx, kits, ask).await?;
     }
     Ok(true)

@@ -16,7 +16,7 @@ use super::{
     grant::{self, ToStay},
     jobs::{self, About},
     key,
-    machine::{Found, Hold, MoreTime, NoMoreTime, Open, Session, Word},
+    machine::{Found, MoreTime, NoMoreTime, Open, Session, Word},
     record::{self, actor, record},
     store,
 };
@@ -100,10 +100,8 @@ pub async fn ask(kits: &Kits, by: &InstallerMember, id: SessionId, minutes: u32)
         MoreTime::Ask(asked) => {
             wished(&mut tx, kits, &asked, minutes, actor(member)).await?;
             keep(&mut tx, &asked).await?;
-            if hold == Hold::Key {
-                let draft = grant::draft_to_stay(kits, &asked, minutes)?;
-                grant::want(&mut tx, kits, &asked.ask, draft, asked.state.until).await?;
-            }
+            let draft = grant::draft_to_stay(kits, &asked, minutes)?;
+            grant::want(&mut tx, kits, &asked.ask, draft, asked.state.until).await?;
             jobs::enqueue(&mut tx, kits, About::Extension, id, asked.ask.customer).await?;
         }
         MoreTime::Give(given) => {
@@ -232,9 +230,7 @@ pub async fn decline(kits: &Kits, by: &CustomerMember, id: SessionId) -> Result<
     let declined = open.decline_more(kits.now())?;
     keep(&mut tx, &declined).await?;
     record(&mut tx, kits, &declined.ask, actor(member), "session_extension_declined", json!({})).await?;
-    if key::pinned(&mut tx, declined.ask.device).await?.is_some() {
-        grant::gone(&mut tx, kits, &declined.ask).await?;
-    }
+    grant::gone(&mut tx, kits, &declined.ask).await?;
     tx.commit().await?;
     kits.jobs.ring();
     Ok(())

@@ -288,9 +288,7 @@ pub async fn request(
     };
     match answer {
         Answer::Ask(waiting) => {
-            if hold == Hold::Key {
-                grant::want_to_open(&mut tx, kits, &waiting).await?;
-            }
+            grant::want_to_open(&mut tx, kits, &waiting).await?;
             jobs::enqueue(&mut tx, kits, About::Request, id, customer).await?;
         }
         Answer::Open(allowed) if break_glass => {

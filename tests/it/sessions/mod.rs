@@ -1,5 +1,6 @@
 //! Remote sessions through the real services, on both databases.
 
+mod at_device;
 mod break_glass;
 mod carried;
 mod device;

@@ -155,9 +155,11 @@ async fn a_press_on_the_device_answers_what_the_device_shows_and_nothing_else() 
         let marc = cast.installer("marc@example.com").await?;
         let (prop, rosa) = cast.active(&marc, "villa-rosa", "rosa@example.com", Consent::Ask).await?;
         let early = asked(&cast, &marc, prop).await?.id;
-        assert_eq!(drafts(&cast, prop.id).await?, [], "nothing is asked where no key is pinned");
+        let shown = drafts(&cast, prop.id).await?;
+        assert_eq!(shown.len(), 1, "a press answers also where no key is pinned");
         let Pinned { pin, .. } = pinned(&cast, prop.id).await?;
         let draft = drafts(&cast, prop.id).await?.pop().context("whoever waits since before is shown")?;
+        assert_eq!(drafts(&cast, prop.id).await?, [shown, vec![draft.clone()]].concat(), "once more, under the key");
         let press = async |session, draft: &SignedGrant, allowed| {
             let draft = Challenge::of_grant(draft);
             cast.happens(prop.id, Happening::ConsentPressed { session, draft, allowed }).await
@@ -166,7 +168,7 @@ async fn a_press_on_the_device_answers_what_the_device_shows_and_nothing_else() 
         let another: SignedGrant = "e30.AA".parse()?;
         press(early, &another, true).await?;
         assert_eq!(view(&cast, early).await?.state, SessionState::Waiting, "an old draft allows nothing");
-        assert_eq!(drafts(&cast, prop.id).await?, [draft.clone(), draft.clone()], "and is shown anew");
+        assert_eq!(drafts(&cast, prop.id).await?, vec![draft.clone(); 3], "and is shown anew");
         press(early, &draft, true).await?;
         let open = view(&cast, early).await?;
         assert_eq!((open.state, open.consent_kind), (SessionState::Open, Some(ConsentKind::Pressed)));

@@ -99,7 +99,15 @@ fn without_a_key_consent_is_the_clouds_word() {
     for _ in 0..2 {
         assert_eq!(keeper.open(&signed(&grant), &grant, None, moments()), Ok(ConsentKind::Cloud));
     }
-    assert!(keeper.want(signed(&grant), grant).is_err(), "a press would count for nothing");
+    // A press is the customer's word all the same, and what was asked for elsewhere is shown no more.
+    keeper.want(signed(&grant), grant.clone());
+    assert_eq!(keeper.open(&signed(&grant), &grant, None, moments()), Ok(ConsentKind::Cloud));
+    assert!(keeper.wanted().is_empty());
+    keeper.want(signed(&grant), grant.clone());
+    assert_eq!(keeper.answer(Challenge::of_grant(&signed(&grant)), true), Some(grant.session));
+    for kind in [ConsentKind::Pressed, ConsentKind::Cloud] {
+        assert_eq!(keeper.open(&signed(&grant), &grant, None, moments()), Ok(kind));
+    }
 }
 
 #[test]
@@ -167,7 +175,7 @@ fn a_press_allows_what_was_shown_and_once() {
     let (key, asked) = (Passkey::make("lodge.example"), grant(1));
     let mut keeper = pinned(&key);
     let draft = signed(&asked);
-    keeper.want(draft.clone(), asked.clone()).unwrap();
+    keeper.want(draft.clone(), asked.clone());
     assert_eq!(keeper.open(&draft, &asked, None, moments()), Err(Unproven::Nothing), "shown is not pressed");
     let wider = Grant { lifetime_s: 9000, until: NOW + MINUTE * 150, ..asked.clone() };
     let shown = Challenge::of_grant(&draft);
@@ -176,11 +184,11 @@ fn a_press_allows_what_was_shown_and_once() {
     assert_eq!(keeper.open(&signed(&wider), &wider, None, moments()), Err(Unproven::Nothing));
     assert_eq!(keeper.open(&draft, &asked, None, moments()), Ok(ConsentKind::Pressed));
     assert_eq!(keeper.open(&draft, &asked, None, moments()), Err(Unproven::Nothing));
-    keeper.want(draft.clone(), asked.clone()).unwrap();
+    keeper.want(draft.clone(), asked.clone());
     keeper.answer(shown, true);
     assert_eq!(keeper.open(&draft, &asked, None, moments()), Err(Unproven::Spent), "shown and pressed a second time");
     let refused = grant(2);
-    keeper.want(signed(&refused), refused.clone()).unwrap();
+    keeper.want(signed(&refused), refused.clone());
     assert_eq!(keeper.answer(Challenge::of_grant(&signed(&refused)), false), Some(refused.session));
     assert_eq!(keeper.open(&signed(&refused), &refused, None, moments()), Err(Unproven::Nothing));
 }

@@ -137,7 +137,7 @@ struct Model {
     pinned: bool,
     /// Grants that the customer has signed; a signature is good for ever.
     signed: HashSet<Draft>,
-    /// Pressed since the key was pinned.
+    /// Pressed since the key was pinned, or went.
     pressed: VecDeque<Draft>,
     /// Whether the newest rule holds.
     rule: bool,
@@ -148,11 +148,11 @@ struct Model {
 
 impl Model {
     fn consent(&self, draft: Draft, with: With) -> Option<ConsentKind> {
-        if !self.pinned {
-            return Some(ConsentKind::Cloud);
-        }
         if self.pressed.contains(&draft) {
             return Some(ConsentKind::Pressed);
+        }
+        if !self.pinned {
+            return Some(ConsentKind::Cloud);
         }
         match with {
             With::Collected if self.signed.contains(&draft) => Some(ConsentKind::Passkey),
@@ -171,8 +171,8 @@ impl Model {
     }
 
     fn may_open(&self, draft: Draft, with: With) -> Option<ConsentKind> {
-        let once = |kind: &ConsentKind| *kind == ConsentKind::Cloud || !self.opened.contains(&draft.session);
-        self.may_run(draft, with).filter(once)
+        let spent = self.pinned && self.opened.contains(&draft.session);
+        self.may_run(draft, with).filter(|_| !spent)
     }
 
     fn may_extend(&self, draft: Draft, with: With) -> bool {

@@ -154,8 +154,8 @@ impl Scene {
         if kind != ConsentKind::Cloud {
             model.opened.insert(draft.session);
             model.pressed.retain(|pressed| pressed.session != draft.session);
-            self.shown = self.shown.filter(|shown| shown.session != draft.session);
         }
+        self.shown = self.shown.filter(|shown| shown.session != draft.session);
         Ok(())
     }
 
@@ -190,10 +190,14 @@ impl Scene {
                 let pinned = self.keeper.confirm(&theirs, &random, NOW).is_some();
                 prop_assert_eq!(pinned, offered && !model.pinned);
                 model.pinned |= pinned;
+                if pinned {
+                    model.pressed.clear();
+                    self.shown = None;
+                }
             }
             Act::Want(draft) => {
-                prop_assert_eq!(self.keeper.want(signed(draft), grant(draft)).is_ok(), model.pinned);
-                self.shown = Some(draft).filter(|_| model.pinned);
+                self.keeper.want(signed(draft), grant(draft));
+                self.shown = Some(draft);
             }
             Act::Press { allowed } => {
                 let Some(draft) = self.shown.take() else { return Ok(()) };
