@@ -2,6 +2,11 @@
 
 use std::{io, process::ExitCode};
 
+use gatelodge_proto::{
+    opening::{OpenHours, Window},
+    payload::{Consent, DeviceState},
+};
+
 use super::{
     consent::words,
     page,
@@ -50,7 +55,7 @@ fn show(status: &Status) {
     field("firmware", &identity.firmware);
     if let Some(registration) = &status.registration {
         field("state", registration.life.word());
-        field("consent", registration.consent.word());
+        field("consent", rule(registration));
         for (name, value) in [
             ("customer", &registration.customer),
             ("installer", &registration.installer),
@@ -123,4 +128,70 @@ fn not_running(config: &Config, json: bool, error: &io::Error) -> Result<ExitCod
         field("next", "gatelodge-agent run, or systemctl start gatelodge-agent");
     }
     Ok(ExitCode::from(NOT_RUNNING))
+}
+
+/// The customer's rule on one line.
+fn rule(DeviceState { consent, opening, .. }: &DeviceState) -> String {
+    let bound = match (consent, opening.open_until, &opening.hours) {
+        (Consent::Always, Some(until), _) => format!(" until {until}"),
+        (Consent::Always, None, Some(OpenHours { zone, windows })) => {
+            let window = |window: &Window| {
+                let days: Vec<_> = window.days.iter().map(|day| day.word()).collect();
+                format!(" {} {}-{}", days.join(","), window.from, window.until)
+            };
+            let windows: Vec<_> = windows.iter().map(window).collect();
+            format!(",{} {zone}, else ask", windows.join(","))
+        }
+        (Consent::Ask | Consent::Never | Consent::Always, ..) => String::new(),
+    };
+    let urgent = opening.break_glass.map(|who| format!("; emergencies: {}", who.word())).unwrap_or_default();
+    format!("{}{bound}{urgent}", consent.word())
+}
+
+#[cfg(test)]
+mod tests {
+    use gatelodge_proto::{
+        Timestamp,
+        opening::{BreakGlass, Day, Opening},
+        payload::Life,
+    };
+
+    use super::*;
+
+    #[test]
+    fn the_rule_is_one_line() {
+        let hours = OpenHours {
+            zone: "Europe/Paris".parse().unwrap(),
+            windows: vec![Window {
+                days: vec![Day::Mon, Day::Tue],
+                from: "08:00".parse().unwrap(),
+                until: "18:00".parse().unwrap(),
+            }],
+        };
+        let state = |consent, opening| DeviceState {
+            epoch: 1,
+            version: 1,
+            life: Life::Active,
+            customer: None,
+            installer: None,
+            web_address: None,
+            consent,
+            opening,
+        };
+        let until = Timestamp::from_seconds(1_800_000_000);
+        let with = |hours, open_until, break_glass| Opening { hours, open_until, break_glass };
+        for (consent, opening, line) in [
+            (Consent::Ask, Opening::default(), "ask"),
+            (Consent::Ask, with(None, None, Some(BreakGlass::Supervisor)), "ask; emergencies: supervisor"),
+            (Consent::Always, Opening::default(), "always"),
+            (
+                Consent::Always,
+                with(Some(hours.clone()), None, None),
+                "always, mon,tue 08:00-18:00 Europe/Paris, else ask",
+            ),
+            (Consent::Always, with(Some(hours), Some(until), None), "always until 2027-01-15T08:00:00Z"),
+        ] {
+            assert_eq!(rule(&state(consent, opening)), line);
+        }
+    }
 }

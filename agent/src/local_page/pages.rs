@@ -13,6 +13,7 @@ use gatelodge_proto::{
     SessionId, Timestamp,
     consent::ConsentKind,
     enrol::Wait,
+    opening::{OpenHours, Opening, Window},
     payload::{Consent, DeviceState, Life},
 };
 use qrcode::{QrCode, render::svg};
@@ -55,7 +56,7 @@ struct Page {
     status: Status,
     state: String,
     link: String,
-    consent: String,
+    consent: Vec<String>,
     token: String,
 }
 
@@ -80,7 +81,7 @@ pub(super) async fn page(State(desk): State<Desk>, headers: HeaderMap) -> Respon
         &Page {
             state: words.get(state_key(&status)),
             link: link_line(&words, &status.link),
-            consent: words.get(consent_key(status.registration.as_ref())),
+            consent: rule_lines(&words, status.registration.as_ref()),
             token: desk.token,
             words,
             status,
@@ -138,11 +139,9 @@ pub(super) async fn script() -> Response {
 }
 
 impl Page {
-    /// Minutes are enough, and the device's zone is not known to be the reader's.
     #[expect(clippy::unused_self, reason = "called from the template")]
     fn time(&self, at: Timestamp) -> String {
-        let format = format_description!("[year]-[month]-[day] [hour]:[minute] UTC");
-        at.date_time().format(format).unwrap_or_else(|_| at.to_string())
+        moment(at)
     }
 
     /// Like `24 h` and `1 h 30 min`.
@@ -218,12 +217,32 @@ fn state_key(status: &Status) -> &'static str {
     }
 }
 
-fn consent_key(state: Option<&DeviceState>) -> &'static str {
-    match state.map_or(Consent::Never, |state| state.consent) {
-        Consent::Ask => "consent-ask",
-        Consent::Always => "consent-always",
-        Consent::Never => "consent-never",
-    }
+/// Minutes are enough, and the device's zone is not known to be the reader's.
+fn moment(at: Timestamp) -> String {
+    let format = format_description!("[year]-[month]-[day] [hour]:[minute] UTC");
+    at.date_time().format(format).unwrap_or_else(|_| at.to_string())
+}
+
+/// The customer's rule, as the cloud has told it.
+fn rule_lines(words: &Words, state: Option<&DeviceState>) -> Vec<String> {
+    let Some(state) = state else { return vec![words.get("consent-never")] };
+    let Opening { hours, open_until, break_glass } = &state.opening;
+    let mut lines = match (state.consent, open_until, hours) {
+        (Consent::Never, ..) => return vec![words.get("consent-never")],
+        (Consent::Ask, ..) => vec![words.get("consent-ask")],
+        (Consent::Always, Some(until), _) => vec![words.with("consent-open", "until", moment(*until))],
+        (Consent::Always, None, None) => vec![words.get("consent-always")],
+        (Consent::Always, None, Some(OpenHours { zone, windows })) => {
+            let window = |Window { days, from, until }: &Window| {
+                let days: Vec<_> = days.iter().map(|day| words.get(&format!("day-{}", day.word()))).collect();
+                format!("{} {from}–{until}", days.join(", "))
+            };
+            let lead = words.with("consent-hours", "zone", zone.as_str());
+            std::iter::once(lead).chain(windows.iter().map(window)).chain([words.get("consent-hours-else")]).collect()
+        }
+    };
+    lines.extend(break_glass.map(|who| words.get(&format!("consent-break-glass-{}", who.word()))));
+    lines
 }
 
 fn link_line(words: &Words, link: &LinkState) -> String {
@@ -231,5 +250,47 @@ fn link_line(words: &Words, link: &LinkState) -> String {
         LinkState::Idle => words.get("link-idle"),
         LinkState::Online { .. } => words.get("link-online"),
         LinkState::Offline { reason, .. } => words.with("link-offline", "reason", reason),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gatelodge_proto::opening::{BreakGlass, Day};
+
+    use super::*;
+
+    #[test]
+    fn the_rule_is_told_with_its_hours() {
+        let until = Timestamp::from_seconds(1_800_000_000);
+        let (from, to) = ("08:00".parse().unwrap(), "18:00".parse().unwrap());
+        let window = Window { days: vec![Day::Mon, Day::Sun], from, until: to };
+        let hours = OpenHours { zone: "Europe/Paris".parse().unwrap(), windows: vec![window] };
+        let bound = Opening { hours: Some(hours), break_glass: Some(BreakGlass::Technician), open_until: None };
+        let told = |language, consent, opening| {
+            let state = DeviceState {
+                epoch: 1,
+                version: 1,
+                life: Life::Active,
+                customer: None,
+                installer: None,
+                web_address: None,
+                consent,
+                opening,
+            };
+            rule_lines(&Words::accepted(Some(language)), Some(&state))
+        };
+        let lines = told("fr", Consent::Always, bound.clone());
+        assert_eq!(lines[1], "lun., dim. 08:00–18:00");
+        assert!(lines[0].contains("Europe/Paris") && lines[3].contains("tout technicien"), "{lines:?}");
+        let lines = told("en", Consent::Always, Opening { open_until: Some(until), ..bound.clone() });
+        assert!(lines[0].contains("until 2027-01-15 08:00 UTC"), "{lines:?}");
+        assert_eq!(told("en", Consent::Never, bound), ["Nobody may enter."]);
+        assert_eq!(told("en", Consent::Ask, Opening::default()), ["You are asked before each session."]);
+        for (language, who) in [("en", BreakGlass::ALL), ("fr", BreakGlass::ALL)] {
+            let keys = Day::ALL.iter().map(|day| format!("day-{}", day.word()));
+            let keys = keys.chain(who.map(|who| format!("consent-break-glass-{}", who.word())));
+            let words = Words::accepted(Some(language));
+            assert!(keys.into_iter().all(|key| words.get(&key) != key), "{language}");
+        }
     }
 }

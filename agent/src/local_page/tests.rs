@@ -73,6 +73,7 @@ fn live(board: &Board) -> SessionId {
             installer: Some("Petit Alarmes".into()),
             web_address: None,
             consent: Consent::Ask,
+            opening: gatelodge_proto::opening::Opening::default(),
         });
         status.sessions = vec![LiveSession {
             session,
@@ -292,7 +293,7 @@ async fn it_shows_who_asks_to_enter_who_is_in_and_on_whose_word() {
     let shown = shown().await;
     let address = shown.page.address;
     let (_, page) = get(address, "/", "").await;
-    assert!(page.contains("The portal’s word and this device’s own switch:"), "{page}");
+    assert!(page.contains("The portal’s word or a press on this page, and this device’s own switch:"), "{page}");
     assert_eq!(get(address, "/key", "").await.0, 404, "there is none to remove");
     live(&shown.board);
     asked(&shown.board);

@@ -69,6 +69,7 @@ mod tests {
             installer: None,
             web_address: None,
             consent: Consent::Never,
+            opening: gatelodge_proto::opening::Opening::default(),
         }))
     }
 

@@ -235,6 +235,7 @@ mod tests {
             installer: None,
             web_address: None,
             consent: Consent::Never,
+            opening: gatelodge_proto::opening::Opening::default(),
         };
         let session = SessionId::make(NOW, &Random::seeded(1));
         let orders = [Order::State(state), Order::StopSession { session, reason: EndReason::Customer }];

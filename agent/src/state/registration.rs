@@ -55,6 +55,7 @@ mod tests {
             installer: None,
             web_address: None,
             consent: Consent::Ask,
+            opening: gatelodge_proto::opening::Opening::default(),
         }
     }
 

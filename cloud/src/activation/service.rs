@@ -103,7 +103,8 @@ pub(super) async fn tell(tx: &mut Tx, kits: &Kits, found: &Found) -> Result<(), 
         Found::Active(active) => {
             let customer = accounts::organisation(tx, active.state.customer).await?;
             let customer = customer.map(|organisation| organisation.name);
-            Registrant { customer, installer, web_address, consent: active.told(kits.now()) }
+            let opening = active.state.opening.clone();
+            Registrant { customer, installer, web_address, consent: active.told(kits.now()), opening }
         }
         Found::Ended(_) => Registrant::NOBODY,
     };

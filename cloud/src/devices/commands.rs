@@ -7,6 +7,7 @@ use gatelodge_proto::{
     CommandId, DeviceId, Random, Timestamp,
     identity::WebAddress,
     link::Outgoing,
+    opening::Opening,
     payload::{self, Command, CommandResult, Consent, DeviceState, EndReason, Order, Outcome, SessionOrder},
     topics::{Down, Topic},
 };
@@ -54,11 +55,19 @@ pub struct Registrant {
     pub web_address: Option<WebAddress>,
     /// The consent in force.
     pub consent: Consent,
+    /// What the customer's rule says beside it.
+    pub opening: Opening,
 }
 
 impl Registrant {
     /// Nobody: the device is not registered.
-    pub const NOBODY: Self = Self { customer: None, installer: None, web_address: None, consent: Consent::Never };
+    pub const NOBODY: Self = Self {
+        customer: None,
+        installer: None,
+        web_address: None,
+        consent: Consent::Never,
+        opening: Opening { hours: None, open_until: None, break_glass: None },
+    };
 }
 
 /// Tells a device where it stands, in place of whatever it was told and has not taken yet. Call it after the change
@@ -85,6 +94,7 @@ pub async fn tell_state(
         installer: registrant.installer,
         web_address: registrant.web_address.map(|address| address.to_string()),
         consent: registrant.consent,
+        opening: registrant.opening,
     };
     send(tx, now, random, device, Order::State(state), now + STATE_DEADLINE).await
 }
@@ -108,6 +118,7 @@ pub(super) async fn tell_state_again(
             installer: state.installer,
             web_address: state.web_address.and_then(|address| address.parse().ok()),
             consent: state.consent,
+            opening: state.opening,
         },
         None => Registrant::NOBODY,
     };

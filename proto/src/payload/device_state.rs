@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::opening::Opening;
+
 /// A device's life, PRODUCT.md's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -93,4 +95,13 @@ pub struct DeviceState {
     pub web_address: Option<String>,
     /// The consent in force; [`Consent::Never`] before activation.
     pub consent: Consent,
+    /// What the customer's rule says beside that, for whoever reads it at the device: the cloud keeps to it. An opening
+    /// that this version does not know is none here.
+    #[serde(default, skip_serializing_if = "Opening::is_empty", deserialize_with = "known")]
+    pub opening: Opening,
+}
+
+fn known<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Opening, D::Error> {
+    let opening = serde_json::Value::deserialize(deserializer)?;
+    Ok(serde_json::from_value(opening).unwrap_or_default())
 }

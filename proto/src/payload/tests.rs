@@ -96,6 +96,7 @@ fn command_and_result_bytes() {
         installer: Some("Petit Alarmes".into()),
         web_address: Some("villa-rosa".into()),
         consent: Consent::Ask,
+        opening: crate::opening::Opening::default(),
     };
     let id = CommandId::make(now, &random);
     let make = |order| Command { id, issued_at: now, deadline: now + Duration::from_secs(60), epoch: 1, order };

@@ -70,6 +70,7 @@ fn messages(random: &Random) -> Vec<Seed> {
         installer: None,
         web_address: Some("villa-rosa".into()),
         consent: Consent::Ask,
+        opening: Opening::default(),
     };
     let asks = |proof| Request {
         csr: "-----BEGIN CERTIFICATE REQUEST-----\n".into(),

@@ -67,7 +67,7 @@ async fn story(setup: Setup) -> anyhow::Result<()> {
     stage.customer.open("/sessions").await?;
     stage.customer.reads("Allowed by somebody at the device").await?;
     let session = told["session"].as_str().context("no session")?;
-    story::press_stop(&stage, session).await?;
+    hands.submit(&format!("/sessions/{session}/stop"), &[]).await?;
     ensure!(!forward.wait(SOON).await?.success());
 
     // Who answers in the portal takes the question off the device.

@@ -281,6 +281,7 @@ async fn a_cloud_that_holds_every_key_opens_nothing_without_the_customers() -> a
         installer: None,
         web_address: None,
         consent: Consent::Always,
+        opening: Opening::default(),
     };
     assert_eq!(thief.order(Order::State(released)).await?.0, "done");
     thief.epoch += 1;

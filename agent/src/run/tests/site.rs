@@ -295,5 +295,6 @@ pub(super) fn state(version: u64, life: Life) -> DeviceState {
         installer: Some("Petit Alarmes".into()),
         web_address: None,
         consent: Consent::Ask,
+        opening: gatelodge_proto::opening::Opening::default(),
     }
 }

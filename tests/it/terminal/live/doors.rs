@@ -1,10 +1,13 @@
 //! Who comes to a terminal in the portal, and who does not.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, ensure};
 use gatelodge_tests::{
     cloud::CloudSetup,
     portal::Hands,
     story::{self as play, Person},
+    wait::measure_for,
 };
 use http::StatusCode;
 
@@ -45,6 +48,11 @@ async fn a_socket_is_for_the_portals_own_page_by_a_ticket_that_is_used_once() ->
         line.say(&format!("ticket {bad} 80 24")).await?;
         line.ends_by("used already").await?;
     }
+    let late = desk.ticket(&session).await?;
+    measure_for(Duration::from_secs(31)).await;
+    let mut line = desk.knock(&stage.installer, &session, &portal).await?;
+    line.say(&format!("ticket {late} 80 24")).await?;
+    line.ends_by("good for 30 seconds").await?;
     let good = desk.ticket(&session).await?;
     let mut line = desk.knock(&stage.installer, &session, &portal).await?;
     line.say(&format!("ticket {good} 80 24")).await?;
