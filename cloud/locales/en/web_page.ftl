@@ -25,6 +25,7 @@ own-page-heading = The device’s own page
 own-page-lead = Opens in this browser, in your name. It is in your history like every session.
 own-page-what = This is the address of your device’s own page. It opens in this browser, in your name.
 own-page-readable = What passes goes through the portal, and whoever runs the portal can read it.
+own-page-signs = Your passkey is pinned on this device, so it signs first.
 own-page-open = Open the device’s page
 own-page-device = About this device
 

@@ -25,6 +25,7 @@ own-page-heading = La page de l’appareil
 own-page-lead = S’ouvre dans ce navigateur, en votre nom. Elle figure dans votre historique comme toute session.
 own-page-what = Ceci est l’adresse de la page de votre appareil. Elle s’ouvre dans ce navigateur, en votre nom.
 own-page-readable = Ce qui passe traverse le portail, et celui qui exploite le portail peut le lire.
+own-page-signs = Votre clé d’accès est épinglée sur cet appareil ; elle signe d’abord.
 own-page-open = Ouvrir la page de l’appareil
 own-page-device = À propos de cet appareil
 

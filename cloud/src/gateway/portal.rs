@@ -1,7 +1,7 @@
 //! The portal's pages that lead to a panel's: a technician asks, waits and goes in; a customer opens the device's own.
 
 use axum::{
-    Extension, Router,
+    Extension, Json, Router,
     extract::State,
     response::{IntoResponse, Redirect, Response},
     routing::{get, post},
@@ -34,7 +34,15 @@ use crate::{
         pages::{EnterWebPage, OwnPage, WebPage},
         paths,
     },
-    sessions::{break_glass::NoBreakGlass, own::OwnRefusal, request::RequestRefusal, service as sessions, show::row},
+    sessions::{
+        break_glass::NoBreakGlass,
+        decide::{self, DecideRefusal},
+        key::{self, ToSign},
+        own::OwnRefusal,
+        request::RequestRefusal,
+        service as sessions,
+        show::row,
+    },
     web::{Fault, Form, Named, Visitor, flash},
 };
 
@@ -45,6 +53,7 @@ pub fn routes() -> Router<Kits> {
         .route(paths::WEB_PAGE, get(page))
         .route(paths::ENTER_WEB_PAGE, post(enter))
         .route(paths::OPEN_OWN_PAGE, post(open_own))
+        .route(paths::BEGIN_OWN_PAGE, post(begin_own))
         .route(paths::OWN_PAGE, get(own_page))
 }
 
@@ -133,7 +142,6 @@ pub(super) fn said(refusal: AskRefusal) -> Result<&'static str, Fault> {
             flashes::WEB_PAGE_STOPPED
         }
         AskRefusal::Own(OwnRefusal::Never) => flashes::OWN_PAGE_NEVER,
-        AskRefusal::Own(OwnRefusal::Pinned) => flashes::OWN_PAGE_PINNED,
         AskRefusal::Request(
             RequestRefusal::UnknownService { .. }
             | RequestRefusal::UnknownNetwork { .. }
@@ -237,22 +245,66 @@ fn goes_on(visitor: &Visitor, kits: &Kits, by: &SignedIn, entry: &Entry) -> Resp
     response
 }
 
+/// Instead of a session's id where none was asked for: the form is posted, and the person reads why.
+const REFUSED: &str = "refused";
+
+/// Asks for the device's own page where the customer's passkey is to sign it first.
+async fn begin_own(
+    gateway: Here,
+    State(kits): State<Kits>,
+    by: CustomerMember,
+    Named(device): Named<DeviceId>,
+) -> Result<Json<ToSign>, Fault> {
+    let gateway = here(gateway)?;
+    if !is_pinned(&kits, &by, device).await? {
+        return Ok(Json(ToSign::default()));
+    }
+    let refused = || Json(ToSign { ceremony: REFUSED.into(), options: None });
+    let Ok(session) = gateway.open_own(&by, device).await else { return Ok(refused()) };
+    let options = decide::options(&kits, &by, session).await?;
+    Ok(Json(ToSign { ceremony: session.to_string(), options }))
+}
+
+async fn is_pinned(kits: &Kits, by: &CustomerMember, device: DeviceId) -> Result<bool, Fault> {
+    Ok(key::of(kits, by.member(), device).await?.ok_or_else(Fault::not_found)?.pinned.is_some())
+}
+
+/// What is posted to open the device's own page.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct OwnForm {
+    ceremony: String,
+    credential: String,
+}
+
 async fn open_own(
     gateway: Here,
     visitor: Visitor,
     State(kits): State<Kits>,
     by: CustomerMember,
     Named(device): Named<DeviceId>,
+    Form(OwnForm { ceremony, credential }): Form<OwnForm>,
 ) -> Result<Response, Fault> {
     let gateway = here(gateway)?;
-    let back = || Redirect::to(&paths::link(paths::DEVICE, device));
-    let session = match gateway.open_own(&by, device).await {
-        Ok(session) => session,
-        Err(refusal) => return Ok((flash(said(refusal)?), back()).into_response()),
+    let back = |said| (flash(said), Redirect::to(&paths::link(paths::DEVICE, device))).into_response();
+    let session = if let Ok(asked) = ceremony.parse() {
+        match decide::approve_signed(&kits, &by, asked, Some(&credential)).await {
+            Ok(()) => asked,
+            Err(DecideRefusal::Unsigned | DecideRefusal::NotSigned(_)) => return Ok(back(flashes::NOT_SIGNED)),
+            Err(DecideRefusal::State(_) | DecideRefusal::Fallen) => return Ok(back(flashes::SESSION_OVER)),
+            Err(refusal) => return Err(refusal.into()),
+        }
+    } else if ceremony != REFUSED && is_pinned(&kits, &by, device).await? {
+        return Ok(back(flashes::OWN_PAGE_PINNED));
+    } else {
+        match gateway.open_own(&by, device).await {
+            Ok(session) => session,
+            Err(refusal) => return Ok(back(said(refusal)?)),
+        }
     };
     match gateway.enter_own(&by, session).await {
         Ok(entry) => Ok(goes_on(&visitor, &kits, by.signed_in(), &entry)),
-        Err(refusal) => Ok((flash(kept_out(refusal)?), back()).into_response()),
+        Err(refusal) => Ok(back(kept_out(refusal)?)),
     }
 }
 
@@ -272,5 +324,6 @@ async fn own_page(
     let devices = activation::service::list(&kits, by.member(), &wanted).await?;
     let view = devices.into_iter().find(|view| view.web_address == address).ok_or_else(Fault::not_found)?;
     let page = visitor.page(kits.now()).signed_in(by.who());
-    Ok(Html(OwnPage { page, device: view.device, name: view.web_address.to_string() }))
+    let is_pinned = key::of(&kits, by.member(), view.device).await?.is_some_and(|held| held.pinned.is_some());
+    Ok(Html(OwnPage { page, device: view.device, name: view.web_address.to_string(), is_pinned }))
 }

@@ -163,7 +163,6 @@ async fn device_page(
         (None, Some(_)) => KeyStanding::Offered,
         (None, None) => KeyStanding::None,
     };
-    let own_page = own_page && key != KeyStanding::Pinned;
     if by.member().kind != OrganisationKind::Customer {
         let sessions = found;
         return Ok(Html(InstallerDevice { page, device, link, web_page, terminal, sessions, history }).into_response());

@@ -8,8 +8,6 @@ use axum::{
     routing::post,
 };
 use gatelodge_proto::DeviceId;
-use serde::Serialize;
-use serde_json::Value;
 
 use crate::{
     accounts::rights::CustomerMember,
@@ -19,7 +17,7 @@ use crate::{
     },
     kits::Kits,
     render::{flashes, paths},
-    sessions::key::{KeyRefusal, RuleWords, begin_rule, of, sign_rule},
+    sessions::key::{KeyRefusal, RuleWords, ToSign, begin_rule, of, sign_rule},
     web::{Fault, Form, Named, flash},
 };
 
@@ -30,13 +28,6 @@ pub fn routes() -> Router<Kits> {
 
 async fn is_pinned(kits: &Kits, by: &CustomerMember, device: DeviceId) -> Result<bool, Fault> {
     Ok(of(kits, by.member(), device).await?.ok_or_else(Fault::not_found)?.pinned.is_some())
-}
-
-/// What is to be signed; without options nothing is.
-#[derive(Debug, Default, Serialize)]
-struct ToSign {
-    ceremony: String,
-    options: Option<Value>,
 }
 
 async fn begin(

@@ -164,8 +164,10 @@ pub const ASK_WEB_PAGE: &str = "/devices/{device}/web-page";
 pub const WEB_PAGE: &str = "/web-pages/{session}";
 /// `POST`: on to the page itself.
 pub const ENTER_WEB_PAGE: &str = "/web-pages/{session}/enter";
-/// `POST`: the customer opens the device's own page.
+/// `POST` `ceremony`, `credential`: the customer opens the device's own page.
 pub const OPEN_OWN_PAGE: &str = "/devices/{device}/own-page";
+/// `POST`: what their passkey is to sign before, where it is pinned on the device.
+pub const BEGIN_OWN_PAGE: &str = "/devices/{device}/own-page/begin";
 /// `GET`: the same for whoever comes by the device's web address.
 pub const OWN_PAGE: &str = "/at/{address}";
 /// `POST` `reason`, `ticket_number`, `minutes`: a technician asks for a terminal in the portal.

@@ -168,7 +168,12 @@ async fn standing(
     found: Found,
 ) -> Result<Result<Session<Waiting>, DecideRefusal>, DecideRefusal> {
     let (waiting, now) = (found.clone().waiting()?, kits.now());
-    let ground = store::hold_ground(tx, now, waiting.ask.installer, waiting.ask.device).await?;
+    let ask = &waiting.ask;
+    let ground = if ask.is_own() {
+        store::hold_own_ground(tx, now, ask.customer, ask.device).await?
+    } else {
+        store::hold_ground(tx, now, ask.installer, ask.device).await?
+    };
     let shut = !ground.is_some_and(|ground| ground.is_of(&waiting.ask));
     let stale = waiting.is_stale(kits.config.sessions.ask(), now);
     if stale || shut {

@@ -64,6 +64,13 @@ pub struct Ask {
     pub requested_at: Timestamp,
 }
 
+impl Ask {
+    /// Whether somebody of the customer asks for their own device's page.
+    pub fn is_own(&self) -> bool {
+        self.installer == self.customer
+    }
+}
+
 /// Which end of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Side {

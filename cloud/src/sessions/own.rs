@@ -7,12 +7,14 @@ use gatelodge_proto::{
     DeviceId, SessionId,
     api::Join,
     opening::Standing,
-    payload::{Consent, Feature, Protocol, Service},
+    payload::{Consent, EndReason, Feature, Protocol, Service},
 };
 
 use super::{
     decide::{self, OpenRefusal},
     emergency,
+    end::finish,
+    grant,
     join::{self, JoinRefusal},
     key,
     machine::{self, Answer, Hold, Refusal},
@@ -22,10 +24,11 @@ use super::{
 };
 use crate::{
     accounts::{
+        model::Member,
         rights::CustomerMember,
         service::{Throttled, throttle_within},
     },
-    db::DbError,
+    db::{DbError, Tx},
     kits::Kits,
     pki::{Csr, InvalidCsr},
 };
@@ -51,9 +54,6 @@ pub enum OwnRefusal {
     /// The vendor's emergency stop.
     #[error("sessions are stopped in an emergency: {0}")]
     Stopped(String),
-    /// The device takes the customer's key alone, and the portal has none of its sessions signed.
-    #[error("your passkey is pinned on this device, so its page is not opened from here: open it in your own network")]
-    Pinned,
     /// The device is busy.
     #[error("this device has {LIVE_PER_DEVICE} sessions open already: end one first")]
     Busy,
@@ -81,7 +81,8 @@ pub fn own_page(services: &[Service]) -> Option<&Service> {
     named("web").or_else(|| pages().filter(is_web).find(local)).or_else(|| pages().find(is_web))
 }
 
-/// Opens a session for the device's own page.
+/// Opens a session for the device's own page; where the customer's key is pinned on the device, it waits for what that
+/// key signs, as one that a technician asked for does.
 pub async fn open(
     kits: &Kits,
     by: &CustomerMember,
@@ -101,9 +102,8 @@ pub async fn open(
     }
     let service = own_page(&ground.services).filter(|_| ground.features.contains(&Feature::Web));
     let service = service.cloned().ok_or(OwnRefusal::NoPage)?;
-    if key::hold(&mut tx, device).await? == Hold::Key {
-        return Err(OwnRefusal::Pinned);
-    }
+    let hold = key::hold(&mut tx, device).await?;
+    given_up(&mut tx, kits, member, device).await?;
     if store::live_on_device(&mut tx, device).await? >= LIVE_PER_DEVICE {
         return Err(OwnRefusal::Busy);
     }
@@ -134,12 +134,29 @@ pub async fn open(
     record(&mut tx, kits, &ask, actor(member), "own_page_asked", asked(&ask)).await?;
     // Whatever the rule says to others, this is the person it asks.
     if let Answer::Ask(waiting) = machine::answer(ask, Consent::Ask, now) {
-        let allowed = waiting.allow(Some(member.user_id), now);
-        decide::open(&mut tx, kits, allowed, ground.rule.consent(), None, actor(member)).await?;
+        match hold {
+            Hold::Key => grant::want_to_open(&mut tx, kits, &waiting).await?,
+            Hold::Cloud => {
+                let allowed = waiting.allow(Some(member.user_id), now);
+                decide::open(&mut tx, kits, allowed, ground.rule.consent(), None, actor(member)).await?;
+            }
+        }
     }
     tx.commit().await?;
     kits.jobs.ring();
     Ok((id, service))
+}
+
+/// Ends what this person asked for before and never signed.
+async fn given_up(tx: &mut Tx, kits: &Kits, member: &Member, device: DeviceId) -> Result<(), DbError> {
+    for id in store::waiting_on(tx, device).await? {
+        let Some(found) = store::hold(tx, id).await? else { continue };
+        let ask = found.ask();
+        if ask.is_own() && ask.customer == member.organisation_id && ask.technician == member.user_id {
+            finish(tx, kits, found, EndReason::Technician, actor(member)).await?;
+        }
+    }
+    Ok(())
 }
 
 /// What is needed to join it.
@@ -150,9 +167,7 @@ pub async fn join(kits: &Kits, by: &CustomerMember, id: SessionId) -> Result<Joi
         .await?
         .filter(|found| {
             let ask = found.ask();
-            ask.customer == member.organisation_id
-                && ask.installer == member.organisation_id
-                && ask.technician == member.user_id
+            ask.is_own() && ask.customer == member.organisation_id && ask.technician == member.user_id
         })
         .ok_or(JoinRefusal::Unknown)?;
     let open = found.open()?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use gatelodge_tests::{
     awkward::WORDS,
-    browser::{Browser, Screen, Setup, Theme, fantoccini::Locator},
+    browser::{Authenticator, Browser, Screen, Setup, Theme, fantoccini::Locator},
     cloud::{CloudSetup, TestCloud},
     portal::Hands,
     story::{self, Mails, Person},
@@ -13,6 +13,7 @@ use gatelodge_tests::{
 };
 
 use super::Site;
+use crate::sessions::key_story;
 
 /// Opens the portal in a real browser and signs in; `None` without one.
 async fn signed_in(portal: &str, setup: Setup, person: Person) -> anyhow::Result<Option<Hands>> {
@@ -140,4 +141,37 @@ async fn a_customer_opens_the_devices_own_page_by_its_web_address() -> anyhow::R
     let read = site.stage.installer.text().await?;
     ensure!(!read.contains(story::CUSTOMER.name), "the installer reads of the customer's own session:\n{read}");
     Ok(())
+}
+
+#[tokio::test]
+async fn a_customer_whose_passkey_is_pinned_signs_to_open_the_devices_own_page() -> anyhow::Result<()> {
+    let cloud = TestCloud::start(CloudSetup::default()).await?;
+    let mails = Mails::BuiltIn(Box::new(Hands::plain(&cloud.portal(), "en")?));
+    let mut site = Site::around(cloud, mails, 71).await?;
+    let portal = site.stage.cloud.portal();
+    let phone = Setup { screen: Screen::Phone, theme: Theme::Dark, language: "en" };
+    let Some(mut customer) = signed_in(&portal, phone, story::CUSTOMER).await? else { return Ok(()) };
+    Authenticator::of(browser(&customer)?).await?;
+    let (at_home, own) = (format!("/devices/{}", site.device), format!("/devices/{}/own-page", site.device));
+    key_story::pin(&mut customer, &site.stage, &site.device, "Now at the device", "Pinned on the device.").await?;
+
+    // Without the signature there is none, and nothing is left behind.
+    site.stage.customer.open(&at_home).await?;
+    site.stage.customer.submit(&own, &[]).await?;
+    site.stage.customer.reads("your passkey is pinned on this device and signs first").await?;
+
+    customer.open(&at_home).await?;
+    customer.look("own-page-signs").await?;
+    key_story::press(&customer, &own).await?;
+    browser(&customer)?.wait_for_words(WORDS).await.with_context(|| site.stage.agent.log())?;
+    let told = site.stage.agent_status().await?.0["sessions"].clone();
+    ensure!(told.as_array().is_some_and(|open| open.len() == 1) && told[0]["consent_kind"] == "passkey", "{told}");
+
+    // By the web address, too.
+    let address = portal.replace("localhost", "villa-rosa.localhost");
+    customer.open(&address).await?;
+    if browser(&customer)?.text().await?.contains("Open the device’s page") {
+        key_story::press(&customer, &own).await?;
+    }
+    browser(&customer)?.wait_for_words(WORDS).await
 }

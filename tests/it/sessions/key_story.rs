@@ -25,7 +25,7 @@ fn browser(hands: &Hands) -> anyhow::Result<&Browser> {
 }
 
 /// Presses the button of a form that is sent by the script.
-async fn press(hands: &Hands, action: &str) -> anyhow::Result<()> {
+pub(crate) async fn press(hands: &Hands, action: &str) -> anyhow::Result<()> {
     let (browser, button) = (browser(hands)?, format!("form[action='{action}'] button"));
     // From under the bar at a phone's foot.
     let into_view = format!("document.querySelector(\"{button}\").scrollIntoView({{ block: 'center' }})");
@@ -46,6 +46,30 @@ async fn consent(stage: &Stage) -> anyhow::Result<Value> {
     Ok(stage.agent_status().await?.0["consent"].clone())
 }
 
+/// A passkey made in the browser, shown on both, confirmed at the device.
+pub(crate) async fn pin(
+    hands: &mut Hands,
+    stage: &Stage,
+    device: &str,
+    offered: &str,
+    done: &str,
+) -> anyhow::Result<()> {
+    let page = format!("/devices/{device}/key");
+    hands.open(&page).await?;
+    press(hands, &page).await?;
+    browser(hands)?.wait_for_words(offered).await?;
+    hands.look("device_key_offered").await?;
+    let shown = browser(hands)?.client.find(Locator::Css(".digits")).await?.text().await?;
+    let digits: String = shown.chars().filter(|c| c.is_ascii_digit() || *c == ' ').collect();
+    let digits = digits.trim().to_owned();
+    let offered = wait_until("the device shows it", SOON, async || {
+        Ok(consent(stage).await?["offered"]["fingerprint"].as_str().map(str::to_owned))
+    });
+    ensure!(offered.await? == digits, "both show the same");
+    stage.agent.say(["consent", "pin-key", "--digits", &digits]).await?.ok()?;
+    browser(hands)?.wait_for_words(done).await
+}
+
 async fn story(setup: Setup) -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let cloud = TestCloud::start(CloudSetup::default()).await?;
@@ -57,23 +81,14 @@ async fn story(setup: Setup) -> anyhow::Result<()> {
     hands.submit("/sign-in", &[("email", CUSTOMER.email), ("password", CUSTOMER.password)]).await?;
     let device = stage.agent_status().await?.0["device"].as_str().context("no device")?.to_owned();
     let page = format!("/devices/{device}/key");
-
-    // Made in the browser, shown on both, confirmed at the device.
     hands.open(&page).await?;
     hands.look("device_key_none").await?;
-    press(&hands, &page).await?;
-    browser(&hands)?.wait_for_words(say("Now at the device", "Maintenant, devant l’appareil")).await?;
-    hands.look("device_key_offered").await?;
-    let shown = browser(&hands)?.client.find(Locator::Css(".digits")).await?.text().await?;
-    let digits: String = shown.chars().filter(|c| c.is_ascii_digit() || *c == ' ').collect();
-    let digits = digits.trim().to_owned();
-    let offered = wait_until("the device shows it", SOON, async || {
-        Ok(consent(&stage).await?["offered"]["fingerprint"].as_str().map(str::to_owned))
-    });
-    ensure!(offered.await? == digits, "both show the same");
+    let (offered, done) = (
+        say("Now at the device", "Maintenant, devant l’appareil"),
+        say("Pinned on the device.", "Épinglée sur l’appareil."),
+    );
+    pin(&mut hands, &stage, &device, offered, done).await?;
     ensure!(authenticator.passkeys(browser(&hands)?).await?.len() == 1);
-    stage.agent.say(["consent", "pin-key", "--digits", &digits]).await?.ok()?;
-    browser(&hands)?.wait_for_words(say("Pinned on the device.", "Épinglée sur l’appareil.")).await?;
     hands.look("device_key_pinned").await?;
 
     // A request: the portal's word alone is none, the passkey's is.

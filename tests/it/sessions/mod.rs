@@ -7,7 +7,7 @@ mod device;
 mod emergency;
 mod hours;
 mod kept_end;
-mod key_story;
+pub(crate) mod key_story;
 mod limits;
 pub(crate) mod live;
 mod longer;

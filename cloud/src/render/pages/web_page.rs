@@ -107,6 +107,8 @@ pub struct OwnPage {
     pub device: DeviceId,
     /// What it is called.
     pub name: String,
+    /// Whether the reader's passkey is pinned on it, and signs first.
+    pub is_pinned: bool,
 }
 
 /// Where a page at a panel's address leads.

@@ -11,7 +11,7 @@ mod signing;
 mod store;
 
 pub(super) use jobs::{enqueue as enqueue_mails, job};
-pub use model::{Held, KeyRefusal, Offered, Pinned, Ruled};
+pub use model::{Held, KeyRefusal, Offered, Pinned, Ruled, ToSign};
 pub use offer::{begin, offer};
 pub use release::{begin as begin_release, release};
 pub use rule::{RuleWords, begin as begin_rule, sign as sign_rule};

@@ -4,6 +4,8 @@ use gatelodge_proto::{
     Timestamp, UserId,
     consent::{NotSigned, PinId, PinnedKey, SignedRule, StandingRule},
 };
+use serde::Serialize;
+use serde_json::Value;
 
 use crate::{accounts::second_factor::FactorRefusal, db::DbError};
 
@@ -79,4 +81,13 @@ pub enum KeyRefusal {
     /// The database failed.
     #[error(transparent)]
     Database(#[from] DbError),
+}
+
+/// What a browser is to have the passkey sign; without options nothing is.
+#[derive(Debug, Default, Serialize)]
+pub struct ToSign {
+    /// What the form brings back with the signature.
+    pub ceremony: String,
+    /// For `navigator.credentials.get`.
+    pub options: Option<Value>,
 }

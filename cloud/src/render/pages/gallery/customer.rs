@@ -104,7 +104,10 @@ pub(super) fn add(language: Language, add: &mut Add<'_>) {
     add("device_key_none", &key(None, None, none()));
     add("device_key_offered", &key(Some(shown.clone()), None, none()));
     add("device_key_pinned", &key(None, Some(shown), Refusals::one("", Phrase::new("refused-key-not-signed"))));
-    add("own_page", &OwnPage { page: owner("/at/villa-rosa"), device: device_id(1), name: "villa-rosa".into() });
+    for (name, is_pinned) in [("own_page", false), ("own_page_pinned", true)] {
+        let page = owner("/at/villa-rosa");
+        add(name, &OwnPage { page, device: device_id(1), name: "villa-rosa".into(), is_pinned });
+    }
     let target =
         |refused, open| Target { target: "tcp panel.local:80".into(), opened_at: ago(9), bytes: 4_096, refused, open };
     let flows = || vec![target(false, true), target(false, false), target(true, false)];
