@@ -4,7 +4,6 @@
 
 pub mod cli;
 pub mod cloud;
-pub mod discover;
 pub mod files;
 pub mod forward;
 pub mod output;

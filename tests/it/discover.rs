@@ -13,15 +13,18 @@ use axum::{Router, routing::get};
 use gatelodge_tests::{
     agent::AgentSetup,
     avahi::{Avahi, Published},
+    browser::{Screen, Setup, Theme},
     cloud::{CloudSetup, TestCloud},
     place::{self, Place},
     portal::Hands,
     process::Process,
-    story::{self, Mails, Stage},
+    story::{self, Mails, Person, Stage},
     wait::wait_until,
 };
 use serde_json::Value;
 use tokio::task::JoinSet;
+
+use crate::gateway::browser::{browser, press_into_new_tab, signed_in};
 
 const PATIENCE: Duration = Duration::from_secs(120);
 const WITHOUT: &str = "looking around on a real network";
@@ -95,7 +98,10 @@ impl Scene {
             place: Some(device.clone()),
             ..AgentSetup::default()
         };
-        let setup = setup.set("discovery.enabled", "true").set("discovery.ports", &format!("[{ports}]"));
+        let setup = setup
+            .set("web.enabled", "true")
+            .set("discovery.enabled", "true")
+            .set("discovery.ports", &format!("[{ports}]"));
         let setup = setup.with_service("bus", SocketAddr::new(PANEL.parse()?, 10001));
         let mails = Mails::BuiltIn(Box::new(Hands::plain(&cloud.portal(), "en")?));
         let folder = tempfile::tempdir()?;
@@ -283,6 +289,101 @@ async fn a_number_opens_what_was_found_in_the_same_session() -> anyhow::Result<(
         kept.await?;
     }
     Ok(())
+}
+
+/// A technician asks in the portal what there is, opens two pages of it in that one session, and the customer ends both.
+async fn in_the_portal(technician: Setup, customer: Setup) -> anyhow::Result<()> {
+    let Some(mut scene) = Scene::set().await? else { return Ok(()) };
+    let stage = &mut scene.stage;
+    let portal = stage.cloud.portal();
+    let Some(installer) = signed_in(&portal, technician, story::INSTALLER.person).await? else { return Ok(()) };
+    let Some(customer) = signed_in(&portal, customer, story::CUSTOMER).await? else { return Ok(()) };
+    stage.english = technician.language == "en";
+    let english = stage.english;
+    (stage.installer, stage.customer) = (installer, customer);
+    let say = |english_words: &'static str, french: &'static str| if english { english_words } else { french };
+    let device = stage.agent_status().await?.device().context("the device is enrolled")?.to_owned();
+
+    let home = format!("/devices/{device}");
+    stage.installer.open(&home).await?;
+    stage.installer.look("finds-ask").await?;
+    stage
+        .installer
+        .submit(&format!("{home}/finds"), &[("network", "lan"), ("reason", "Zone 4"), ("minutes", "30")])
+        .await?;
+    let path = stage.installer.path().await?;
+    let session = path.strip_prefix("/finds/").with_context(|| format!("asking led to {path}"))?.to_owned();
+    story::allow(stage).await?;
+    let wall = browser(&stage.installer)?;
+    wall.wait_for_words(say("The customer allows it", "Le client l’autorise")).await?;
+    stage.installer.look("finds-allowed").await?;
+    stage.installer.submit(&format!("/finds/{session}/begin"), &[]).await?;
+    let wall = browser(&stage.installer)?;
+    for words in ["Panel-Rosa", "Linux UPnP/1.0 Store-300", SILENT, say("has looked everywhere", "a regardé partout")]
+    {
+        wall.wait_for_words(words).await.with_context(|| stage.agent.log())?;
+    }
+    stage.installer.look("finds-done").await?;
+
+    // Two pages of two neighbours, each at an origin of its own, in the one session that the customer allowed.
+    let list = wall.client.window().await?;
+    let mut pages = Vec::new();
+    for address in [PANEL, STORE] {
+        let row = format!(
+            "form[action='/finds/{session}/open']:has(input[value='{address}']):has(input[value='8081']) button"
+        );
+        press_into_new_tab(&stage.installer, &row).await?;
+        let tab = browser(&stage.installer)?;
+        tab.wait_for_words(WORDS).await?;
+        pages.push(tab.client.current_url().await?);
+        tab.client.switch_to_window(list.clone()).await?;
+    }
+    ensure!(pages[0].host_str() != pages[1].host_str(), "{pages:?}");
+    ensure!(pages.iter().all(|page| page.host_str().is_some_and(|host| host.starts_with("s-"))), "{pages:?}");
+    let told = stage.agent_status().await?.0["sessions"].clone();
+    ensure!(told.as_array().is_some_and(|open| open.len() == 1), "{told}");
+
+    // Who is somebody else finds nothing there.
+    let mut other = Hands::plain(&portal, "en")?;
+    let Person { email, password, .. } = story::CUSTOMER;
+    other.open("/sign-in").await?;
+    other.submit("/sign-in", &[("email", email), ("password", password)]).await?;
+    ensure!(other.open(&format!("/finds/{session}")).await.is_err() || !other.text().await?.contains("Panel-Rosa"));
+
+    stage.customer.open("/sessions").await?;
+    stage.customer.look("finds-inside").await?;
+    stage.customer.submit(&format!("/sessions/{session}/stop"), &[]).await?;
+    let tab = browser(&stage.installer)?;
+    tab.wait_for_words(say("The session is over", "La session est terminée")).await?;
+    stage.installer.look("finds-over").await?;
+    for page in pages {
+        let over = wait_until(format!("{page} is over"), PATIENCE, async || {
+            tab.open(page.as_str()).await?;
+            Ok(tab.text().await?.contains(say("The session is over", "La session est terminée")).then_some(()))
+        });
+        over.await?;
+    }
+    for words in [format!("look around {LAN}"), format!("tcp {PANEL}:8081"), format!("tcp {STORE}:8081")] {
+        let kept = wait_until(format!("the history reads `{words}`"), PATIENCE, async || {
+            Ok(other.file("/history.csv").await?.contains(&words).then_some(()))
+        });
+        kept.await?;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_technician_opens_what_was_found_in_the_portal_at_a_desk() -> anyhow::Result<()> {
+    let desk = Setup { screen: Screen::Desk, theme: Theme::Light, language: "en" };
+    let phone = Setup { screen: Screen::Phone, theme: Theme::Dark, language: "en" };
+    in_the_portal(desk, phone).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_technician_opens_what_was_found_in_the_portal_with_a_phone_in_french() -> anyhow::Result<()> {
+    let phone = Setup { screen: Screen::Phone, theme: Theme::Dark, language: "fr" };
+    let desk = Setup { screen: Screen::Desk, theme: Theme::Light, language: "fr" };
+    in_the_portal(phone, desk).await
 }
 
 #[tokio::test]

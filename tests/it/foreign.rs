@@ -60,7 +60,7 @@ const fn row(path: &'static str, of: Of, whose: For, body: &'static str) -> Row 
     Row { path, of, whose, body }
 }
 
-const MATRIX: [Row; 77] = [
+const MATRIX: [Row; 81] = [
     row("/api/v1/devices/{id}", Of::Device, For::Vendor, ""),
     row("/api/v1/devices/{id}/retire", Of::Device, For::Vendor, ""),
     row("/api/v1/devices/{id}/revoke", Of::Device, For::Vendor, ""),
@@ -114,6 +114,10 @@ const MATRIX: [Row; 77] = [
     row("/web-pages/{session}", Of::Session, For::Its, ""),
     row("/web-pages/{session}/enter", Of::Session, For::Its, ""),
     row("/devices/{device}/terminal", Of::Device, For::Its, "reason=check&minutes=30"),
+    row("/devices/{device}/finds", Of::Device, For::Its, "reason=check&minutes=30"),
+    row("/finds/{session}", Of::Session, For::Its, ""),
+    row("/finds/{session}/begin", Of::Session, For::Its, ""),
+    row("/finds/{session}/open", Of::Session, For::Its, "address=192.168.1.50&port=80"),
     row("/terminals/{session}", Of::Session, For::Its, ""),
     row("/terminals/{session}/enter", Of::Session, For::Its, "columns=80&rows=24"),
     row("/terminals/{session}/socket", Of::Session, For::Its, ""),

@@ -52,3 +52,5 @@ flash-refused-terminal-reason = Say in one line of 300 characters at most why yo
 flash-refused-terminal-not-offered = The device’s own settings do not offer a terminal to browsers.
 flash-refused-terminal-own-key = A terminal is recorded for you and the customer to read, and your organisation has no recording passphrase yet. Set one under Sessions, Recordings, then ask again.
 flash-refused-terminal-their-key = A terminal is recorded for the customer and you to read, and the customer has no recording passphrase yet. Ask them to set one under Sessions, Recordings.
+flash-refused-finds-not-offered = This device does not tell what there is on its networks. Whoever sets it up may switch that on.
+flash-refused-finds-many = As many web pages of this look around are open as one session carries. Close it and ask again, or ask for one page.

@@ -52,3 +52,5 @@ flash-refused-terminal-reason = Dites en une ligne de 300 caractères au plus po
 flash-refused-terminal-not-offered = Les réglages de l’appareil ne proposent pas de terminal aux navigateurs.
 flash-refused-terminal-own-key = Un terminal est enregistré pour que vous et le client puissiez le lire, et votre organisation n’a pas encore de phrase secrète d’enregistrement. Définissez-en une sous Sessions, Enregistrements, puis demandez à nouveau.
 flash-refused-terminal-their-key = Un terminal est enregistré pour que le client et vous puissiez le lire, et le client n’a pas encore de phrase secrète d’enregistrement. Demandez-lui d’en définir une sous Sessions, Enregistrements.
+flash-refused-finds-not-offered = Cet appareil ne dit pas ce qu’il y a sur ses réseaux. Qui le règle peut l’activer.
+flash-refused-finds-many = Autant de pages web de cette recherche sont ouvertes qu’une session en porte. Terminez-la et demandez de nouveau, ou demandez une seule page.

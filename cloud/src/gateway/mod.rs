@@ -4,8 +4,10 @@
 //!
 //! [`open`] asks and lets in, [`place`] is an address that somebody types (pure), [`visit`] is one such session, [`name`]
 //! says under which origin (pure), [`host`] answers there, [`portal`] is the pages that lead there. [`terminal`] is the
-//! same for terminals, which need no origin.
+//! same for terminals, which need no origin; [`finds`] is what there is to open, and opens it within its own session.
 
+mod course;
+pub mod finds;
 mod host;
 pub mod name;
 pub mod open;
@@ -14,6 +16,7 @@ pub mod place;
 pub mod portal;
 pub mod terminal;
 mod visit;
+mod wish;
 
 use std::{
     collections::HashMap,
@@ -28,6 +31,7 @@ use tokio::sync::Semaphore;
 
 pub use self::host::divide;
 use self::{
+    finds::Look,
     name::{Label, Naming},
     own_relay::OwnRelay,
     terminal::Terminal,
@@ -46,6 +50,8 @@ struct Inner {
     visits: Mutex<Visits>,
     terminals: Mutex<HashMap<SessionId, Arc<Terminal>>>,
     terminal_places: Arc<Semaphore>,
+    looks: Mutex<HashMap<SessionId, Arc<Look>>>,
+    look_places: Arc<Semaphore>,
 }
 
 /// The sessions whose keys are here.
@@ -61,10 +67,20 @@ impl Gateway {
     pub fn new(kits: Kits, https: SocketAddr, certificate: CertificateDer<'static>) -> Result<Self, rustls::Error> {
         let naming = Naming::of(&kits.config);
         let relay = OwnRelay::at(https, certificate)?;
-        let places = usize::try_from(kits.config.gateway.terminals).unwrap_or(Semaphore::MAX_PERMITS);
-        let terminal_places = Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS)));
-        let (visits, terminals) = (Mutex::default(), Mutex::default());
-        Ok(Self(Arc::new(Inner { kits, naming, relay, visits, terminals, terminal_places })))
+        let places = |most: u32| {
+            let most = usize::try_from(most).unwrap_or(Semaphore::MAX_PERMITS);
+            Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS)))
+        };
+        Ok(Self(Arc::new(Inner {
+            terminal_places: places(kits.config.gateway.terminals),
+            look_places: places(kits.config.gateway.pages),
+            kits,
+            naming,
+            relay,
+            visits: Mutex::default(),
+            terminals: Mutex::default(),
+            looks: Mutex::default(),
+        })))
     }
 
     /// Which ports have to be listened on beside the node's own.
@@ -87,12 +103,21 @@ impl Gateway {
     }
 
     fn visits(&self) -> MutexGuard<'_, Visits> {
-        self.0.visits.lock().unwrap_or_else(PoisonError::into_inner)
+        held(&self.0.visits)
     }
 
     fn terminals(&self) -> MutexGuard<'_, HashMap<SessionId, Arc<Terminal>>> {
-        self.0.terminals.lock().unwrap_or_else(PoisonError::into_inner)
+        held(&self.0.terminals)
     }
+
+    fn looks(&self) -> MutexGuard<'_, HashMap<SessionId, Arc<Look>>> {
+        held(&self.0.looks)
+    }
+}
+
+/// Whatever panicked with it left it whole: each is set at once.
+fn held<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
+    lock.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl std::fmt::Debug for Gateway {
@@ -104,6 +129,11 @@ impl std::fmt::Debug for Gateway {
 impl Visits {
     fn insert(&mut self, visit: &Arc<Visit>) {
         self.by_session.insert(visit.session, visit.clone());
+        self.insert_beside(visit);
+    }
+
+    /// One more page of a session that is there already.
+    fn insert_beside(&mut self, visit: &Arc<Visit>) {
         self.by_label.entry(visit.label.clone()).or_default().push(visit.clone());
     }
 

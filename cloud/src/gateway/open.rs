@@ -161,7 +161,7 @@ impl Gateway {
         Ok(asked.view.id)
     }
 
-    async fn report(&self, by: &InstallerMember, device: DeviceId) -> Result<Report, RequestRefusal> {
+    pub(super) async fn report(&self, by: &InstallerMember, device: DeviceId) -> Result<Report, RequestRefusal> {
         let named = activation::service::one(&self.0.kits, by.member(), device).await?;
         named.and_then(|view| view.report).ok_or(RequestRefusal::UnknownDevice)
     }
@@ -244,7 +244,7 @@ impl Gateway {
     }
 
     /// Finds an origin for one more page.
-    fn place(&self, name: impl FnOnce() -> Label) -> Result<(Label, Face), AskRefusal> {
+    pub(super) fn place(&self, name: impl FnOnce() -> Label) -> Result<(Label, Face), AskRefusal> {
         let Inner { kits, naming, .. } = &*self.0;
         let now = kits.now();
         let patience = kits.config.sessions.ask() + REMEMBERED;
@@ -254,7 +254,8 @@ impl Gateway {
             Stage::Asked => visit.asked_at + patience <= now,
             Stage::Joining | Stage::Inside(_) => false,
         });
-        let live = visits.by_session.values().filter(|visit| !matches!(visit.stage(), Stage::Over(..))).count();
+        let pages = visits.by_label.values().flatten();
+        let live = pages.filter(|visit| !matches!(visit.stage(), Stage::Over(..))).count();
         if live >= usize::try_from(kits.config.gateway.pages).unwrap_or(usize::MAX) {
             return Err(AskRefusal::Full);
         }

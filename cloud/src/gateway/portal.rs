@@ -228,7 +228,7 @@ fn kept_out(refusal: EnterRefusal) -> Result<&'static str, Fault> {
 }
 
 /// The page that carries the ticket over to the panel's origin, in a form: no address ever holds it.
-fn goes_on(visitor: &Visitor, kits: &Kits, by: &SignedIn, entry: &Entry) -> Response {
+pub(super) fn goes_on(visitor: &Visitor, kits: &Kits, by: &SignedIn, entry: &Entry) -> Response {
     let origin = entry.face.origin();
     let page = visitor.page(kits.now()).signed_in(by.who());
     let (address, ticket) = (format!("{origin}{}", web::ENTER), entry.ticket.reveal().to_owned());

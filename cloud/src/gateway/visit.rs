@@ -79,7 +79,8 @@ pub(super) struct Visit {
     pub(super) panel: Panel,
     pub(super) asked_at: Timestamp,
     pub(super) requests: Arc<Semaphore>,
-    key: SessionKey,
+    /// A page within a session that somebody else carries has none.
+    key: Option<SessionKey>,
     stage: watch::Sender<Stage>,
     door: Mutex<Door>,
     holder: Mutex<Option<Holder>>,
@@ -102,8 +103,32 @@ impl Visit {
             panel,
             asked_at,
             requests: Arc::new(Semaphore::new(REQUESTS_AT_ONCE)),
-            key,
+            key: Some(key),
             stage: watch::Sender::new(Stage::Asked),
+            door: Mutex::default(),
+            holder: Mutex::default(),
+        }
+    }
+
+    /// A page within a session that is open already.
+    pub(super) fn within(
+        (session, user): (SessionId, UserId),
+        (label, face): (Label, Face),
+        (target, panel): (Target, Panel),
+        passage: Passage,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            session,
+            user,
+            label,
+            face,
+            target,
+            panel,
+            asked_at: now,
+            requests: Arc::new(Semaphore::new(REQUESTS_AT_ONCE)),
+            key: None,
+            stage: watch::Sender::new(Stage::Inside(Arc::new(passage))),
             door: Mutex::default(),
             holder: Mutex::default(),
         }
@@ -160,8 +185,9 @@ impl Visit {
 
     /// Carries the session until its end, like a technician's program.
     pub(super) async fn carry(self: Arc<Self>, join: Join, relay: OwnRelay, clock: Clock, random: Random) {
+        let Some(key) = self.key.as_ref().map(SessionKey::der) else { return };
         let join = Join { relay: relay.address, ..join };
-        let (key, provider) = (self.key.der(), relay.provider.clone());
+        let provider = relay.provider.clone();
         let client = Client { join, key, tls: relay.tls, provider, proxy: None, random: random.clone() };
         let work = async |inside: Inside| {
             let passage = self.passage(&inside, relay.provider, clock.clone(), random);

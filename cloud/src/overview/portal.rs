@@ -31,8 +31,7 @@ use crate::{
         Html, Refusals, flashes,
         pages::{
             AddDevice, CustomerDevice, CustomerHome, DeviceFacts, History, HistoryRow, InstallerDevice, InstallerHome,
-            KeyStanding, LinkFacts, PresetFacts, SessionRow, SignedRuleShown, TerminalChoice, WebPageChoice,
-            WebService,
+            KeyStanding, LinkFacts, PresetFacts, SessionRow, SignedRuleShown, WebPageChoice, WebService, WishChoice,
         },
         paths,
     },
@@ -143,8 +142,21 @@ async fn device_page(
     let report = report.filter(|report| report.features.contains(&Feature::Web));
     let has_terminal = report.is_some_and(|report| report.features.contains(&Feature::Terminal));
     let minutes = WebPageChoice::lengths(kits.config.sessions.max_minutes);
-    let terminal =
-        (has_terminal && kits.config.gateway.terminals > 0).then_some(TerminalChoice { minutes, break_glass });
+    let looks = report.is_some_and(|report| {
+        report.features.contains(&Feature::Discovery)
+            && report.features.contains(&Feature::Web)
+            && !report.networks.is_empty()
+    });
+    let finds = (looks && kits.config.gateway.is_on()).then(|| WishChoice {
+        minutes: minutes.clone(),
+        break_glass,
+        networks: named_networks(report),
+    });
+    let terminal = (has_terminal && kits.config.gateway.terminals > 0).then_some(WishChoice {
+        minutes,
+        break_glass,
+        networks: Vec::new(),
+    });
     let report = report.filter(|_| kits.config.gateway.is_on());
     let web_page = report.map(|report| web_page_choice(kits, report, break_glass)).filter(WebPageChoice::has_some);
     let own_page = report.is_some_and(|report| sessions::own::own_page(&report.services).is_some());
@@ -165,7 +177,9 @@ async fn device_page(
     };
     if by.member().kind != OrganisationKind::Customer {
         let sessions = found;
-        return Ok(Html(InstallerDevice { page, device, link, web_page, terminal, sessions, history }).into_response());
+        return Ok(
+            Html(InstallerDevice { page, device, link, web_page, finds, terminal, sessions, history }).into_response()
+        );
     }
     let (requests, rest): (Vec<_>, Vec<_>) = found.into_iter().partition(SessionRow::waits);
     let (live, past) = rest.into_iter().partition(|session| session.state == SessionState::Open);
@@ -257,6 +271,11 @@ async fn set_web_address(
         }
     }
     device_page(&visitor, &kits, by.signed_in(), id, refusals).await
+}
+
+fn named_networks(report: Option<&Report>) -> Vec<(String, String)> {
+    let networks = report.into_iter().flat_map(|report| &report.networks);
+    networks.map(|network| (network.name.to_string(), network.subnet.to_string())).collect()
 }
 
 fn facts(view: RegistrationView, doubled: bool) -> DeviceFacts {

@@ -123,6 +123,10 @@ pub const BREAK_GLASS_NOT: &str = "flash-refused-break-glass";
 pub const WEB_PAGE_ELSEWHERE: &str = "flash-refused-web-page-elsewhere";
 /// The device did not come.
 pub const WEB_PAGE_SILENT: &str = "flash-refused-web-page-silent";
+/// The device does not tell what there is on its networks.
+pub const FINDS_NOT_OFFERED: &str = "flash-refused-finds-not-offered";
+/// As many pages of one look around are open as it carries.
+pub const FINDS_MANY: &str = "flash-refused-finds-many";
 /// No more terminals can be open at once.
 pub const TERMINALS_FULL: &str = "flash-refused-terminals-full";
 /// The reason for a terminal is more than a line.

@@ -178,6 +178,14 @@ pub const TERMINAL: &str = "/terminals/{session}";
 pub const ENTER_TERMINAL: &str = "/terminals/{session}/enter";
 /// `GET`: the web socket that carries it.
 pub const TERMINAL_SOCKET: &str = "/terminals/{session}/socket";
+/// `POST` `reason`, `ticket_number`, `minutes`: a technician asks what there is on a device's networks.
+pub const ASK_FINDS: &str = "/devices/{device}/finds";
+/// `GET`: what there is, or where the request stands.
+pub const FINDS: &str = "/finds/{session}";
+/// `POST`: the device looks around.
+pub const BEGIN_FINDS: &str = "/finds/{session}/begin";
+/// `POST` `address`, `port`: on to a web page of what was found, in the same session.
+pub const OPEN_FIND: &str = "/finds/{session}/open";
 /// `GET`: recordings of terminals, and the passphrase for them.
 pub const RECORDINGS: &str = "/sessions/recordings";
 /// `POST`: the organisation's key pair for recordings, as the browser made it.

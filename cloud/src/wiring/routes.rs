@@ -36,6 +36,7 @@ pub fn routes() -> Router<Kits> {
         .merge(overview::rule::routes())
         .merge(gateway::portal::routes())
         .merge(gateway::terminal::portal::routes())
+        .merge(gateway::finds::portal::routes())
         .merge(recordings::portal::routes())
         .merge(overview::portal::routes())
         .merge(overview::export::routes())

@@ -14,6 +14,7 @@ pub mod finds;
 pub mod handshake;
 pub mod inner_frame;
 pub mod line;
+pub mod look;
 mod meter;
 pub mod mux;
 mod pieces;

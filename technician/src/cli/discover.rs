@@ -6,7 +6,10 @@ use clap::Args;
 use gatelodge_proto::{
     api::DeviceView,
     payload::{Feature, Host, Protocol, ServiceName},
-    session::finds::Find,
+    session::{
+        finds::Find,
+        look::{NoFinds, Watch, look_around},
+    },
 };
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
@@ -18,7 +21,6 @@ use super::{
     session::{self, Asking, Reach, Twice},
 };
 use crate::{
-    discover::{self, NoFinds, Watch},
     forward::{self, Flows, Forward, Update, Wanted, bind},
     output::{Exit, Failure, Output},
     pick, sentences,
@@ -94,7 +96,7 @@ fn networks(device: &DeviceView, named: Vec<ServiceName>) -> Result<Vec<ServiceN
 /// Looks around, shows what there is, and opens what is picked.
 async fn look(flows: &Flows, device: &DeviceView, output: Output) -> Result<(), NoFinds> {
     let mut shows = Shows::new(output);
-    let cut = discover::look_around(flows, &mut shows).await;
+    let cut = look_around(&flows.handle, flows.id(), &mut shows).await;
     let finds = shows.end();
     let cut = cut?;
     output.value(&json!({ "event": "looked", "finds": finds.len(), "cut": cut }));

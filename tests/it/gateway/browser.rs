@@ -16,22 +16,25 @@ use super::Site;
 use crate::sessions::key_story;
 
 /// Opens the portal in a real browser and signs in; `None` without one.
-async fn signed_in(portal: &str, setup: Setup, person: Person) -> anyhow::Result<Option<Hands>> {
+pub(crate) async fn signed_in(portal: &str, setup: Setup, person: Person) -> anyhow::Result<Option<Hands>> {
     let Some(mut hands) = Hands::browser(portal, setup).await? else { return Ok(None) };
     hands.open("/sign-in").await?;
     hands.submit("/sign-in", &[("email", person.email), ("password", person.password)]).await?;
     Ok(Some(hands))
 }
 
-fn browser(hands: &Hands) -> anyhow::Result<&Browser> {
+pub(crate) fn browser(hands: &Hands) -> anyhow::Result<&Browser> {
     let Hands::Browser(browser, _) = hands else { anyhow::bail!("a real browser only") };
     Ok(browser)
 }
 
 /// Presses a button that opens another tab, and goes there.
-async fn press_into_new_tab(hands: &Hands, css: &str) -> anyhow::Result<()> {
+pub(crate) async fn press_into_new_tab(hands: &Hands, css: &str) -> anyhow::Result<()> {
     let browser = browser(hands)?;
     let before = browser.client.windows().await?;
+    // From under the bar at a phone's foot.
+    let into_view = format!("document.querySelector(\"{css}\").scrollIntoView({{ block: 'center' }})");
+    browser.client.execute(&into_view, Vec::new()).await?;
     browser.click(css).await?;
     let tab = wait_until("another tab opens", Duration::from_secs(90), async || {
         Ok(browser.client.windows().await?.into_iter().find(|window| !before.contains(window)))

@@ -2,7 +2,7 @@
 //! and the awkward panel behind the device is used by a browser that says exactly what the test wants it to say.
 
 mod address;
-mod browser;
+pub(crate) mod browser;
 mod bulk;
 mod doors;
 mod ends;

@@ -3,21 +3,16 @@
 
 use std::{sync::Arc, time::Duration};
 
-use gatelodge_proto::{
-    DeviceId, SessionId,
-    api::{SessionRequest, SessionState},
-    payload::{Feature, TicketNumber},
-    session::inner_frame::Size,
-    web::EntryTicket,
-};
+use gatelodge_proto::{SessionId, api::SessionState, payload::Feature, session::inner_frame::Size, web::EntryTicket};
 
 use super::live::{Outcome, Stage, Terminal};
 use crate::{
-    accounts::{By, SignedIn, model::Network, rights::InstallerMember},
+    accounts::{By, SignedIn, rights::InstallerMember},
     gateway::{
         Gateway,
         open::{AskRefusal, REMEMBERED},
         visit::SessionKey,
+        wish::Wish,
     },
     sessions::{
         join::{self, JoinRefusal},
@@ -29,18 +24,6 @@ use tokio::sync::OwnedSemaphorePermit;
 
 /// Longest wait for the device; the page gives up at 30 seconds.
 const MEETS_WITHIN: Duration = Duration::from_secs(25);
-
-/// A technician's wish for a terminal.
-#[derive(Debug, Clone)]
-pub(super) struct Wish {
-    pub(super) device: DeviceId,
-    /// Why; the customer reads it.
-    pub(super) reason: Option<String>,
-    pub(super) ticket_number: Option<TicketNumber>,
-    pub(super) break_glass: bool,
-    pub(super) minutes: u32,
-    pub(super) from: Network,
-}
 
 /// Why nobody comes to a terminal.
 #[derive(Debug, thiserror::Error)]
@@ -68,19 +51,9 @@ impl Gateway {
         let kits = &self.0.kits;
         let room = self.room_for_terminal().await?;
         let key = SessionKey::make()?;
-        let request = SessionRequest {
-            device: wish.device,
-            services: Vec::new(),
-            networks: Vec::new(),
-            listens: Vec::new(),
-            features: vec![Feature::Terminal, Feature::Web],
-            reason: wish.reason,
-            ticket_number: wish.ticket_number,
-            break_glass: wish.break_glass,
-            minutes: wish.minutes,
-            csr: key.csr()?,
-        };
-        let view = request::request(kits, by, Asked::from_network(request, wish.from)).await?.view;
+        let from = wish.from.clone();
+        let request = wish.request(Vec::new(), vec![Feature::Terminal, Feature::Web], key.csr()?);
+        let view = request::request(kits, by, Asked::from_network(request, from)).await?.view;
         // Of one that a rule refused the page tells what the portal knows anyway.
         if matches!(view.state, SessionState::Waiting | SessionState::Open) {
             let terminal = Terminal::new((view.id, by.member()), key, room);

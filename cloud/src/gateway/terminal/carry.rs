@@ -22,10 +22,13 @@ use tokio::{
 };
 
 use super::{
-    live::{Outcome, Terminal, Typed, held},
+    live::{Outcome, Terminal, Typed},
     seat::Outward,
 };
-use crate::{gateway::own_relay::OwnRelay, kits::Kits};
+use crate::{
+    gateway::{held, own_relay::OwnRelay},
+    kits::Kits,
+};
 
 /// What xterm.js is.
 const TERM: &str = "xterm-256color";

@@ -1,6 +1,6 @@
 //! One terminal of the gateway's: its session's key, where it stands, who is at it, and who may come to it.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use gatelodge_proto::{
     OrganisationId, Random, SessionId, Timestamp, UserId,
@@ -20,7 +20,7 @@ use tokio::sync::{
 use super::seat::{Last, Outward, Place, Seat};
 use crate::{
     accounts::model::{Member, PortalSessionId},
-    gateway::visit::SessionKey,
+    gateway::{held, visit::SessionKey},
 };
 
 /// Pieces that a browser may have typed and that are not on their way yet.
@@ -84,11 +84,6 @@ pub(in crate::gateway) struct Terminal {
     door: Mutex<(Door, Option<PortalSessionId>)>,
     /// Until it is over.
     room: Mutex<Option<OwnedSemaphorePermit>>,
-}
-
-/// Whatever panicked with it left it whole: each is set at once.
-pub(super) fn held<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
-    lock.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Terminal {

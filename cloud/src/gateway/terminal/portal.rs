@@ -6,15 +6,12 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
     routing::{get, post},
 };
-use gatelodge_proto::{
-    DeviceId, SessionId,
-    payload::{Feature, TicketNumber},
-};
+use gatelodge_proto::{DeviceId, SessionId, payload::Feature};
 use http::{StatusCode, header};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ask::{NotIn, Wish},
+    ask::NotIn,
     socket::{self, Guest, MOST},
     words::Why,
 };
@@ -25,6 +22,7 @@ use crate::{
         name::portal_origin,
         open::AskRefusal,
         portal::{Here, here, said, second_factor},
+        wish::WishForm,
     },
     i18n::Language,
     kits::Kits,
@@ -51,30 +49,19 @@ pub fn routes() -> Router<Kits> {
         .route(paths::TERMINAL_SOCKET, get(socket))
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct AskForm {
-    reason: String,
-    ticket_number: String,
-    break_glass: Option<String>,
-    minutes: u32,
-}
-
 async fn ask(
     gateway: Here,
     by: InstallerMember,
     from: Network,
     Named(device): Named<DeviceId>,
-    Form(form): Form<AskForm>,
+    Form(form): Form<WishForm>,
 ) -> Result<Response, Fault> {
     let gateway = here(gateway)?;
     let back = Redirect::to(&paths::link(paths::DEVICE, device));
-    let number = Some(form.ticket_number.trim()).filter(|number| !number.is_empty());
-    let Ok(ticket_number) = number.map(str::parse::<TicketNumber>).transpose() else {
-        return Ok((flash(flashes::TICKET_NUMBER), back).into_response());
+    let wish = match form.read(device, from) {
+        Ok(wish) => wish,
+        Err(said) => return Ok((flash(said), back).into_response()),
     };
-    let break_glass = form.break_glass.is_some();
-    let wish = Wish { device, reason: Some(form.reason), ticket_number, break_glass, minutes: form.minutes, from };
     let refusal = match gateway.ask_terminal(&by, wish).await {
         Ok(session) => return Ok(Redirect::to(&paths::link(paths::TERMINAL, session)).into_response()),
         Err(refusal) => refusal,

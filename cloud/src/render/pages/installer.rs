@@ -4,7 +4,7 @@ use askama::Template;
 use gatelodge_proto::{DeviceId, Timestamp, api::Presence, payload::Life};
 use serde::Deserialize;
 
-use super::{DeviceFacts, DeviceRow, HistoryRow, SessionRow, TerminalChoice, WebPageChoice, row::Shown as _};
+use super::{DeviceFacts, DeviceRow, HistoryRow, SessionRow, WebPageChoice, WishChoice, row::Shown as _};
 use crate::{
     i18n::Phrase,
     render::{Page, Refusals},
@@ -235,8 +235,10 @@ pub struct InstallerDevice {
     pub link: Option<LinkFacts>,
     /// Web pages that may be asked for.
     pub web_page: Option<WebPageChoice>,
+    /// What a look around in the portal can be asked for with.
+    pub finds: Option<WishChoice>,
     /// What a terminal in the portal can be asked for with.
-    pub terminal: Option<TerminalChoice>,
+    pub terminal: Option<WishChoice>,
     /// Its sessions, newest first.
     pub sessions: Vec<SessionRow>,
     /// What happened, newest first.

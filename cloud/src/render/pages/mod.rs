@@ -6,6 +6,7 @@ mod customer;
 mod emergency;
 mod entry;
 mod fault;
+mod finds;
 #[cfg(test)]
 mod gallery;
 mod hand_over;
@@ -30,6 +31,7 @@ pub use entry::{
     AddOrganisation, ConfirmEmail, ForgottenPassword, LookInMail, SetPassword, SignIn, SignInForm, SignUp, SignUpForm,
 };
 pub use fault::FaultPage;
+pub use finds::{FindRow, FindsPage, LookStands};
 pub use hand_over::{ChangeInstaller, TakeOver, TakeOverLanding};
 pub use home::{CustomerHome, InstallerHome, VendorHome};
 pub use installer::{
@@ -40,7 +42,7 @@ pub use own::{BrowserRow, MembershipRow, MyOrganisation, MyOrganisationForm, MyS
 pub use recordings::{RecordingRow, Recordings, Replay};
 pub use row::{Call, DeviceFacts, DeviceRow, HistoryRow, PresetFacts, ProvenBy, SessionRow, Shown};
 pub use second_factor::{AddApp, ConfirmSelf, MySecondFactor, PasskeyRow, RecoveryCodes, SecondStep};
-pub use terminal::{TerminalChoice, TerminalPage};
+pub use terminal::{TerminalPage, WishChoice};
 pub use vendor::{
     Audit, Inventory, InventoryRow, Mail, MailHtml, MailRow, Mailbox, Quarantine, QuarantineRow, Retire, VendorDevice,
 };

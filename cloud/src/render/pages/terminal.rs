@@ -6,13 +6,15 @@ use gatelodge_proto::{SessionId, api::SessionState};
 use super::{SessionRow, row::Shown as _};
 use crate::render::Page;
 
-/// With what a technician may ask for a terminal on a device's page.
+/// With what a technician may ask for a terminal, or a look around, on a device's page.
 #[derive(Debug, Clone)]
-pub struct TerminalChoice {
+pub struct WishChoice {
     /// Lengths on offer, in minutes.
     pub minutes: Vec<u32>,
     /// Whether the reader may enter in an emergency without an answer.
     pub break_glass: bool,
+    /// Where to look around: networks by name, and their addresses.
+    pub networks: Vec<(String, String)>,
 }
 
 /// [`TERMINAL`](crate::render::paths::TERMINAL).

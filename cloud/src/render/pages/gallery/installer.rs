@@ -5,7 +5,8 @@ use std::time::Duration;
 use gatelodge_proto::{
     api::{Presence, SessionState},
     identity::IdCode,
-    payload::{Life, ServiceKind},
+    payload::{Life, Protocol, ServiceKind},
+    session::finds::FoundBy,
 };
 
 use super::{super::*, Add, samples::*};
@@ -105,6 +106,7 @@ pub(super) fn add(language: Language, add: &mut Add<'_>) {
             device,
             link: Some(link),
             web_page: None,
+            finds: None,
             terminal: None,
             sessions: vec![],
             history: history(),
@@ -126,7 +128,12 @@ pub(super) fn add(language: Language, add: &mut Add<'_>) {
                 minutes: WebPageChoice::lengths(240),
                 break_glass: true,
             }),
-            terminal: Some(TerminalChoice { minutes: WebPageChoice::lengths(240), break_glass: true }),
+            finds: Some(WishChoice {
+                minutes: WebPageChoice::lengths(240),
+                break_glass: false,
+                networks: vec![("lan".into(), "192.168.1.0/24".into()), ("hall".into(), "192.168.2.0/24".into())],
+            }),
+            terminal: Some(WishChoice { minutes: WebPageChoice::lengths(240), break_glass: true, networks: vec![] }),
             sessions: vec![session(20, SessionState::Open), session(4_000, SessionState::Ended)],
             history: history(),
         },
@@ -167,6 +174,36 @@ pub(super) fn add(language: Language, add: &mut Add<'_>) {
     add("terminal_open", &terminal(SessionState::Open, true));
     add("terminal_lost", &terminal(SessionState::Open, false));
     add("terminal_over", &terminal(SessionState::Ended, true));
+    let find = |name: &str, what: &str, address: &str, port: Option<u16>, by| FindRow {
+        address: address.parse().expect("an address"),
+        port: port.map(|port| (Protocol::Tcp, port)),
+        by,
+        name: name.into(),
+        what: what.into(),
+        mac: (by == FoundBy::Neighbour).then(|| "00:1B:44:11:3A:B7".parse().expect("a MAC address")),
+        opens: port.is_some_and(|port| port < 9_000),
+    };
+    let found = || {
+        vec![
+            find("Panel <Rosa>", "_http._tcp", "192.168.1.50", Some(8081), FoundBy::Mdns),
+            find("bus", "", "192.168.1.50", Some(10_001), FoundBy::Settings),
+            find("Linux UPnP/1.0 Store-300", "upnp:rootdevice", "192.168.1.60", Some(49_152), FoundBy::Ssdp),
+            find("", "", "192.168.1.60", Some(8081), FoundBy::Port),
+            find("", "", "192.168.1.61", None, FoundBy::Neighbour),
+        ]
+    };
+    let finds = |state, stands, finds, progress| {
+        let shown = session(if state == SessionState::Ended { 4_000 } else { 20 }, state);
+        FindsPage { page: installer("/finds/x"), shown, stands, finds, progress }
+    };
+    add("finds_waiting", &finds(SessionState::Waiting, LookStands::Asked, vec![], None));
+    add("finds_allowed", &finds(SessionState::Open, LookStands::Asked, vec![], None));
+    add("finds_looking", &finds(SessionState::Open, LookStands::Looking, found(), Some((40, 120))));
+    add("finds_done", &finds(SessionState::Open, LookStands::Done, found(), None));
+    add("finds_nothing", &finds(SessionState::Open, LookStands::Done, vec![], None));
+    let refused = LookStands::Refused("discovery is switched off in this device's settings".into());
+    add("finds_refused", &finds(SessionState::Open, refused, vec![], None));
+    add("finds_over", &finds(SessionState::Ended, LookStands::Over, found(), None));
     let ticket = "mzxw6ytbojtg633cmfzgm33pmi".into();
     let address = "https://s-mzxw6ytbojtg633cmfzgm33pmi.web.example/.gatelodge/enter".into();
     add("web_page_enter", &EnterWebPage { page: installer("/web-pages/x/enter"), address, ticket });

@@ -1,14 +1,15 @@
-//! What a device tells of the networks of a session, as it comes. Nothing is opened.
+//! A look around on the networks of a session, by whoever asked for it: what the device tells, as it comes. Nothing is
+//! opened.
 
 use bytes::BytesMut;
-use gatelodge_proto::session::{
+
+use super::{
     Arrival, FrameError,
-    driver::OpenFailure,
+    driver::{Handle, OpenFailure},
     finds::{Find, FindFrame},
     inner_frame::{Class, Open, ResetCode, Target},
 };
-
-use crate::forward::Flows;
+use crate::FlowId;
 
 /// Nothing came of looking around.
 #[derive(Debug, thiserror::Error)]
@@ -34,7 +35,7 @@ impl From<ResetCode> for NoFinds {
 }
 
 /// What is heard while a device looks around.
-pub trait Watch {
+pub trait Watch: Send {
     /// One more; or the same place once more, said better.
     fn found(&mut self, find: Find);
     /// Steps that were taken, of so many that are known.
@@ -42,9 +43,9 @@ pub trait Watch {
 }
 
 /// Has the device look around; whether there was more than it told.
-pub async fn look_around(flows: &Flows, watch: &mut impl Watch) -> Result<bool, NoFinds> {
-    let open = Open { flow: flows.id(), target: Target::Discover, class: Class::Interactive, credit: 0 };
-    let stream = flows.handle.open(open).await?;
+pub async fn look_around(handle: &Handle, flow: FlowId, watch: &mut impl Watch) -> Result<bool, NoFinds> {
+    let open = Open { flow, target: Target::Discover, class: Class::Interactive, credit: 0 };
+    let stream = handle.open(open).await?;
     let mut heard = BytesMut::new();
     loop {
         while let Some(frame) = FindFrame::take(&mut heard)? {
