@@ -118,7 +118,7 @@ impl Gateway {
         let goes_on = |page: &Visit| page.target == target && !matches!(page.stage(), visit::Stage::Over(..));
         let page = match look.open_page(goes_on) {
             Some(page) => page,
-            None => self.new_page(&look, &reach, &find, (by, at))?,
+            None => self.make_page(&look, &reach, &find, (by, at))?,
         };
         {
             let mut holder = page.holder();
@@ -132,7 +132,7 @@ impl Gateway {
         Ok(Entry { face: page.face.clone(), ticket })
     }
 
-    fn new_page(
+    fn make_page(
         &self,
         look: &Look,
         reach: &Reach,
