@@ -3,9 +3,10 @@
 //! what passes, and the consent says so. Owns no table: a session's key lives in this node's memory alone.
 //!
 //! [`open`] asks and lets in, [`place`] is an address that somebody types (pure), [`visit`] is one such session, [`name`]
-//! says under which origin (pure), [`host`] answers there, [`portal`] is the pages that lead there. [`terminal`] is the
+//! says under which origin (pure), [`host`] answers there, [`blind`] passes on what it cannot read, [`portal`] is the pages that lead there. [`terminal`] is the
 //! same for terminals, which need no origin.
 
+mod blind;
 mod host;
 pub mod name;
 pub mod open;
@@ -33,7 +34,7 @@ use self::{
     terminal::Terminal,
     visit::Visit,
 };
-use crate::kits::Kits;
+use crate::{kits::Kits, pki::BlindCa};
 
 /// The gateway of this node. Clones are the same one.
 #[derive(Clone)]
@@ -43,6 +44,8 @@ struct Inner {
     kits: Kits,
     naming: Naming,
     relay: OwnRelay,
+    /// Signs for pages that only the device can read.
+    blind: Option<BlindCa>,
     visits: Mutex<Visits>,
     terminals: Mutex<HashMap<SessionId, Arc<Terminal>>>,
     terminal_places: Arc<Semaphore>,
@@ -58,13 +61,18 @@ struct Visits {
 
 impl Gateway {
     /// The gateway of a node that listens there with this certificate.
-    pub fn new(kits: Kits, https: SocketAddr, certificate: CertificateDer<'static>) -> Result<Self, rustls::Error> {
+    pub fn new(
+        kits: Kits,
+        https: SocketAddr,
+        certificate: CertificateDer<'static>,
+        blind: Option<BlindCa>,
+    ) -> Result<Self, rustls::Error> {
         let naming = Naming::of(&kits.config);
         let relay = OwnRelay::at(https, certificate)?;
         let places = usize::try_from(kits.config.gateway.terminals).unwrap_or(Semaphore::MAX_PERMITS);
         let terminal_places = Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS)));
         let (visits, terminals) = (Mutex::default(), Mutex::default());
-        Ok(Self(Arc::new(Inner { kits, naming, relay, visits, terminals, terminal_places })))
+        Ok(Self(Arc::new(Inner { kits, naming, relay, blind, visits, terminals, terminal_places })))
     }
 
     /// Which ports have to be listened on beside the node's own.

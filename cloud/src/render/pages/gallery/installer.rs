@@ -125,6 +125,7 @@ pub(super) fn add(language: Language, add: &mut Add<'_>) {
                 networks: vec!["192.168.1.0/24".into()],
                 minutes: WebPageChoice::lengths(240),
                 break_glass: true,
+                blind: true,
             }),
             terminal: Some(TerminalChoice { minutes: WebPageChoice::lengths(240), break_glass: true }),
             sessions: vec![session(20, SessionState::Open), session(4_000, SessionState::Ended)],
@@ -153,7 +154,8 @@ pub(super) fn add(language: Language, add: &mut Add<'_>) {
     let web_page = |state, is_here: bool| {
         let shown = session(if state == SessionState::Ended { 4_000 } else { 20 }, state);
         let certificate_of = is_here.then(|| "192.168.1.50:8443".into());
-        WebPage { page: installer("/web-pages/x"), shown, service: "panel-web".into(), is_here, certificate_of }
+        let service = "panel-web".into();
+        WebPage { page: installer("/web-pages/x"), shown, service, is_here, blind: false, certificate_of }
     };
     add("web_page_waiting", &web_page(SessionState::Waiting, true));
     add("web_page_open", &web_page(SessionState::Open, true));
