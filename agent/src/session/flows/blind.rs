@@ -136,7 +136,7 @@ impl Shared {
                     talk.say(&BlindWord::Expected).await?;
                 }
                 Ok(_) => return Err(NotAnswered::Unexpected),
-                Err(Silence::Over) => return Ok(()),
+                Err(Silence::Over | Silence::Broken) => return Ok(()),
                 Err(silence) => return Err(silence.into()),
             }
         }
