@@ -94,6 +94,7 @@ mod tests {
             include_str!("pages.rs"),
             include_str!("history.rs"),
             include_str!("consent.rs"),
+            include_str!("../session/flows/page.rs"),
             include_str!("../../templates/page.html"),
             include_str!("../../templates/history.html"),
             include_str!("../../templates/key.html"),
