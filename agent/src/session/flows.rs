@@ -214,20 +214,16 @@ impl Shared {
         let flow = wanted.open.flow;
         let begun = Instant::now();
         let asked = wanted.open.target.clone();
-        match asked {
+        match asked.clone() {
             Target::Certify { name } => return self.certify(wanted, &name, begun).await,
             Target::Blind => return self.browser(wanted, begun).await,
             _ if self.terms.grant.features.contains(&Feature::WebBlind) => return self.in_the_clear(wanted).await,
-            _ => {}
-        }
-        if let Target::File { path, act } = asked {
-            return self.file(wanted, path, act, begun).await;
-        }
-        if let Target::Terminal { size, term, command } = asked {
-            return self.terminal(wanted.stream, terminal::Wanted { flow, size, term, command }, begun).await;
-        }
-        if asked == Target::Discover {
-            return self.look_around(wanted, begun).await;
+            Target::File { path, act } => return self.file(wanted, path, act, begun).await,
+            Target::Terminal { size, term, command } => {
+                return self.terminal(wanted.stream, terminal::Wanted { flow, size, term, command }, begun).await;
+            }
+            Target::Discover => return self.look_around(wanted, begun).await,
+            Target::Service(_) | Target::Address { .. } | Target::Echo { .. } | Target::Call { .. } => {}
         }
         let reached = tokio::select! {
             reached = self.reach(&asked) => reached,

@@ -255,8 +255,15 @@ async fn the_customer_stops_and_the_page_breaks_off() -> anyhow::Result<()> {
     assert!(broke.await?, "the stream of events ended as if it were whole");
     wait_until("nobody answers any more", WITHIN, async || Ok(tab.get("/second").await.is_err().then_some(()))).await?;
     // Every row of the device is there, and none is left open.
-    blind.site.stage.customer.open("/history").await?;
-    blind.site.stage.customer.reads("Stopped by the customer").await
+    let customer = &mut blind.site.stage.customer;
+    customer.wait_for("/history", "The session ended: by the customer", WITHIN).await?;
+    for what in ["blind page b-", "tcp 127."] {
+        customer.wait_for("/history", &format!("Closed {what}"), WITHIN).await?;
+        let rows = customer.text().await?;
+        let count = |word: &str| rows.matches(&format!("{word} {what}")).count();
+        ensure!(count("Opened") == count("Closed"), "{what}:\n{rows}");
+    }
+    Ok(())
 }
 
 #[tokio::test]

@@ -428,22 +428,13 @@ pub(super) fn open(fields: &mut Fields) -> Result<Open, FrameError> {
     let credit = fields.u32()?;
     let target = match fields.u8()? {
         TARGET_SERVICE => Target::Service(service(fields)?),
-        TARGET_ADDRESS => Target::Address {
-            protocol: protocol(fields.u8()?)?,
-            port: fields.u16()?,
-            host: fields.text(MAX_TARGET, "host")?.parse().map_err(|_| FrameError::Field("host"))?,
-        },
-        TARGET_ECHO => Target::Echo {
-            address: fields.text(MAX_TARGET, "address")?.parse().map_err(|_| FrameError::Field("address"))?,
-        },
-        TARGET_CALL => Target::Call {
-            listen: service(fields)?,
-            caller: fields.text(MAX_TARGET, "caller")?.parse().map_err(|_| FrameError::Field("caller"))?,
-        },
-        TARGET_DISCOVER => Target::Discover,
-        TARGET_CERTIFY => {
-            Target::Certify { name: fields.text(MAX_TARGET, "host")?.parse().map_err(|_| FrameError::Field("host"))? }
+        TARGET_ADDRESS => {
+            Target::Address { protocol: protocol(fields.u8()?)?, port: fields.u16()?, host: parsed(fields, "host")? }
         }
+        TARGET_ECHO => Target::Echo { address: parsed(fields, "address")? },
+        TARGET_CALL => Target::Call { listen: service(fields)?, caller: parsed(fields, "caller")? },
+        TARGET_DISCOVER => Target::Discover,
+        TARGET_CERTIFY => Target::Certify { name: parsed(fields, "host")? },
         TARGET_BLIND => Target::Blind,
         TARGET_FILE => {
             let act = files::act(fields)?;
@@ -517,7 +508,11 @@ pub(in crate::session) fn size(fields: &mut Fields) -> Result<Size, FrameError> 
 }
 
 fn service(fields: &mut Fields) -> Result<ServiceName, FrameError> {
-    fields.text(MAX_TARGET, "service")?.parse().map_err(|_| FrameError::Field("service"))
+    parsed(fields, "service")
+}
+
+fn parsed<T: FromStr>(fields: &mut Fields, field: &'static str) -> Result<T, FrameError> {
+    fields.text(MAX_TARGET, field)?.parse().map_err(|_| FrameError::Field(field))
 }
 
 pub(super) fn cut(text: &str, max: usize) -> &str {
