@@ -28,6 +28,8 @@ use tokio_tungstenite::tungstenite::Message;
 use super::{Answer, Site, Tab, next_bytes};
 use crate::moves::found;
 
+/// Far more than the cloud may gather.
+const BYTES: usize = 100_000_000;
 const WITHIN: Duration = Duration::from_secs(60);
 
 /// A site whose vendor has a CA for such pages, and a browser that trusts that alone.
@@ -136,7 +138,6 @@ async fn a_panel_works_and_only_the_device_can_read_it() -> anyhow::Result<()> {
     socket.send(Message::text("zone 3")).await?;
     assert_eq!(socket.next().await.context("an answer")??, Message::text("heard zone 3"));
 
-    const BYTES: usize = 100_000_000;
     let cloud = blind.site.stage.cloud.id().context("the cloud runs")?;
     let before = super::bulk::resident_mib(cloud)?;
     let answer = tab.send(Request::get(format!("/download/{BYTES}")).body(Body::empty())?).await?;
