@@ -167,6 +167,8 @@ pub(crate) fn target(target: &Target) -> String {
         Target::File { path: Some(path), .. } => path.to_string(),
         Target::File { path: None, .. } => "folders".to_owned(),
         Target::Discover => "look around".to_owned(),
+        Target::Certify { name } => format!("blind page {name}"),
+        Target::Blind => "blind page".to_owned(),
         Target::Terminal { .. } => "terminal".to_owned(),
     }
 }

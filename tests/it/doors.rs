@@ -33,7 +33,7 @@ pub(crate) struct Answer {
 fn router(cast: &Cast) -> anyhow::Result<Router> {
     let kits = cast.kits().clone();
     // Nobody gets so far as to see its certificate.
-    let gateway = Gateway::new(kits.clone(), SocketAddr::from(([127, 0, 0, 1], 1)), Vec::new().into())?;
+    let gateway = Gateway::new(kits.clone(), SocketAddr::from(([127, 0, 0, 1], 1)), Vec::new().into(), None)?;
     let features = wiring::routes().with_state(kits).layer(Extension(gateway));
     Ok(web::portal(features, &Hardening { https: true, public_origin: None })?)
 }

@@ -203,7 +203,7 @@ async fn a_network_that_goes_and_one_that_comes_are_seen_and_not_found_out_by_pi
 }
 
 /// How often the words are in what the process may write to.
-fn found(id: u32, words: &[u8]) -> anyhow::Result<usize> {
+pub(crate) fn found(id: u32, words: &[u8]) -> anyhow::Result<usize> {
     let maps = std::fs::read_to_string(format!("/proc/{id}/maps")).context("the process has no map")?;
     let memory = std::fs::File::open(format!("/proc/{id}/mem")).context("its memory cannot be read")?;
     let (finder, mut count) = (memchr::memmem::Finder::new(words), 0);

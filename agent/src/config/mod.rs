@@ -79,7 +79,7 @@ impl Config {
             Feature::Terminal => self.terminal.enabled,
             Feature::Files => !self.folders.is_empty(),
             Feature::Discovery => self.discovery.enabled,
-            Feature::Web => self.web.enabled,
+            Feature::Web | Feature::WebBlind => self.web.enabled,
         };
         Feature::ALL.into_iter().filter(own).collect()
     }

@@ -18,11 +18,11 @@ const LANGUAGES: [LanguageIdentifier; 2] = [langid!("en"), langid!("fr")];
 
 /// One language.
 #[derive(Debug, Clone)]
-pub(super) struct Words(LanguageIdentifier);
+pub(crate) struct Words(LanguageIdentifier);
 
 impl Words {
     /// The first language of `Accept-Language` (RFC 9110 section 12.5.4) that there is; English otherwise.
-    pub(super) fn accepted(header: Option<&str>) -> Self {
+    pub(crate) fn accepted(header: Option<&str>) -> Self {
         let mut wishes: Vec<(f32, &str)> = header
             .unwrap_or_default()
             .split(',')
@@ -42,12 +42,12 @@ impl Words {
     }
 
     /// For `<html lang>`.
-    pub(super) fn tag(&self) -> String {
+    pub(crate) fn tag(&self) -> String {
         self.0.to_string()
     }
 
     /// The words for a key.
-    pub(super) fn get(&self, key: &str) -> String {
+    pub(crate) fn get(&self, key: &str) -> String {
         LOCALES.lookup(&self.0, key)
     }
 
@@ -94,6 +94,7 @@ mod tests {
             include_str!("pages.rs"),
             include_str!("history.rs"),
             include_str!("consent.rs"),
+            include_str!("../session/flows/page.rs"),
             include_str!("../../templates/page.html"),
             include_str!("../../templates/history.html"),
             include_str!("../../templates/key.html"),

@@ -9,6 +9,7 @@ mod language;
 mod pages;
 mod serve;
 
+pub(crate) use language::Words;
 pub use serve::{PageError, serve};
 
 #[cfg(test)]

@@ -119,8 +119,14 @@ pub(super) fn admit(grant: &SignedGrant, here: &Here<'_>, now: Timestamp) -> Res
     let listens: Vec<Listen> = grant.listens.iter().filter(|listen| here.listens.contains(listen)).cloned().collect();
     let features: Vec<Feature> =
         grant.features.iter().filter(|feature| here.features.contains(feature)).copied().collect();
+    // What the portal carries blindly is nothing but that: whoever joins it reads nothing beside.
+    let blind = grant.features.contains(&Feature::WebBlind);
+    if blind && (grant.features.len() > 1 || !grant.listens.is_empty()) {
+        let sentence = "a session whose pages the portal cannot read is for those alone";
+        return Err(denied(Denial::Services, EndReason::Refused, sentence));
+    }
     // A browser needs a service to look at; every other feature is something to do by itself.
-    let does = features.iter().any(|feature| *feature != Feature::Web);
+    let does = features.iter().any(|feature| !feature.is_for_browsers());
     if services.is_empty() && networks.is_empty() && listens.is_empty() && !does {
         return Err(denied(
             Denial::Services,
@@ -333,11 +339,24 @@ mod tests {
             let grant = Grant { features: features.to_vec(), services: services.to_vec(), ..grant() };
             judge(&grant, &self::grant().services, FROM)
         };
-        assert_eq!(asked(&Feature::ALL, &[]).unwrap().features, [Feature::Terminal, Feature::Web]);
+        assert_eq!(asked(&Feature::ALL[..4], &[]).unwrap().features, [Feature::Terminal, Feature::Web]);
         assert_eq!(asked(&[Feature::Files], &grant().services).unwrap().features, []);
-        for nothing in [&[Feature::Files][..], &[Feature::Web], &[]] {
+        for nothing in [&[Feature::Files][..], &[Feature::Web], &[Feature::WebBlind], &[]] {
             assert_eq!(asked(nothing, &[]).unwrap_err().code, Denial::Services);
         }
+    }
+
+    #[test]
+    fn what_the_portal_cannot_read_is_alone_in_its_session() {
+        let asked = |features: &[Feature], listens: Vec<Listen>| {
+            let grant = Grant { features: features.to_vec(), listens, ..grant() };
+            judge(&grant, &self::grant().services, FROM)
+        };
+        assert!(asked(&[Feature::WebBlind], Vec::new()).is_ok());
+        for beside in [Feature::Web, Feature::Terminal] {
+            assert!(asked(&[beside, Feature::WebBlind], Vec::new()).is_err(), "{beside}");
+        }
+        assert!(asked(&[Feature::WebBlind], vec![listen(9000)]).is_err());
     }
 
     #[test]

@@ -1,10 +1,13 @@
 //! The targets of one session: looked up in its terms, resolved once, dialled, written down, pumped; and the calls of
 //! its installation ([`calls`]).
 
+mod blind;
 mod callers;
 mod calls;
 mod file;
 mod look;
+mod page;
+mod panel;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -18,7 +21,7 @@ use std::{
 
 use gatelodge_proto::{
     FlowId, Random, Timestamp,
-    payload::{FlowOutcome, Happening, Host, HostName, Protocol, Service, ServiceName},
+    payload::{Feature, FlowOutcome, Happening, Host, HostName, Protocol, Service, ServiceName},
     session::{
         FlowTotals,
         driver::{Handle, Incoming},
@@ -34,6 +37,7 @@ use tokio::{
 };
 use tokio_util::task::TaskTracker;
 
+use self::blind::Blind;
 pub(super) use self::calls::Door;
 use super::{
     Events, Limits,
@@ -72,6 +76,8 @@ struct Shared {
     looks: Looks,
     /// Whether the device looks around now.
     looking: AtomicBool,
+    /// The pages that this device itself answers browsers with.
+    blind: Blind,
     page: Option<SocketAddr>,
     handle: Handle,
     events: Events,
@@ -163,6 +169,7 @@ impl Flows {
             terminals,
             looks,
             looking: AtomicBool::new(false),
+            blind: Blind::default(),
             page,
             handle,
             events,
@@ -197,23 +204,26 @@ impl Flows {
     pub(super) async fn wind_up(&mut self) {
         self.doors.shutdown().await;
         self.running.close();
-        let _ = tokio::time::timeout(Duration::from_secs(1), self.running.wait()).await;
+        let over = async { tokio::join!(self.running.wait(), self.shared.blind.wind_up()) };
+        let _ = tokio::time::timeout(Duration::from_secs(1), over).await;
     }
 }
 
 impl Shared {
-    async fn serve(&self, mut wanted: Incoming) {
+    async fn serve(self: &Arc<Self>, mut wanted: Incoming) {
         let flow = wanted.open.flow;
         let begun = Instant::now();
         let asked = wanted.open.target.clone();
-        if let Target::File { path, act } = asked {
-            return self.file(wanted, path, act, begun).await;
-        }
-        if let Target::Terminal { size, term, command } = asked {
-            return self.terminal(wanted.stream, terminal::Wanted { flow, size, term, command }, begun).await;
-        }
-        if asked == Target::Discover {
-            return self.look_around(wanted, begun).await;
+        match asked.clone() {
+            Target::Certify { name } => return self.certify(wanted, &name, begun).await,
+            Target::Blind => return self.browser(wanted, begun).await,
+            _ if self.terms.grant.features.contains(&Feature::WebBlind) => return self.in_the_clear(wanted).await,
+            Target::File { path, act } => return self.file(wanted, path, act, begun).await,
+            Target::Terminal { size, term, command } => {
+                return self.terminal(wanted.stream, terminal::Wanted { flow, size, term, command }, begun).await;
+            }
+            Target::Discover => return self.look_around(wanted, begun).await,
+            Target::Service(_) | Target::Address { .. } | Target::Echo { .. } | Target::Call { .. } => {}
         }
         let reached = tokio::select! {
             reached = self.reach(&asked) => reached,
@@ -289,9 +299,12 @@ impl Shared {
                 Ok(Reached::Echo(Echo::to(*address)))
             }
             // A technician does not call, and the others are nothing to dial.
-            Target::Call { .. } | Target::File { .. } | Target::Terminal { .. } | Target::Discover => {
-                Err(OpenError::NotAllowed)
-            }
+            Target::Call { .. }
+            | Target::File { .. }
+            | Target::Terminal { .. }
+            | Target::Discover
+            | Target::Certify { .. }
+            | Target::Blind => Err(OpenError::NotAllowed),
         }
     }
 
@@ -409,6 +422,8 @@ impl Shared {
             Target::File { path, act } => files::spelled(path.as_ref(), *act),
             Target::Terminal { .. } => TERMINAL.to_owned(),
             Target::Discover => discover::spelled(&self.terms.networks),
+            Target::Certify { name } => format!("blind page {name}"),
+            Target::Blind => "blind page".to_owned(),
         }
     }
 

@@ -255,6 +255,7 @@ session-more-asked = { $technician } asks for { $minutes ->
 session-feature-terminal = With a terminal: commands can be run on the device itself. What is done there is recorded.
 session-feature-files = With files: they can be copied to and from the folders that the device offers.
 session-feature-discovery = With a look around: the device tells what it finds on your network.
+session-feature-web-blind = By a browser, unread by the portal: it passes on what the browser and the device say, and nothing else is let in. Whoever holds the vendor’s CA for these pages, or enters in the technician’s name, could still read it.
 session-feature-web = By a browser: what passes goes through the portal, and whoever runs the portal can read it.
 session-reason = “{ $reason }”
 not-longer-longest = The device’s own settings let this session last no longer.

@@ -3,6 +3,10 @@
 web-page-heading = Open a web page
 web-page-lead = The page opens in this browser; nothing has to be installed.
 web-page-readable = What passes goes through the portal, and whoever runs the portal can read it. To keep it between your computer and the device, use the command line.
+web-page-form = Who can read it
+web-page-form-readable = Through the portal
+web-page-form-blind = Unread by the portal
+web-page-blind = The portal passes it on and cannot read it: your browser speaks with the device itself. Whoever holds the vendor’s CA for these pages, or enters in your name, still could. Your browser has to trust that CA.
 web-page-certificate = This is the page of { $place }, as the device reaches it. Nobody has checked the panel’s certificate.
 web-page-which = Web page of
 web-page-address = Or an address in { $networks }

@@ -255,6 +255,7 @@ session-more-asked = { $technician } demande { $minutes ->
 session-feature-terminal = Avec un terminal : des commandes peuvent être exécutées sur l’appareil même. Ce qui s’y fait est enregistré.
 session-feature-files = Avec des fichiers : ils peuvent être copiés depuis et vers les dossiers que l’appareil propose.
 session-feature-discovery = Avec une recherche : l’appareil dit ce qu’il trouve sur votre réseau.
+session-feature-web-blind = Par un navigateur, sans que le portail lise : il transmet ce que se disent le navigateur et l’appareil, et rien d’autre n’est admis. Qui détient l’autorité de certification du fabricant pour ces pages, ou entre au nom du technicien, pourrait encore lire.
 session-feature-web = Par un navigateur : les échanges passent par le portail, et qui exploite le portail peut les lire.
 session-reason = « { $reason } »
 not-longer-longest = Les réglages de l’appareil ne laissent pas durer cette session plus longtemps.

@@ -3,6 +3,10 @@
 web-page-heading = Ouvrir une page web
 web-page-lead = La page s’ouvre dans ce navigateur ; rien n’est à installer.
 web-page-readable = Ce qui passe traverse le portail, et celui qui exploite le portail peut le lire. Pour que cela reste entre votre ordinateur et l’appareil, utilisez la ligne de commande.
+web-page-form = Qui peut la lire
+web-page-form-readable = Par le portail
+web-page-form-blind = Sans que le portail lise
+web-page-blind = Le portail transmet sans pouvoir lire : votre navigateur parle avec l’appareil même. Qui détient l’autorité de certification du fabricant pour ces pages, ou entre en votre nom, le pourrait encore. Votre navigateur doit reconnaître cette autorité.
 web-page-certificate = C’est la page de { $place }, telle que l’appareil l’atteint. Personne n’a vérifié le certificat de la centrale.
 web-page-which = Page web de
 web-page-address = Ou une adresse dans { $networks }

@@ -1,6 +1,6 @@
 //! Where panels' web pages are: under host names, or at ports.
 
-use std::str::FromStr;
+use std::{path::PathBuf, str::FromStr};
 
 use gatelodge_proto::settings::SettingsError;
 use serde::Deserialize;
@@ -13,10 +13,21 @@ pub struct Gateway {
     pub base_domain: Option<String>,
     /// Where each has a port, instead.
     pub ports: Option<PortRange>,
+    /// What signs for pages that the portal cannot read; none when there are no such pages.
+    pub blind: Option<BlindFiles>,
     /// At once on this node.
     pub pages: u32,
     /// Terminals in the portal at once on this node; they need no place of their own.
     pub terminals: u32,
+}
+
+/// The vendor's own CA for the names of pages that the portal cannot read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BlindFiles {
+    /// Its certificate, in PEM.
+    pub certificate: PathBuf,
+    /// Its key, in PEM.
+    pub key: PathBuf,
 }
 
 /// Ports from the first to the last.
@@ -48,6 +59,8 @@ impl FromStr for PortRange {
 pub(super) struct Raw {
     base_domain: Option<String>,
     ports: Option<String>,
+    blind_ca_certificate: Option<PathBuf>,
+    blind_ca_key: Option<PathBuf>,
     pages: u32,
     terminals: u32,
 }
@@ -64,7 +77,23 @@ impl Gateway {
             })?),
             None => public_url.host_str().filter(|host| *host == "localhost" && ports.is_none()).map(ToOwned::to_owned),
         };
-        Ok(Self { base_domain, ports, pages: raw.pages, terminals: raw.terminals })
+        let blind = match (raw.blind_ca_certificate, raw.blind_ca_key) {
+            (None, None) => None,
+            (Some(certificate), Some(key)) => Some(BlindFiles { certificate, key }),
+            (Some(_), None) | (None, Some(_)) => {
+                return Err(SettingsError::Value(
+                    "`gateway.blind_ca_certificate` and `gateway.blind_ca_key` go together; give both or none".into(),
+                ));
+            }
+        };
+        if blind.is_some() && (base_domain.is_none() || ports.is_some()) {
+            return Err(SettingsError::Value(
+                "`gateway.blind_ca_certificate` needs host names for web pages: set `gateway.base_domain`, and no \
+                 `gateway.ports`"
+                    .into(),
+            ));
+        }
+        Ok(Self { base_domain, ports, blind, pages: raw.pages, terminals: raw.terminals })
     }
 
     /// Whether there is a place for web pages at all.
@@ -90,9 +119,14 @@ fn domain(text: &str) -> Option<String> {
 mod tests {
     use super::*;
 
+    fn raw(base_domain: Option<String>) -> Raw {
+        let (ports, blind_ca_certificate, blind_ca_key) = (None, None, None);
+        Raw { base_domain, ports, blind_ca_certificate, blind_ca_key, pages: 10, terminals: 10 }
+    }
+
     fn read(base_domain: Option<&str>, ports: Option<&str>, public_url: &str) -> Gateway {
         let (base_domain, ports) = (base_domain.map(Into::into), ports.map(Into::into));
-        let raw = Raw { base_domain, ports, pages: 10, terminals: 10 };
+        let raw = Raw { ports, ..raw(base_domain) };
         Gateway::read(raw, &public_url.parse().unwrap()).unwrap()
     }
 
@@ -106,6 +140,22 @@ mod tests {
         assert_eq!(ports.ports, Some(PortRange { first: 9000, last: 9099 }));
         for bad in ["9000", "9099-9000", "0-9", "a-b", ""] {
             assert!(bad.parse::<PortRange>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_ca_for_blind_pages_comes_with_its_key_and_a_domain() {
+        let file = |name: &str| Some(PathBuf::from(name));
+        let url = "https://portal.example".parse().unwrap();
+        let read = |raw: Raw| Gateway::read(raw, &url).map_err(|error| error.to_string());
+        let both = || Raw { blind_ca_certificate: file("ca.pem"), blind_ca_key: file("ca.key"), ..raw(None) };
+        let domain = || Some("web.example".to_owned());
+        assert!(read(Raw { base_domain: domain(), ..both() }).unwrap().blind.is_some());
+        let half = read(Raw { base_domain: domain(), blind_ca_key: None, ..both() }).unwrap_err();
+        assert!(half.contains("go together"), "{half}");
+        for unnamed in [both(), Raw { base_domain: domain(), ports: Some("9000-9001".into()), ..both() }] {
+            let unnamed = read(unnamed).unwrap_err();
+            assert!(unnamed.contains("`gateway.base_domain`"), "{unnamed}");
         }
     }
 }

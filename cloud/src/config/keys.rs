@@ -127,6 +127,12 @@ pub(super) const KEYS: &[Key] = &[
         None,
         "Where there is no wildcard name: ports like \"9000-9099\", one for each web page, with the certificate of http. Weaker than names of their own, see docs/operate.",
     ),
+    Key::new(
+        "gateway.blind_ca_certificate",
+        None,
+        "Lets technicians open web pages that the portal cannot read: the certificate, in PEM, of a CA of your own that may sign names below gateway.base_domain and no others; their browsers have to trust it, see docs/operate.",
+    ),
+    Key::new("gateway.blind_ca_key", None, "Its key, in PEM, readable by the cloud's user alone."),
     Key::new("gateway.pages", Some("100"), "Web pages of panels that may be open on this node at once."),
     Key::new(
         "gateway.terminals",

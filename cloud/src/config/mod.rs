@@ -5,7 +5,7 @@ mod keys;
 
 use std::{net::SocketAddr, num::NonZeroU64, path::PathBuf, time::Duration};
 
-pub use self::gateway::{Gateway, PortRange};
+pub use self::gateway::{BlindFiles, Gateway, PortRange};
 pub use gatelodge_proto::settings::SettingsError;
 use gatelodge_proto::settings::{self};
 use serde::Deserialize;

@@ -14,6 +14,7 @@ use gatelodge_proto::{
     web::{
         ENTER, OWN_PATHS, Trouble, Unreached, cookies,
         door::NoEntry,
+        entrance,
         manners::{self, Foreign},
     },
 };
@@ -23,7 +24,7 @@ use tokio::time::{Instant, timeout};
 use super::{
     Gateway,
     name::{Label, portal_origin},
-    visit::{Stage, Visit},
+    visit::{Stage, Visit, Way},
 };
 use crate::{
     accounts::portal_session,
@@ -36,12 +37,10 @@ use crate::{
     web::{LongBody, Visitor},
 };
 
-/// A form with a ticket is not longer.
-const FORM_BYTES: usize = 1024;
 /// How often it is looked whether the browser is still signed in.
-const LOOKS_EVERY: Duration = Duration::from_secs(5);
+pub(super) const LOOKS_EVERY: Duration = Duration::from_secs(5);
 /// Longest wait for a place among the requests of one page.
-const PLACE_WITHIN: Duration = Duration::from_secs(30);
+pub(super) const PLACE_WITHIN: Duration = Duration::from_secs(30);
 
 /// Takes requests for panels' origins out of those for the portal.
 pub async fn divide(State(gateway): State<Gateway>, request: Request, next: Next) -> Response {
@@ -95,7 +94,8 @@ impl Gateway {
 
     async fn pass(&self, visit: &Arc<Visit>, words: &Words<'_>, request: Request) -> Response {
         let passage = match visit.stage() {
-            Stage::Inside(passage) => passage,
+            Stage::Inside(Way::Readable(passage)) => passage,
+            Stage::Inside(Way::Blind(_)) => return words.plain(StatusCode::FORBIDDEN, "closed", GateLink::Portal),
             Stage::Over(reason, _) => return words.over(reason),
             Stage::Asked | Stage::Joining => {
                 return words.plain(StatusCode::SERVICE_UNAVAILABLE, "early", GateLink::Again);
@@ -128,23 +128,17 @@ impl Gateway {
     /// A browser comes from the portal with its ticket.
     async fn enters(&self, label: &Label, words: &Words<'_>, head: &Parts, body: Body) -> Response {
         let kits = &self.0.kits;
-        let origin = head.headers.get(header::ORIGIN).and_then(|origin| origin.to_str().ok());
-        if origin != Some(portal_origin(&kits.config.public_url).as_str()) {
+        if !entrance::comes_from(&portal_origin(&kits.config.public_url), &head.headers) {
             return words.plain(StatusCode::FORBIDDEN, "ticket", GateLink::Portal);
         }
-        let form = axum::body::to_bytes(body, FORM_BYTES).await.unwrap_or_default();
-        let mut fields = url::form_urlencoded::parse(&form);
-        let ticket =
-            fields.find(|(name, _)| name == "ticket").map(|(_, ticket)| ticket.into_owned()).unwrap_or_default();
+        let ticket = entrance::ticket(&entrance::form(body).await);
         let visits = self.visits().by_label.get(label).cloned().unwrap_or_default();
         let (mut late, now) = (false, kits.now());
         for visit in visits {
             let entered = visit.door().enter(&ticket, now, &kits.random);
             match entered {
                 Ok(pass) => {
-                    let cookie = crate::web::set_cookie(&visit.face.pass_cookie(), pass.reveal(), None);
-                    let to = [(header::SET_COOKIE, cookie), (header::LOCATION, "/".to_owned())];
-                    return (StatusCode::SEE_OTHER, to).into_response();
+                    return entrance::entered(&visit.face, &pass).map(|()| Body::empty());
                 }
                 Err(NoEntry::Late) => late = true,
                 Err(NoEntry::Unknown) => {}
@@ -166,7 +160,7 @@ impl Gateway {
     }
 
     /// A page lasts no longer than the sign-in of the browser that opened it.
-    async fn is_signed_in(&self, visit: &Visit) -> bool {
+    pub(super) async fn is_signed_in(&self, visit: &Visit) -> bool {
         let secret = {
             let holder = visit.holder();
             let Some(holder) = &*holder else { return false };
@@ -283,8 +277,5 @@ impl Words<'_> {
 /// Ours, not the panel's.
 fn own_headers(headers: &mut HeaderMap) {
     let policy = "default-src 'none'; style-src 'self'; img-src 'self'; frame-ancestors 'self'; base-uri 'none'";
-    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
-    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    entrance::own_headers(headers, policy);
 }

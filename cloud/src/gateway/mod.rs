@@ -3,9 +3,11 @@
 //! what passes, and the consent says so. Owns no table: a session's key lives in this node's memory alone.
 //!
 //! [`open`] asks and lets in, [`place`] is an address that somebody types (pure), [`visit`] is one such session, [`name`]
-//! says under which origin (pure), [`host`] answers there, [`portal`] is the pages that lead there. [`terminal`] is the
-//! same for terminals, which need no origin; [`finds`] is what there is to open, and opens it within its own session.
+//! says under which origin (pure), [`host`] answers there, [`blind`] passes on what it cannot read, [`portal`] is the pages
+//! that lead there. [`terminal`] is the same for terminals, which need no origin; [`finds`] is what there is to open, and
+//! opens it within its own session.
 
+mod blind;
 mod course;
 pub mod finds;
 mod host;
@@ -37,7 +39,7 @@ use self::{
     terminal::Terminal,
     visit::Visit,
 };
-use crate::kits::Kits;
+use crate::{kits::Kits, pki::BlindCa};
 
 /// The gateway of this node. Clones are the same one.
 #[derive(Clone)]
@@ -47,6 +49,8 @@ struct Inner {
     kits: Kits,
     naming: Naming,
     relay: OwnRelay,
+    /// Signs for pages that only the device can read.
+    blind: Option<BlindCa>,
     visits: Mutex<Visits>,
     terminals: Mutex<HashMap<SessionId, Arc<Terminal>>>,
     terminal_places: Arc<Semaphore>,
@@ -64,7 +68,12 @@ struct Visits {
 
 impl Gateway {
     /// The gateway of a node that listens there with this certificate.
-    pub fn new(kits: Kits, https: SocketAddr, certificate: CertificateDer<'static>) -> Result<Self, rustls::Error> {
+    pub fn new(
+        kits: Kits,
+        https: SocketAddr,
+        certificate: CertificateDer<'static>,
+        blind: Option<BlindCa>,
+    ) -> Result<Self, rustls::Error> {
         let naming = Naming::of(&kits.config);
         let relay = OwnRelay::at(https, certificate)?;
         let places = |most: u32| {
@@ -77,6 +86,7 @@ impl Gateway {
             kits,
             naming,
             relay,
+            blind,
             visits: Mutex::default(),
             terminals: Mutex::default(),
             looks: Mutex::default(),

@@ -4,7 +4,7 @@
 use gatelodge_proto::{
     Random,
     identity::WebAddress,
-    web::{Face, Scheme, door::label},
+    web::{Face, Scheme, blind::NAMES, door::label},
 };
 use url::Url;
 
@@ -12,7 +12,7 @@ use crate::config::{Config, PortRange};
 
 /// How the names of technicians' sessions begin. No web address has this form: those are at most 40 characters of words.
 const SESSION: &str = "s-";
-/// `s-` and 26 letters and digits.
+/// Two characters and 26 letters and digits.
 const SESSION_LENGTH: usize = 28;
 
 /// What tells one panel's origin from another's.
@@ -30,6 +30,16 @@ impl Label {
         Self::Host(format!("{SESSION}{}", label(random.bytes())))
     }
 
+    /// The same, for pages that the gateway cannot read.
+    pub fn blind(random: &Random) -> Self {
+        Self::Host(format!("{NAMES}{}", label(random.bytes())))
+    }
+
+    /// Whether only the device answers there.
+    pub fn is_blind(&self) -> bool {
+        matches!(self, Self::Host(name) if name.len() == SESSION_LENGTH && name.starts_with(NAMES))
+    }
+
     /// A device's own.
     pub fn own(address: &WebAddress) -> Self {
         Self::Host(address.as_str().to_owned())
@@ -38,7 +48,7 @@ impl Label {
     /// The web address that this is, when it is one.
     pub fn web_address(&self) -> Option<WebAddress> {
         match self {
-            Self::Host(name) if !is_session(name) => name.parse().ok(),
+            Self::Host(name) if !is_session(name) && !self.is_blind() => name.parse().ok(),
             Self::Host(_) | Self::Port(_) => None,
         }
     }
@@ -121,6 +131,15 @@ impl Naming {
     }
 }
 
+/// The origin of pages that the gateway cannot read: always with TLS, at the address that devices come to.
+pub fn blind_face(config: &Config, label: &Label) -> Option<Face> {
+    let (Label::Host(name), Some(domain)) = (label, config.gateway.names()) else { return None };
+    let public = &config.public_url;
+    let port = if public.scheme() == "https" { public.port() } else { config.device_url.port() };
+    let port = port.map(|port| format!(":{port}")).unwrap_or_default();
+    Some(Face { scheme: Scheme::Https, authority: format!("{name}.{domain}{port}"), port_of_its_own: None })
+}
+
 /// The portal's origin, from which alone browsers come in.
 pub fn portal_origin(public_url: &Url) -> String {
     public_url.origin().ascii_serialization()
@@ -150,8 +169,22 @@ mod tests {
         {
             assert_eq!(hosts.addressed(other), None, "{other}");
         }
-        assert_eq!(label.web_address(), None);
+        let blind = Label::blind(&Random::seeded(1));
+        assert!(blind.is_blind() && !label.is_blind(), "{blind:?}");
+        assert_eq!((label.web_address(), blind.web_address()), (None, None));
         assert_eq!(hosts.addressed("villa-rosa.web.example").unwrap().web_address().unwrap().as_str(), "villa-rosa");
+    }
+
+    #[test]
+    fn blind_pages_come_by_tls_even_where_the_portal_does_not() {
+        let face = |pairs: &[(&str, &str)]| {
+            let pairs = pairs.iter().map(|(name, value)| (format!("GATELODGE__{name}"), (*value).to_owned()));
+            blind_face(&Config::load(None, pairs).unwrap(), &Label::Host("b-x".into())).unwrap().origin()
+        };
+        let local = face(&[("PUBLIC_URL", "http://localhost:8080"), ("DEVICE_URL", "https://localhost:8443")]);
+        assert_eq!(local, "https://b-x.localhost:8443");
+        let own = face(&[("PUBLIC_URL", "https://portal.example"), ("GATEWAY__BASE_DOMAIN", "web.example")]);
+        assert_eq!(own, "https://b-x.web.example");
     }
 
     #[test]

@@ -14,9 +14,9 @@ use tokio::time::Instant;
 
 use super::{
     Gateway, Inner,
-    name::{Label, Naming},
+    name::{Label, Naming, blind_face},
     place::Place,
-    visit::{Holder, SessionKey, Stage, Visit},
+    visit::{Holder, SessionKey, Stage, Visit, Way},
 };
 use crate::{
     accounts::{
@@ -45,6 +45,8 @@ pub struct Wish {
     pub device: DeviceId,
     /// Which page.
     pub wanted: Wanted,
+    /// Whether only the device may read what passes, and not the portal.
+    pub blind: bool,
     /// Why; the customer reads it.
     pub reason: Option<String>,
     /// Under which number the installer keeps the work.
@@ -132,14 +134,18 @@ impl Gateway {
                 (Vec::new(), vec![place.network(&offered).ok_or(AskRefusal::Outside)?.name.clone()])
             }
         };
-        let (label, face) = self.place(|| Label::random(&kits.random))?;
+        if wish.blind && self.0.blind.is_none() {
+            return Err(AskRefusal::Off);
+        }
+        let name = || if wish.blind { Label::blind(&kits.random) } else { Label::random(&kits.random) };
+        let (label, face) = self.place(name)?;
         let key = SessionKey::make()?;
         let request = SessionRequest {
             device: wish.device,
             services,
             networks,
             listens: Vec::new(),
-            features: vec![Feature::Web],
+            features: vec![if wish.blind { Feature::WebBlind } else { Feature::Web }],
             reason: wish.reason,
             ticket_number: wish.ticket_number,
             break_glass: wish.break_glass,
@@ -210,8 +216,7 @@ impl Gateway {
         if visit.sets_out() {
             match join().await {
                 Ok(join) => {
-                    let (relay, kits) = (self.0.relay.clone(), &self.0.kits);
-                    tokio::spawn(visit.clone().carry(join, relay, kits.clock.clone(), kits.random.clone()));
+                    tokio::spawn(visit.clone().carry(join, self.clone()));
                 }
                 Err(refusal) => {
                     visit.comes_back();
@@ -225,6 +230,11 @@ impl Gateway {
         let stage = tokio::time::timeout(MEETS_WITHIN, stages.wait_for(settled)).await;
         match stage.map(|stage| stage.map(|stage| stage.clone())) {
             Ok(Ok(Stage::Over(reason, _))) => Err(EnterRefusal::Over(reason)),
+            Ok(Ok(Stage::Inside(Way::Blind(way)))) => {
+                let ticket = EntryTicket::make(&self.0.kits.random);
+                way.expects(&ticket).await.map_err(|_| EnterRefusal::Silent)?;
+                Ok(Entry { face: visit.face.clone(), ticket })
+            }
             Ok(Ok(_)) => {
                 let kits = &self.0.kits;
                 let ticket = visit.door().issue(kits.now(), &kits.random);
@@ -272,7 +282,8 @@ impl Gateway {
                 unused.or_else(over).ok_or(AskRefusal::Full)?
             }
         };
-        let face = naming.face(&label).ok_or(AskRefusal::Off)?;
+        let face = if label.is_blind() { blind_face(&kits.config, &label) } else { naming.face(&label) };
+        let face = face.ok_or(AskRefusal::Off)?;
         Ok((label, face))
     }
 

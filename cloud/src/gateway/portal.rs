@@ -9,7 +9,7 @@ use axum::{
 use gatelodge_proto::{
     DeviceId, SessionId,
     identity::WebAddress,
-    payload::{Scheme, TicketNumber},
+    payload::{Feature, Scheme, TicketNumber},
     web::{self, Panel},
 };
 use http::{HeaderValue, header};
@@ -46,6 +46,9 @@ use crate::{
     web::{Fault, Form, Named, Visitor, flash},
 };
 
+/// How the form calls pages that the portal cannot read.
+const BLIND: &str = "blind";
+
 /// The routes. Without a gateway beside them there is nothing behind them.
 pub fn routes() -> Router<Kits> {
     Router::new()
@@ -70,6 +73,7 @@ struct AskForm {
     address: String,
     reason: String,
     ticket_number: String,
+    form: String,
     break_glass: Option<String>,
     minutes: u32,
 }
@@ -98,6 +102,7 @@ async fn ask(
     let wish = Wish {
         device,
         wanted,
+        blind: form.form == BLIND,
         reason: Some(form.reason),
         ticket_number,
         break_glass: form.break_glass.is_some(),
@@ -179,10 +184,10 @@ async fn page(
     let named = shown.services.first().cloned();
     let service = named.or_else(|| panel.as_ref().map(Panel::authority)).or_else(|| shown.networks.first().cloned());
     let service = service.unwrap_or_default();
-    let is_here = panel.is_some();
+    let (is_here, blind) = (panel.is_some(), shown.features.contains(&Feature::WebBlind));
     let certificate_of = panel.filter(|panel| panel.scheme == Scheme::Https).map(|panel| panel.authority());
     let page = visitor.page(kits.now()).signed_in(by.who());
-    Ok(Html(WebPage { page, shown, service, is_here, certificate_of }))
+    Ok(Html(WebPage { page, shown, service, is_here, blind, certificate_of }))
 }
 
 async fn enter(

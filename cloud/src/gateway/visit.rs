@@ -19,7 +19,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::{name::Label, own_relay::OwnRelay};
+use super::{Gateway, blind::BlindWay, name::Label};
 use crate::{
     accounts::{model::PortalSessionId, tokens::Secret},
     clock::Clock,
@@ -54,9 +54,18 @@ pub(super) enum Stage {
     /// On the way to the device.
     Joining,
     /// The panel can be asked.
-    Inside(Arc<Passage>),
+    Inside(Way),
     /// Over; why, and when.
     Over(EndReason, Timestamp),
+}
+
+/// By which way the panel's pages come.
+#[derive(Clone)]
+pub(super) enum Way {
+    /// Through this node, which can read them.
+    Readable(Arc<Passage>),
+    /// By the device, and this node passes bytes on.
+    Blind(Arc<BlindWay>),
 }
 
 /// The browser for which it is, by its sign-in at the portal.
@@ -128,7 +137,7 @@ impl Visit {
             asked_at: now,
             requests: Arc::new(Semaphore::new(REQUESTS_AT_ONCE)),
             key: None,
-            stage: watch::Sender::new(Stage::Inside(Arc::new(passage))),
+            stage: watch::Sender::new(Stage::Inside(Way::Readable(Arc::new(passage)))),
             door: Mutex::default(),
             holder: Mutex::default(),
         }
@@ -173,6 +182,10 @@ impl Visit {
         });
     }
 
+    pub(super) fn is_inside(&self, way: Way) {
+        self.stage.send_replace(Stage::Inside(way));
+    }
+
     pub(super) fn is_over(&self, reason: EndReason, now: Timestamp) {
         self.stage.send_if_modified(|stage| {
             let goes_on = !matches!(stage, Stage::Over(..));
@@ -184,15 +197,23 @@ impl Visit {
     }
 
     /// Carries the session until its end, like a technician's program.
-    pub(super) async fn carry(self: Arc<Self>, join: Join, relay: OwnRelay, clock: Clock, random: Random) {
+    pub(super) async fn carry(self: Arc<Self>, join: Join, gateway: Gateway) {
         let Some(key) = self.key.as_ref().map(SessionKey::der) else { return };
+        let (relay, kits) = (gateway.0.relay.clone(), gateway.kits());
+        let (clock, random) = (kits.clock.clone(), kits.random.clone());
         let join = Join { relay: relay.address, ..join };
         let provider = relay.provider.clone();
         let client = Client { join, key, tls: relay.tls, provider, proxy: None, random: random.clone() };
         let work = async |inside: Inside| {
+            if self.label.is_blind() {
+                if let Err(error) = gateway.goes_blind(&self, &inside).await {
+                    tracing::info!(session = %self.session, %error, "a page that the portal cannot read is over");
+                }
+                return;
+            }
             let passage = self.passage(&inside, relay.provider, clock.clone(), random);
             if let Some(passage) = passage {
-                self.stage.send_replace(Stage::Inside(Arc::new(passage)));
+                self.is_inside(Way::Readable(Arc::new(passage)));
                 std::future::pending::<()>().await;
             }
         };

@@ -220,7 +220,8 @@ fn web_page_choice(kits: &Kits, report: &Report, break_glass: bool) -> WebPageCh
     };
     let minutes = WebPageChoice::lengths(kits.config.sessions.max_minutes);
     let networks = report.networks.iter().map(|network| network.subnet.to_string()).collect();
-    WebPageChoice { services: services.map(place).collect(), networks, minutes, break_glass }
+    let blind = kits.config.gateway.blind.is_some() && report.features.contains(&Feature::WebBlind);
+    WebPageChoice { services: services.map(place).collect(), networks, minutes, break_glass, blind }
 }
 
 #[derive(Debug, Default, Deserialize)]

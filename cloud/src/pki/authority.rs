@@ -178,7 +178,7 @@ pub(super) fn generate_key() -> Result<(Zeroizing<String>, Vec<u8>), PkiError> {
     Ok((Zeroizing::new(key.serialize_pem()), key.subject_public_key_info()))
 }
 
-fn base(common_name: &str, now: Timestamp, not_after: Timestamp, random: &Random) -> CertificateParams {
+pub(super) fn base(common_name: &str, now: Timestamp, not_after: Timestamp, random: &Random) -> CertificateParams {
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, common_name);
@@ -192,7 +192,7 @@ fn base(common_name: &str, now: Timestamp, not_after: Timestamp, random: &Random
 }
 
 /// Whether `key` is the key of the first certificate in `pem`.
-fn fits(pem: &str, key: &KeyPair) -> bool {
+pub(super) fn fits(pem: &str, key: &KeyPair) -> bool {
     use rcgen::PublicKeyData as _;
     let Ok(der) = CertificateDer::from_pem_slice(pem.as_bytes()) else { return false };
     x509_parser::certificate::X509Certificate::from_der(&der)

@@ -3,6 +3,7 @@
 
 mod authority;
 mod batch;
+mod blind;
 mod csr;
 mod files;
 mod names;
@@ -11,6 +12,7 @@ mod seal;
 
 pub use authority::Issued;
 pub use batch::{BatchKey, InvalidBatchName};
+pub use blind::BlindCa;
 pub use csr::{Csr, InvalidCsr};
 pub use files::KeyFileError;
 pub use names::Names;
@@ -56,6 +58,14 @@ pub enum PkiError {
     /// A file holds something else than it should.
     #[error("{} cannot be used: {reason}; restore it from the backup", path.display())]
     Broken {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The vendor's own CA for blind pages.
+    #[error("{} cannot be used for web pages that the portal cannot read: {reason}; see docs/operate/web-pages.md", path.display())]
+    BlindCa {
         /// The file.
         path: PathBuf,
         /// What is wrong.

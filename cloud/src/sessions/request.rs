@@ -52,6 +52,9 @@ pub enum RequestRefusal {
     /// Nothing to reach.
     #[error("name at least one of the device's services, networks or ports for calls")]
     NoServices,
+    /// Pages that the portal cannot read, and something beside them.
+    #[error("`web_blind` is asked for alone: without another feature and without ports for calls")]
+    BlindAlone,
     /// The vendor has stopped it all.
     #[error("the vendor has stopped remote access here for now: {0}")]
     Stopped(String),
@@ -160,7 +163,10 @@ impl Wish {
         let (services, networks) = (each_once(request.services), each_once(request.networks));
         let listens = each_once(request.listens);
         let features = each_once(request.features);
-        let does = features.iter().any(|feature| *feature != Feature::Web);
+        let does = features.iter().any(|feature| !feature.is_for_browsers());
+        if features.contains(&Feature::WebBlind) && (features.len() > 1 || !listens.is_empty()) {
+            return Err(RequestRefusal::BlindAlone);
+        }
         if services.is_empty() && networks.is_empty() && listens.is_empty() && !does {
             return Err(RequestRefusal::NoServices);
         }

@@ -12,6 +12,7 @@
 //! - [`Problem`] is the API's own refusal (RFC 9457), [`Refusal`] whatever keeps a call from its answer.
 
 mod assets;
+mod by_name;
 mod call;
 mod cookies;
 mod fault;
@@ -27,6 +28,7 @@ mod serve;
 mod tests;
 mod visitor;
 
+pub use by_name::{ByName, Carry, Taker};
 pub use call::{Call, Narrowed};
 pub use cookies::{clear_cookie, cookie, flash, set_cookie};
 pub use fault::Fault;

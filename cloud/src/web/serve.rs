@@ -2,6 +2,7 @@
 
 use std::{
     convert::Infallible,
+    io,
     net::SocketAddr,
     pin::pin,
     sync::{Arc, Mutex, PoisonError},
@@ -9,6 +10,8 @@ use std::{
 };
 
 use axum::{Router, body::Body, extract::ConnectInfo};
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use gatelodge_proto::session::carrier::ReadAhead;
 use http::Request;
 use hyper::{body::Incoming, service::service_fn};
@@ -17,16 +20,19 @@ use hyper_util::{
     server::conn::auto,
 };
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
     sync::Semaphore,
     time::{Instant, sleep, sleep_until, timeout},
 };
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt as _;
 
-use super::LongBody;
+use super::{
+    LongBody,
+    by_name::{ByName, Replayed, Taker, UNRECOGNIZED_NAME, greeting},
+};
 
 /// What a connection may take.
 #[derive(Debug, Clone)]
@@ -62,6 +68,8 @@ pub struct Serving {
     pub tls: Option<Arc<rustls::ServerConfig>>,
     /// Limits.
     pub limits: Limits,
+    /// Who takes connections by the name in their TLS greeting; without it, all are the server's.
+    pub by_name: Option<ByName>,
 }
 
 /// Why serving could not begin.
@@ -89,7 +97,7 @@ pub async fn serve(
         return Err(ServeError::PlainBeyondLoopback(address));
     }
     let tls = serving.tls.map(with_alpn).map(TlsAcceptor::from);
-    let limits = Arc::new(serving.limits);
+    let (limits, by_name) = (Arc::new(serving.limits), serving.by_name);
     let room = Arc::new(Semaphore::new(limits.connections));
     let connections = TaskTracker::new();
 
@@ -100,6 +108,7 @@ pub async fn serve(
         };
         let Some((stream, peer, place)) = accepted else { continue };
         let (tls, router, limits, stop) = (tls.clone(), router.clone(), Arc::clone(&limits), stop.clone());
+        let by_name = by_name.clone();
         connections.spawn(async move {
             let _place = place;
             if stream.set_nodelay(true).is_err() {
@@ -107,8 +116,13 @@ pub async fn serve(
             }
             match tls {
                 None => drive(stream, peer, router, &limits, stop).await,
-                Some(tls) => match timeout(limits.handshake, tls.accept(ReadAhead::new(stream))).await {
-                    Ok(Ok(stream)) => drive(stream, peer, router, &limits, stop).await,
+                Some(tls) => match timeout(limits.handshake, greeted(stream, by_name, &tls)).await {
+                    Ok(Ok(Greeted::Ours(stream))) => drive(*stream, peer, router, &limits, stop).await,
+                    Ok(Ok(Greeted::Other(carried))) => tokio::select! {
+                        () = carried => {}
+                        () = stop.cancelled() => {}
+                    },
+                    Ok(Ok(Greeted::Nobody)) => tracing::debug!(%peer, "nobody has the name of a TLS greeting"),
                     Ok(Err(error)) => tracing::debug!(%peer, %error, "a TLS handshake failed"),
                     Err(_) => tracing::debug!(%peer, "a TLS handshake took too long"),
                 },
@@ -121,6 +135,33 @@ pub async fn serve(
         tracing::info!(left = connections.len(), "connections were cut at the end of the drain");
     }
     Ok(())
+}
+
+/// What came of a TLS greeting.
+enum Greeted {
+    Ours(Box<TlsStream<ReadAhead<Replayed<TcpStream>>>>),
+    Other(BoxFuture<'static, ()>),
+    Nobody,
+}
+
+async fn greeted(mut tcp: TcpStream, by_name: Option<ByName>, tls: &TlsAcceptor) -> io::Result<Greeted> {
+    let Some(by_name) = by_name else {
+        let io = Replayed { first: Bytes::new(), io: tcp };
+        return Ok(Greeted::Ours(Box::new(tls.accept(ReadAhead::new(io)).await?)));
+    };
+    let (first, name) = greeting(&mut tcp).await?;
+    match by_name.taker(name.as_deref()) {
+        Taker::Here => {
+            let io = Replayed { first, io: tcp };
+            Ok(Greeted::Ours(Box::new(tls.accept(ReadAhead::new(io)).await?)))
+        }
+        Taker::Other(carry) => Ok(Greeted::Other(carry(Box::new(Replayed { first, io: tcp })))),
+        Taker::Nobody => {
+            tcp.write_all(&UNRECOGNIZED_NAME).await?;
+            tcp.shutdown().await?;
+            Ok(Greeted::Nobody)
+        }
+    }
 }
 
 type Accepted = (TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit);

@@ -189,7 +189,7 @@ async fn served(limits: Limits) -> (std::net::SocketAddr, CancellationToken, tok
     let stop = CancellationToken::new();
     let token = stop.clone();
     let task = tokio::spawn(async move {
-        serve(listener, app(), Serving { tls: None, limits }, token).await.unwrap();
+        serve(listener, app(), Serving { tls: None, limits, by_name: None }, token).await.unwrap();
     });
     (address, stop, task)
 }

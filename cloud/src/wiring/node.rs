@@ -28,7 +28,7 @@ use crate::{
     limits::Limits,
     mail::{MailSettingsError, Mailer},
     mqtt::{Endpoint, EndpointError},
-    pki::{self, Names, Pki, PkiError},
+    pki::{self, BlindCa, Names, Pki, PkiError},
     sessions::{
         self,
         relay::{Relay, Settings},
@@ -136,6 +136,7 @@ impl Node {
             None => None,
         };
         devices::service::start(&kits, Arc::new(sessions::ingest::Ear)).await?;
+        let blind = blind_ca(&kits)?;
         let (chain, key) = identity(&kits)?;
         let own = chain.first().cloned().ok_or_else(|| StartError::Origin("the certificate file is empty".into()))?;
         let tls = rustls::ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key)?;
@@ -159,7 +160,8 @@ impl Node {
         tasks.spawn(sessions::end::watch(kits.clone(), relay.clone(), stop.clone()));
         tasks.spawn(activation::rule::watch(kits.clone(), stop.clone()));
         tasks.spawn(prune::daily(kits.clone(), stop.clone()));
-        let gateway = Gateway::new(kits.clone(), addresses.https, own)?;
+        let gateway = Gateway::new(kits.clone(), addresses.https, own, blind)?;
+        let tls = Serving { by_name: gateway.by_name(), ..tls };
         let secured = beside(&gateway, dressed(&kits, &gateway, true)?.merge(relay.routes()));
         spawn(&tasks, web::serve(https, secured, tls.clone(), stop.clone()));
         if let Some(listener) = plain {
@@ -223,6 +225,12 @@ async fn listen(key: &'static str, address: SocketAddr) -> Result<TcpListener, S
 
 fn local(listener: &TcpListener, key: &'static str, address: SocketAddr) -> Result<SocketAddr, StartError> {
     listener.local_addr().map_err(|source| StartError::Listen { key, address, source })
+}
+
+fn blind_ca(kits: &Kits) -> Result<Option<BlindCa>, StartError> {
+    let gateway = &kits.config.gateway;
+    let (Some(files), Some(domain)) = (&gateway.blind, gateway.names()) else { return Ok(None) };
+    Ok(Some(BlindCa::open(files, domain, kits.now())?))
 }
 
 type Identity = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);

@@ -18,11 +18,13 @@ pub enum Feature {
     Discovery,
     /// Its services by a browser, through the cloud's gateway, which can read what passes.
     Web,
+    /// The same, and the gateway cannot: the device itself speaks TLS with the browser. Nothing else is let in beside it.
+    WebBlind,
 }
 
 impl Feature {
     /// All features.
-    pub const ALL: [Self; 4] = [Self::Terminal, Self::Files, Self::Discovery, Self::Web];
+    pub const ALL: [Self; 5] = [Self::Terminal, Self::Files, Self::Discovery, Self::Web, Self::WebBlind];
 
     /// The stable word for databases, APIs and locale keys.
     pub const fn word(self) -> &'static str {
@@ -31,7 +33,13 @@ impl Feature {
             Self::Files => "files",
             Self::Discovery => "discovery",
             Self::Web => "web",
+            Self::WebBlind => "web_blind",
         }
+    }
+
+    /// Whether it is a way by which a browser comes to what the session reaches, and nothing to do by itself.
+    pub const fn is_for_browsers(self) -> bool {
+        matches!(self, Self::Web | Self::WebBlind)
     }
 
     /// The feature with this [`word`](Self::word).

@@ -148,6 +148,16 @@ impl HostName {
     }
 }
 
+impl FromStr for HostName {
+    type Err = InvalidHost;
+    fn from_str(text: &str) -> Result<Self, InvalidHost> {
+        match text.parse()? {
+            Host::Name(name) => Ok(name),
+            Host::Address(address) => Err(InvalidHost(address.to_string())),
+        }
+    }
+}
+
 impl FromStr for Host {
     type Err = InvalidHost;
     fn from_str(text: &str) -> Result<Self, InvalidHost> {
@@ -183,6 +193,12 @@ impl fmt::Display for Host {
 }
 
 crate::canonical_text!(Host);
+
+impl fmt::Display for HostName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
 
 impl fmt::Debug for HostName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -59,7 +59,20 @@ macro_rules! secret {
 secret!(EntryTicket);
 secret!(Pass);
 
-type Hash = [u8; 32];
+impl EntryTicket {
+    /// A new one.
+    pub fn make(random: &Random) -> Self {
+        Self(label(random.bytes()))
+    }
+
+    /// By which a door that has not made it knows it.
+    pub fn hash(&self) -> Hash {
+        hash(&self.0)
+    }
+}
+
+/// SHA-256 of a ticket or a pass.
+pub type Hash = [u8; 32];
 
 fn hash(text: &str) -> Hash {
     Sha256::digest(text.as_bytes()).into()
@@ -86,9 +99,14 @@ pub struct Door {
 impl Door {
     /// A ticket; the one before it is good no more.
     pub fn issue(&mut self, now: Timestamp, random: &Random) -> EntryTicket {
-        let ticket = EntryTicket(label(random.bytes()));
-        self.ticket = Some((hash(&ticket.0), now + TICKET_LIFE));
+        let ticket = EntryTicket::make(random);
+        self.expect(ticket.hash(), now);
         ticket
+    }
+
+    /// Expects a ticket that was made elsewhere; the one before it is good no more.
+    pub fn expect(&mut self, ticket: Hash, now: Timestamp) {
+        self.ticket = Some((ticket, now + TICKET_LIFE));
     }
 
     /// Lets in whoever shows the ticket. It is used up, and so is the cookie of whoever came in before.

@@ -1,12 +1,14 @@
 //! A panel's web pages under an origin of their own: what the cloud's gateway and a device's own end of a web session
 //! share. Passes requests on and answers back, streamed; decides nothing about who may, and keeps no byte of either.
 //!
-//! From the outside in: who gets in ([`door`], pure), what a browser may ask from where ([`manners`], pure), the passage
+//! From the outside in: who gets in ([`door`] and what it says over HTTP, [`entrance`], both pure), what a browser may ask from where ([`manners`], pure), the passage
 //! ([`passage`]) with what it changes on the way ([`headers`], [`cookies`], [`origins`], all pure), and the connection to
-//! the panel ([`wire`]).
+//! the panel ([`wire`]). Where the gateway cannot read what passes, [`blind`] is what it and the device say beside that.
 
+pub mod blind;
 pub mod cookies;
 pub mod door;
+pub mod entrance;
 pub mod headers;
 pub mod manners;
 pub mod origins;
@@ -14,6 +16,8 @@ pub mod passage;
 pub mod wire;
 
 use std::net::{IpAddr, SocketAddr};
+
+use serde::{Deserialize, Serialize};
 
 pub use self::{
     door::{Door, EntryTicket, Pass},
@@ -29,7 +33,7 @@ pub const OWN_PATHS: &str = "/.gatelodge/";
 pub const ENTER: &str = "/.gatelodge/enter";
 
 /// The web pages of a panel, as its own network knows them.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Panel {
     /// How they are spoken to.
     pub scheme: Scheme,

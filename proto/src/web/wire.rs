@@ -123,12 +123,22 @@ impl Dial for SessionDial {
         Box::pin(async move {
             let flow = FlowId::make(clock.now(), &random);
             let stream = handle.open(Open { flow, target, class: Class::Interactive, credit: 0 }).await?;
-            let (near, far) = tokio::io::duplex(BETWEEN);
-            let broken = Arc::new(AtomicBool::new(false));
-            running.spawn(carry(far, stream, broken.clone()));
-            Ok(Box::new(Carried { io: near, broken }) as Box<dyn Duplex>)
+            Ok(as_bytes(stream, &running))
         })
     }
+}
+
+/// A stream as bytes; `running` waits for what carries them.
+pub fn as_bytes(stream: Stream, running: &TaskTracker) -> Box<dyn Duplex> {
+    let (near, far) = tokio::io::duplex(BETWEEN);
+    let broken = Arc::new(AtomicBool::new(false));
+    running.spawn(carry(far, stream, broken.clone()));
+    Box::new(Carried { io: near, broken })
+}
+
+/// Carries bytes between a connection and a stream, until both directions have ended or one side breaks.
+pub async fn join(io: impl Duplex, stream: Stream) {
+    carry(io, stream, Arc::default()).await;
 }
 
 /// A stream as bytes. One that was broken off does not look as if it had come to its end.
@@ -181,7 +191,7 @@ impl From<ResetCode> for Stopped {
     }
 }
 
-async fn carry(io: DuplexStream, stream: Stream, broken: Arc<AtomicBool>) {
+async fn carry(io: impl Duplex, stream: Stream, broken: Arc<AtomicBool>) {
     let (mut reader, mut writer) = tokio::io::split(io);
     let out = async {
         let mut buffer = BytesMut::new();

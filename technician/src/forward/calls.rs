@@ -51,7 +51,9 @@ impl Flows {
                 | Target::Echo { .. }
                 | Target::File { .. }
                 | Target::Terminal { .. }
-                | Target::Discover => None,
+                | Target::Discover
+                | Target::Certify { .. }
+                | Target::Blind => None,
             };
             if let Some(back) = back {
                 let (flows, back) = (self.clone(), back.clone());

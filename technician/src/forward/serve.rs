@@ -92,7 +92,9 @@ impl Flows {
             // Whether the device lets a session have a terminal is in its ACCEPT.
             Target::Service(_) | Target::Terminal { .. } => true,
             Target::Address { .. } | Target::Echo { .. } => !self.networks.is_empty(),
-            Target::Call { .. } | Target::File { .. } | Target::Discover => false,
+            Target::Call { .. } | Target::File { .. } | Target::Discover | Target::Certify { .. } | Target::Blind => {
+                false
+            }
         }
     }
 

@@ -85,7 +85,7 @@ pub(crate) async fn serve_relay(folder: &Path) -> anyhow::Result<()> {
     std::fs::write(folder.join("port.part"), listener.local_addr()?.port().to_string())?;
     std::fs::rename(folder.join("port.part"), folder.join("port"))?;
     let relay = Relay::new(Settings::default(), Random::system(), Numbered::default());
-    let serving = Serving { tls: Some(Arc::new(tls)), limits: Limits::default() };
+    let serving = Serving { tls: Some(Arc::new(tls)), limits: Limits::default(), by_name: None };
     Ok(serve(listener, relay.routes(), serving, CancellationToken::new()).await?)
 }
 

@@ -11,7 +11,7 @@ const GIGABYTE: usize = 1_000_000_000;
 /// What buffers, caches and a debug build may add; a body that was gathered would add a thousand.
 const MOST_MIB: u64 = 150;
 
-fn resident_mib(process: u32) -> anyhow::Result<u64> {
+pub(super) fn resident_mib(process: u32) -> anyhow::Result<u64> {
     let status = std::fs::read_to_string(format!("/proc/{process}/status"))?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM")?;
     let kib: u64 = line.trim().trim_end_matches("kB").trim().parse()?;

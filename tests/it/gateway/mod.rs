@@ -2,6 +2,7 @@
 //! and the awkward panel behind the device is used by a browser that says exactly what the test wants it to say.
 
 mod address;
+mod blind;
 pub(crate) mod browser;
 mod bulk;
 mod doors;
@@ -143,7 +144,8 @@ impl Tab {
         let io: Box<dyn Duplex> = match &self.tls {
             None => Box::new(tcp),
             Some(tls) => {
-                let name = "localhost".try_into()?;
+                let name = self.host.rsplit_once(':').map_or(self.host.as_str(), |(name, _)| name);
+                let name = rustls_pki_types::ServerName::try_from(name.to_owned())?;
                 Box::new(tokio_rustls::TlsConnector::from(tls.clone()).connect(name, tcp).await?)
             }
         };

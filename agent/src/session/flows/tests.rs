@@ -51,6 +51,49 @@ async fn who_has_not_the_feature_or_no_network_is_told_of_nothing() {
     }
 }
 
+/// The gateway is such a session's client: what it could read is refused, even where the device's own settings let no
+/// browser in and the grant's services are all there.
+#[tokio::test]
+async fn a_session_that_the_portal_cannot_read_opens_nothing_in_the_clear() {
+    let panel = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = panel.local_addr().unwrap();
+    let lan = || Network { name: "lan".parse().unwrap(), subnet: "192.0.2.0/24".parse().unwrap() };
+    for own in [vec![Feature::WebBlind], Vec::new()] {
+        let mut terms = Terms { networks: vec![lan()], features: own, ..terms(vec![service("panel", at)]) };
+        terms.grant.features = vec![Feature::WebBlind];
+        let mut speaker = session_with(terms, Places::default(), 64);
+        let targets = [
+            Target::Service("panel".parse().unwrap()),
+            Target::Address { protocol: Protocol::Tcp, host: "192.0.2.1".parse().unwrap(), port: 80 },
+            Target::Echo { address: "192.0.2.1".parse().unwrap() },
+            Target::File { path: None, act: gatelodge_proto::session::files::FileAct::List },
+            Target::Discover,
+            // No page is certified yet.
+            Target::Blind,
+        ];
+        for (number, target) in targets.into_iter().enumerate() {
+            let (stream, clear) = (1 + 2 * u32::try_from(number).unwrap(), target != Target::Blind);
+            let flow = FlowId::make(NOW + Duration::from_secs(u64::from(stream)), &Random::seeded(3));
+            speaker.open_target(stream, flow, target.clone()).await;
+            let answer = loop {
+                match speaker.frame().await {
+                    InnerFrame::OpenErr { stream: about, code } if about == stream => break Err(code),
+                    InnerFrame::OpenOk { stream: about, .. } if about == stream => break Ok(()),
+                    _ => {}
+                }
+            };
+            assert_eq!(answer, Err(OpenError::NotAllowed), "{target:?}");
+            if clear {
+                let told = speaker.events.recv().await;
+                let Some(Happening::FlowOpened { outcome, .. }) = told else { panic!("{told:?}") };
+                assert_eq!(outcome, FlowOutcome::NotAllowed, "{target:?}");
+            }
+        }
+        let reached = tokio::time::timeout(Duration::from_millis(50), panel.accept()).await;
+        assert!(reached.is_err(), "the panel was reached");
+    }
+}
+
 fn udp_service(name: &str, at: SocketAddr) -> Service {
     Service { protocol: Protocol::Udp, ..service(name, at) }
 }

@@ -78,6 +78,7 @@ const fn covers(feature: Feature) -> &'static str {
         Feature::Files => "session-feature-files",
         Feature::Discovery => "session-feature-discovery",
         Feature::Web => "session-feature-web",
+        Feature::WebBlind => "session-feature-web-blind",
     }
 }
 

@@ -19,6 +19,8 @@ pub struct WebPageChoice {
     pub minutes: Vec<u32>,
     /// Whether the reader may enter in an emergency without an answer.
     pub break_glass: bool,
+    /// Whether there are pages that the portal cannot read.
+    pub blind: bool,
 }
 
 /// A service that a browser may reach.
@@ -81,6 +83,8 @@ pub struct WebPage {
     pub service: String,
     /// Whether it can be opened from here: its key is in this node's memory.
     pub is_here: bool,
+    /// Whether the portal cannot read it.
+    pub blind: bool,
     /// Where the panel is that shows a certificate of its own.
     pub certificate_of: Option<String>,
 }

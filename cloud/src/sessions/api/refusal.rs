@@ -76,6 +76,7 @@ impl From<RequestRefusal> for Refusal {
                     .into()
             }
             RequestRefusal::NoServices => field("no_services", "services"),
+            RequestRefusal::BlindAlone => field("not_alone", "features"),
             RequestRefusal::UnknownService { .. } => field("unknown_service", "services"),
             RequestRefusal::UnknownNetwork { .. } => field("unknown_network", "networks"),
             RequestRefusal::UnknownListen { .. } => field("unknown_listen", "listens"),

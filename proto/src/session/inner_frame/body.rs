@@ -15,7 +15,7 @@ use super::super::{
 use crate::{
     FlowId,
     grant::SignedGrant,
-    payload::{Feature, Host, Network, Protocol, ServiceName},
+    payload::{Feature, Host, HostName, Network, Protocol, ServiceName},
 };
 
 pub(super) const MAX_CONSENT: usize = 4096;
@@ -32,6 +32,8 @@ const TARGET_CALL: u8 = 4;
 const TARGET_FILE: u8 = 6;
 const TARGET_TERMINAL: u8 = 5;
 const TARGET_DISCOVER: u8 = 7;
+const TARGET_CERTIFY: u8 = 8;
+const TARGET_BLIND: u8 = 9;
 /// From this version on, ACCEPT names networks, and OPEN may ask for more than services.
 const WITH_NETWORKS: u16 = 2;
 /// Follows the code of `OpenError::Limit`: the target's own limit is meant.
@@ -130,6 +132,14 @@ pub enum Target {
     /// What there is on the session's networks; the stream carries [`FindFrame`](super::super::finds::FindFrame)s. Only
     /// where ACCEPT names the feature.
     Discover,
+    /// The device is to answer browsers under a name by itself, with a key that it makes; the stream carries
+    /// [`BlindWord`](crate::web::blind::BlindWord)s for as long as it does. Only where ACCEPT names the feature, and once.
+    Certify {
+        /// Below the vendor's domain for pages.
+        name: HostName,
+    },
+    /// A browser's connection for that name, TLS and all.
+    Blind,
 }
 
 /// The size of a terminal's window in characters; neither is nothing.
@@ -382,6 +392,7 @@ const fn feature_bit(feature: Feature) -> u8 {
         Feature::Files => 2,
         Feature::Discovery => 4,
         Feature::Web => 8,
+        Feature::WebBlind => 16,
     }
 }
 
@@ -417,19 +428,14 @@ pub(super) fn open(fields: &mut Fields) -> Result<Open, FrameError> {
     let credit = fields.u32()?;
     let target = match fields.u8()? {
         TARGET_SERVICE => Target::Service(service(fields)?),
-        TARGET_ADDRESS => Target::Address {
-            protocol: protocol(fields.u8()?)?,
-            port: fields.u16()?,
-            host: fields.text(MAX_TARGET, "host")?.parse().map_err(|_| FrameError::Field("host"))?,
-        },
-        TARGET_ECHO => Target::Echo {
-            address: fields.text(MAX_TARGET, "address")?.parse().map_err(|_| FrameError::Field("address"))?,
-        },
-        TARGET_CALL => Target::Call {
-            listen: service(fields)?,
-            caller: fields.text(MAX_TARGET, "caller")?.parse().map_err(|_| FrameError::Field("caller"))?,
-        },
+        TARGET_ADDRESS => {
+            Target::Address { protocol: protocol(fields.u8()?)?, port: fields.u16()?, host: parsed(fields, "host")? }
+        }
+        TARGET_ECHO => Target::Echo { address: parsed(fields, "address")? },
+        TARGET_CALL => Target::Call { listen: service(fields)?, caller: parsed(fields, "caller")? },
         TARGET_DISCOVER => Target::Discover,
+        TARGET_CERTIFY => Target::Certify { name: parsed(fields, "host")? },
+        TARGET_BLIND => Target::Blind,
         TARGET_FILE => {
             let act = files::act(fields)?;
             Target::File { path: if fields.is_empty() { None } else { Some(files::path(fields)?) }, act }
@@ -472,6 +478,11 @@ pub(super) fn put_open(out: &mut BytesMut, open: &Open) {
             wire::put_bytes(out, caller.to_string().as_bytes());
         }
         Target::Discover => out.put_u8(TARGET_DISCOVER),
+        Target::Certify { name } => {
+            out.put_u8(TARGET_CERTIFY);
+            wire::put_bytes(out, name.as_str().as_bytes());
+        }
+        Target::Blind => out.put_u8(TARGET_BLIND),
         Target::File { path, act } => {
             out.put_u8(TARGET_FILE);
             files::put_act(out, *act);
@@ -497,7 +508,11 @@ pub(in crate::session) fn size(fields: &mut Fields) -> Result<Size, FrameError> 
 }
 
 fn service(fields: &mut Fields) -> Result<ServiceName, FrameError> {
-    fields.text(MAX_TARGET, "service")?.parse().map_err(|_| FrameError::Field("service"))
+    parsed(fields, "service")
+}
+
+fn parsed<T: FromStr>(fields: &mut Fields, field: &'static str) -> Result<T, FrameError> {
+    fields.text(MAX_TARGET, field)?.parse().map_err(|_| FrameError::Field(field))
 }
 
 pub(super) fn cut(text: &str, max: usize) -> &str {

@@ -81,6 +81,8 @@ fn any_target() -> impl Strategy<Value = Target> {
             }
         ),
         Just(Target::Discover),
+        Just(Target::Certify { name: "b-x.web.example".parse().unwrap() }),
+        Just(Target::Blind),
     ]
 }
 
@@ -112,7 +114,7 @@ fn any_frame() -> impl Strategy<Value = InnerFrame> {
             vec(any_service(), 0..20),
             vec(any_network(), 0..5),
             vec(any_service(), 0..5),
-            (any::<u64>(), vec(any::<bool>(), 4))
+            (any::<u64>(), vec(any::<bool>(), Feature::ALL.len()))
         )
             .prop_map(
                 |(version, max_streams, seconds_left, services, mut networks, mut listens, (rate, flags))| {
@@ -226,7 +228,11 @@ fn golden_bytes() {
             InnerFrame::Accept(Accept { rate: std::num::NonZeroU64::new(2_000_000), ..accept(2, Vec::new()) }),
         ),
         ("accept_listens", InnerFrame::Accept(Accept { listens: calls(), ..accept(2, Vec::new()) })),
-        ("accept_features", InnerFrame::Accept(Accept { features: Feature::ALL.to_vec(), ..accept(2, Vec::new()) })),
+        (
+            "accept_features",
+            InnerFrame::Accept(Accept { features: Feature::ALL[..4].to_vec(), ..accept(2, Vec::new()) }),
+        ),
+        ("accept_blind", InnerFrame::Accept(Accept { features: vec![Feature::WebBlind], ..accept(2, Vec::new()) })),
         ("deny", InnerFrame::Deny { code: Denial::Time, sentence: "too late".into() }),
         ("open", open(target)),
         ("open_address", open(Target::Address { protocol: Protocol::Tcp, host: host("192.168.1.50"), port: 10001 })),
@@ -238,6 +244,8 @@ fn golden_bytes() {
         ("open_terminal", open(terminal(None))),
         ("open_terminal_command", open(terminal(Some("uname -a")))),
         ("open_discover", open(Target::Discover)),
+        ("open_certify", open(Target::Certify { name: "b-x.web.example".parse().unwrap() })),
+        ("open_blind", open(Target::Blind)),
         (
             "open_ok",
             InnerFrame::OpenOk { stream: 1, credit: 65536, connect_us: 812, local: "192.168.1.5:40000".into() },

@@ -127,6 +127,7 @@ pub(super) fn add(language: Language, add: &mut Add<'_>) {
                 networks: vec!["192.168.1.0/24".into()],
                 minutes: WebPageChoice::lengths(240),
                 break_glass: true,
+                blind: true,
             }),
             finds: Some(WishChoice {
                 minutes: WebPageChoice::lengths(240),
@@ -160,7 +161,8 @@ pub(super) fn add(language: Language, add: &mut Add<'_>) {
     let web_page = |state, is_here: bool| {
         let shown = session(if state == SessionState::Ended { 4_000 } else { 20 }, state);
         let certificate_of = is_here.then(|| "192.168.1.50:8443".into());
-        WebPage { page: installer("/web-pages/x"), shown, service: "panel-web".into(), is_here, certificate_of }
+        let service = "panel-web".into();
+        WebPage { page: installer("/web-pages/x"), shown, service, is_here, blind: false, certificate_of }
     };
     add("web_page_waiting", &web_page(SessionState::Waiting, true));
     add("web_page_open", &web_page(SessionState::Open, true));
