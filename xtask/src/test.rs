@@ -9,8 +9,8 @@ use crate::{command, output, tools};
 /// How many tests run at the same time, for the test programs.
 const THREADS: &str = "RUST_TEST_THREADS";
 
-/// Most tests wait for other programs rather than compute.
-const TESTS_A_CORE: usize = 3;
+/// Most tests wait for other programs rather than compute; with more of them the browsers only wait for each other.
+const TESTS_A_CORE: usize = 2;
 
 pub(crate) fn run(arguments: &[String]) -> anyhow::Result<()> {
     output::step("what the tests need");

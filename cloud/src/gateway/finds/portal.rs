@@ -100,14 +100,14 @@ async fn page(
         (Stage::Inside(_), Some(Looked::Broken)) => LookStands::Broken,
         (Stage::Over(_), _) => LookStands::Over,
     };
-    let finds = finds.into_iter().map(|find| shown_find(find, web)).collect();
+    let finds = finds.iter().map(|find| shown_find(find, web)).collect();
     let progress = progress.filter(|_| stands == LookStands::Looking);
     Ok(Html(FindsPage { page, shown, stands, finds, progress }))
 }
 
-fn shown_find(find: Find, web: bool) -> FindRow {
+fn shown_find(find: &Find, web: bool) -> FindRow {
     FindRow {
-        opens: web && may_be_page(&find),
+        opens: web && may_be_page(find),
         address: find.address,
         port: find.port,
         by: find.by,
