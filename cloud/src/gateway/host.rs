@@ -170,7 +170,7 @@ impl Gateway {
             holder.secret.clone()
         };
         match portal_session::recognise(&self.0.kits, &secret).await {
-            Ok(Some(found)) if found.member.user_id == visit.user => {
+            Ok(Some(found)) if visit.owner == (&found.member).into() => {
                 if let Some(holder) = &mut *visit.holder() {
                     holder.seen = Instant::now();
                 }

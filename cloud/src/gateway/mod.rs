@@ -27,7 +27,7 @@ use std::{
 };
 
 use axum::{Router, extract::Request};
-use gatelodge_proto::SessionId;
+use gatelodge_proto::{OrganisationId, SessionId, UserId};
 use rustls_pki_types::CertificateDer;
 use tokio::sync::Semaphore;
 
@@ -39,7 +39,7 @@ use self::{
     terminal::Terminal,
     visit::Visit,
 };
-use crate::{kits::Kits, pki::BlindCa};
+use crate::{accounts::model::Member, kits::Kits, pki::BlindCa};
 
 /// The gateway of this node. Clones are the same one.
 #[derive(Clone)]
@@ -122,6 +122,16 @@ impl Gateway {
 
     fn looks(&self) -> MutexGuard<'_, HashMap<SessionId, Arc<Look>>> {
         held(&self.0.looks)
+    }
+}
+
+/// Whose a session of the gateway's is: a person's, for the organisation in whose name they asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Owner(UserId, OrganisationId);
+
+impl From<&Member> for Owner {
+    fn from(member: &Member) -> Self {
+        Self(member.user_id, member.organisation_id)
     }
 }
 

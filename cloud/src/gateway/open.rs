@@ -30,6 +30,7 @@ use crate::{
         join::{self, JoinRefusal},
         own::{self, OwnRefusal},
         request::{self, Asked, RequestRefusal},
+        service as sessions,
     },
 };
 
@@ -138,6 +139,7 @@ impl Gateway {
             return Err(AskRefusal::Off);
         }
         let name = || if wish.blind { Label::blind(&kits.random) } else { Label::random(&kits.random) };
+        self.forget_refused().await?;
         let (label, face) = self.place(name)?;
         let key = SessionKey::make()?;
         let request = SessionRequest {
@@ -177,6 +179,7 @@ impl Gateway {
         let kits = &self.0.kits;
         let view = activation::service::one(kits, by.member(), device).await.map_err(OwnRefusal::from)?;
         let view = view.ok_or(OwnRefusal::Unknown)?;
+        self.forget_refused().await?;
         let (label, face) = self.place(|| Label::own(&view.web_address))?;
         let key = SessionKey::make()?;
         let (session, service) = own::open(kits, by, device, &key.csr()?).await?;
@@ -250,7 +253,17 @@ impl Gateway {
     }
 
     fn visit(&self, by: &SignedIn, id: SessionId) -> Option<Arc<Visit>> {
-        self.visits().by_session.get(&id).filter(|visit| visit.user == by.member().user_id).cloned()
+        self.visits().by_session.get(&id).filter(|visit| visit.owner == by.member().into()).cloned()
+    }
+
+    /// Lets go of those whose session was over before anybody came.
+    async fn forget_refused(&self) -> Result<(), DbError> {
+        let is_asked = |visit: &Visit| matches!(visit.stage(), Stage::Asked);
+        let asked: Vec<SessionId> =
+            self.visits().by_session.values().filter(|visit| is_asked(visit)).map(|visit| visit.session).collect();
+        let over = sessions::over(&self.0.kits, &asked).await?;
+        self.visits().prune(|visit| over.contains(&visit.session) && is_asked(visit));
+        Ok(())
     }
 
     /// Finds an origin for one more page.
@@ -295,7 +308,7 @@ impl Gateway {
         key: SessionKey,
         asked_at: Timestamp,
     ) {
-        let visit = Visit::new((session, by.member().user_id), place, way, key, asked_at);
+        let visit = Visit::new((session, by.member().into()), place, way, key, asked_at);
         self.visits().insert(&Arc::new(visit));
     }
 }

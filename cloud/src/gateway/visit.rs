@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use gatelodge_proto::{
-    Random, SessionId, Timestamp, UserId,
+    Random, SessionId, Timestamp,
     api::Join,
     payload::{EndReason, Feature},
     session::{
@@ -19,7 +19,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::{Gateway, blind::BlindWay, name::Label};
+use super::{Gateway, Owner, blind::BlindWay, name::Label};
 use crate::{
     accounts::{model::PortalSessionId, tokens::Secret},
     clock::Clock,
@@ -80,7 +80,7 @@ pub(super) struct Holder {
 /// One session of the gateway's.
 pub(super) struct Visit {
     pub(super) session: SessionId,
-    pub(super) user: UserId,
+    pub(super) owner: Owner,
     pub(super) label: Label,
     pub(super) face: Face,
     /// What the device is asked to reach.
@@ -97,7 +97,7 @@ pub(super) struct Visit {
 
 impl Visit {
     pub(super) fn new(
-        (session, user): (SessionId, UserId),
+        (session, owner): (SessionId, Owner),
         (label, face): (Label, Face),
         (target, panel): (Target, Panel),
         key: SessionKey,
@@ -105,7 +105,7 @@ impl Visit {
     ) -> Self {
         Self {
             session,
-            user,
+            owner,
             label,
             face,
             target,
@@ -121,7 +121,7 @@ impl Visit {
 
     /// A page within a session that is open already.
     pub(super) fn within(
-        (session, user): (SessionId, UserId),
+        (session, owner): (SessionId, Owner),
         (label, face): (Label, Face),
         (target, panel): (Target, Panel),
         passage: Passage,
@@ -129,7 +129,7 @@ impl Visit {
     ) -> Self {
         Self {
             session,
-            user,
+            owner,
             label,
             face,
             target,

@@ -28,14 +28,18 @@ pub(crate) fn browser(hands: &Hands) -> anyhow::Result<&Browser> {
     Ok(browser)
 }
 
+/// Presses what may be under the bar at a phone's foot.
+pub(crate) async fn press_at(browser: &Browser, css: &str) -> anyhow::Result<()> {
+    let into_view = format!("document.querySelector(\"{css}\").scrollIntoView({{ block: 'center' }})");
+    browser.client.execute(&into_view, Vec::new()).await?;
+    browser.click(css).await
+}
+
 /// Presses a button that opens another tab, and goes there.
 pub(crate) async fn press_into_new_tab(hands: &Hands, css: &str) -> anyhow::Result<()> {
     let browser = browser(hands)?;
     let before = browser.client.windows().await?;
-    // From under the bar at a phone's foot.
-    let into_view = format!("document.querySelector(\"{css}\").scrollIntoView({{ block: 'center' }})");
-    browser.client.execute(&into_view, Vec::new()).await?;
-    browser.click(css).await?;
+    press_at(browser, css).await?;
     let tab = wait_until("another tab opens", Duration::from_secs(90), async || {
         Ok(browser.client.windows().await?.into_iter().find(|window| !before.contains(window)))
     });

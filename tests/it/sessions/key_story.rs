@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use gatelodge_tests::{
     agent::AgentSetup,
-    browser::{Authenticator, Browser, Screen, Setup, Theme, fantoccini::Locator},
+    browser::{Authenticator, Screen, Setup, Theme, fantoccini::Locator},
     cloud::{CloudSetup, TestCloud},
     portal::Hands,
     ports::free_port,
@@ -17,20 +17,13 @@ use gatelodge_tests::{
 use serde_json::Value;
 
 use super::live;
+use crate::gateway::browser::{browser, press_at};
 
 const SOON: Duration = Duration::from_secs(60);
 
-fn browser(hands: &Hands) -> anyhow::Result<&Browser> {
-    if let Hands::Browser(browser, _) = hands { Ok(browser) } else { anyhow::bail!("no browser") }
-}
-
 /// Presses the button of a form that is sent by the script.
 pub(crate) async fn press(hands: &Hands, action: &str) -> anyhow::Result<()> {
-    let (browser, button) = (browser(hands)?, format!("form[action='{action}'] button"));
-    // From under the bar at a phone's foot.
-    let into_view = format!("document.querySelector(\"{button}\").scrollIntoView({{ block: 'center' }})");
-    browser.client.execute(&into_view, Vec::new()).await?;
-    browser.click(&button).await
+    press_at(browser(hands)?, &format!("form[action='{action}'] button")).await
 }
 
 /// Presses Stop on the only session that is open.

@@ -6,6 +6,7 @@ mod carried;
 mod device;
 mod emergency;
 mod hours;
+mod hours_story;
 mod kept_end;
 pub(crate) mod key_story;
 mod limits;

@@ -86,7 +86,7 @@ impl Gateway {
 
     /// This person's look around, while its key is here.
     pub(super) fn look(&self, by: &SignedIn, id: SessionId) -> Option<Arc<Look>> {
-        self.looks().get(&id).filter(|look| look.is_of(by.member())).cloned()
+        self.looks().get(&id).filter(|look| look.owner == by.member().into()).cloned()
     }
 
     /// Sets out to the device; nothing where somebody has already.
@@ -151,7 +151,7 @@ impl Gateway {
         };
         let provider = self.0.relay.provider.clone();
         let passage = Passage::new(panel.clone(), face.clone(), dial, provider).map_err(|_| NotOpened::NotLetIn)?;
-        let whose = (look.session, by.member().user_id);
+        let whose = (look.session, by.member().into());
         let page = Arc::new(Visit::within(whose, (label, face), (target, panel), passage, kits.now()));
         if !look.add_page(&page) {
             return Err(NotOpened::Many);

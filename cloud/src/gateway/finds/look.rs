@@ -6,7 +6,7 @@ use std::{
 };
 
 use gatelodge_proto::{
-    FlowId, OrganisationId, SessionId, Timestamp, UserId,
+    FlowId, SessionId, Timestamp,
     api::Join,
     payload::{EndReason, Feature, Network, Protocol},
     session::{
@@ -22,6 +22,7 @@ use tokio_util::task::TaskTracker;
 use crate::{
     accounts::model::Member,
     gateway::{
+        Owner,
         course::Course,
         held,
         own_relay::OwnRelay,
@@ -77,8 +78,7 @@ impl Found {
 /// One look around.
 pub(in crate::gateway) struct Look {
     pub(super) session: SessionId,
-    user: UserId,
-    organisation: OrganisationId,
+    pub(super) owner: Owner,
     networks: Vec<Network>,
     pub(super) course: Course<Arc<Reach>>,
     /// Until it has set out.
@@ -99,8 +99,7 @@ impl Look {
     ) -> Self {
         Self {
             session,
-            user: by.user_id,
-            organisation: by.organisation_id,
+            owner: by.into(),
             networks,
             course: Course::begin(),
             key: Mutex::new(Some(key)),
@@ -108,11 +107,6 @@ impl Look {
             pages: Mutex::default(),
             room: Mutex::new(Some(room)),
         }
-    }
-
-    /// Whether it is this person's, for the organisation in whose name they asked.
-    pub(super) fn is_of(&self, member: &Member) -> bool {
-        (self.user, self.organisation) == (member.user_id, member.organisation_id)
     }
 
     pub(super) fn found(&self) -> Found {

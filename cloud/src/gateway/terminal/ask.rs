@@ -98,7 +98,7 @@ impl Gateway {
 
     /// This person's terminal, while its key is here.
     pub(super) fn terminal(&self, by: &SignedIn, id: SessionId) -> Option<Arc<Terminal>> {
-        self.terminals().get(&id).filter(|terminal| terminal.is_of(by.member())).cloned()
+        self.terminals().get(&id).filter(|terminal| terminal.owner == by.member().into()).cloned()
     }
 
     /// A place for one more terminal. Lets go of those whose end everybody had time to read, and of those whose session

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use gatelodge_proto::{
-    OrganisationId, Random, SessionId, Timestamp, UserId,
+    Random, SessionId, Timestamp,
     payload::EndReason,
     session::{
         inner_frame::{OpenError, Size},
@@ -20,7 +20,7 @@ use tokio::sync::{
 use super::seat::{Last, Outward, Place, Seat};
 use crate::{
     accounts::model::{Member, PortalSessionId},
-    gateway::{held, visit::SessionKey},
+    gateway::{Owner, held, visit::SessionKey},
 };
 
 /// Pieces that a browser may have typed and that are not on their way yet.
@@ -70,8 +70,7 @@ pub(super) struct Typed {
 /// One terminal of the gateway's.
 pub(in crate::gateway) struct Terminal {
     pub(super) session: SessionId,
-    user: UserId,
-    organisation: OrganisationId,
+    pub(super) owner: Owner,
     /// Until it has set out.
     pub(super) key: Mutex<Option<SessionKey>>,
     pub(super) place: watch::Sender<Place>,
@@ -91,8 +90,7 @@ impl Terminal {
         let (typed, queue) = mpsc::channel(TYPED);
         Self {
             session,
-            user: by.user_id,
-            organisation: by.organisation_id,
+            owner: by.into(),
             key: Mutex::new(Some(key)),
             place: watch::Sender::default(),
             size: watch::Sender::new(Size { columns: 80, rows: 24 }),
@@ -103,11 +101,6 @@ impl Terminal {
             door: Mutex::default(),
             room: Mutex::new(Some(room)),
         }
-    }
-
-    /// Whether it is this person's, for the organisation in whose name they asked.
-    pub(super) fn is_of(&self, member: &Member) -> bool {
-        (self.user, self.organisation) == (member.user_id, member.organisation_id)
     }
 
     pub(super) fn stage(&self) -> Stage {
