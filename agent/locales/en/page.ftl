@@ -128,6 +128,7 @@ wanted-heading = Somebody asks to enter
 wanted-longer-heading = Somebody who is inside asks to stay longer
 wanted-reaches = Would reach: { $what }
 wanted-length = For { $amount }
+wanted-longer-length = Would then last { $amount } in all
 wanted-allow = Allow
 wanted-refuse = Refuse
 session-opened = Opened last:

@@ -178,7 +178,6 @@ impl Keeper {
         if self.pin.is_some() && self.book.is_spent(grant) {
             return Err(Unproven::Spent);
         }
-        self.book.gone(grant.session);
         if kind != ConsentKind::Cloud {
             if kind == ConsentKind::BreakGlass {
                 if !self.book.has_emergency_left(moments.own()) {
@@ -188,6 +187,7 @@ impl Keeper {
             }
             self.book.spend(grant);
         }
+        self.book.gone(grant.session);
         if let (Some(Proof::Standing { rule }), ConsentKind::StandingRule | ConsentKind::BreakGlass) = (proof, kind)
             && let (Some(pin), Ok(rule)) = (&mut self.pin, rule.read())
         {

@@ -125,6 +125,27 @@ impl Gateway {
     }
 }
 
+/// Does something when it is dropped, unless it is let off: a browser that goes drops what was asked for it.
+struct OnDrop<F: FnMut()>(Option<F>);
+
+impl<F: FnMut()> OnDrop<F> {
+    const fn new(act: F) -> Self {
+        Self(Some(act))
+    }
+
+    fn let_off(mut self) {
+        self.0 = None;
+    }
+}
+
+impl<F: FnMut()> Drop for OnDrop<F> {
+    fn drop(&mut self) {
+        if let Some(act) = &mut self.0 {
+            act();
+        }
+    }
+}
+
 /// Whose a session of the gateway's is: a person's, for the organisation in whose name they asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Owner(UserId, OrganisationId);

@@ -13,7 +13,7 @@ use gatelodge_proto::{
 use tokio::time::Instant;
 
 use super::{
-    Gateway, Inner,
+    Gateway, Inner, OnDrop,
     name::{Label, Naming, blind_face},
     place::Place,
     visit::{Holder, SessionKey, Stage, Visit, Way},
@@ -217,16 +217,13 @@ impl Gateway {
             *holder = Some(Holder { browser: *browser, secret: secret.clone(), seen: Instant::now() });
         }
         if visit.sets_out() {
-            match join().await {
-                Ok(join) => {
-                    tokio::spawn(visit.clone().carry(join, self.clone()));
-                }
-                Err(refusal) => {
-                    visit.comes_back();
-                    *visit.holder() = None;
-                    return Err(refusal.into());
-                }
-            }
+            let back = OnDrop::new(|| {
+                visit.comes_back();
+                *visit.holder() = None;
+            });
+            let join = join().await?;
+            back.let_off();
+            tokio::spawn(visit.clone().carry(join, self.clone()));
         }
         let mut stages = visit.stages();
         let settled = |stage: &Stage| matches!(stage, Stage::Inside(_) | Stage::Over(..));

@@ -55,6 +55,8 @@ async fn set(
 ) -> Result<impl IntoResponse, Fault> {
     let change = form.change(&form.what)?;
     let said = if change.opens() && is_pinned(&kits, &by, device).await? {
+        // Nothing signed is kept for an installer who has gone meanwhile.
+        rule::after(&kits, &by, device, form.to(&change)?.ok_or_else(Fault::bad_form)?, &change).await?;
         // Signed first: a rule that the portal knew and the device did not would only be one that asks each time.
         match sign_rule(&kits, &by, device, &form.ceremony, &form.credential).await {
             Ok(signed) => {

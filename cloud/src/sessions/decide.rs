@@ -111,6 +111,8 @@ pub async fn approve_signed(
             Some((draft, Word { kind: ConsentKind::Passkey, proof }))
         }
     };
+    // The device asks nobody any more, also before the technician comes.
+    grant::gone(&mut tx, kits, &waiting.ask).await?;
     open(&mut tx, kits, waiting.allow(Some(member.user_id), now), Consent::Ask, by_key, actor(member)).await?;
     tx.commit().await?;
     kits.jobs.ring();

@@ -8,7 +8,7 @@ use gatelodge_proto::{
     api::ExtensionState,
     consent::{Challenge, ConsentKind, NotSigned, Proof},
     opening::Standing,
-    payload::{KeptEnd, NotLonger, Order},
+    payload::{EndReason, KeptEnd, NotLonger, Order},
 };
 use serde_json::{Value, json};
 
@@ -194,19 +194,25 @@ pub(super) async fn pressed(
     draft: Challenge,
     allowed: bool,
 ) -> Result<(), DbError> {
-    let (wish, device) = (open.state.extension, record::device(open.ask.device));
-    let Some(wish) = wish.filter(|wish| wish.state == ExtensionState::Asked) else { return Ok(()) };
+    let device = record::device(open.ask.device);
+    let wish = open.state.extension.filter(|wish| wish.state == ExtensionState::Asked);
+    let shown = match wish.map(|wish| grant::draft_to_stay(kits, &open, wish.minutes)).transpose() {
+        Ok(shown) => wish.zip(shown).filter(|(_, shown)| grant::is_of(draft, shown)),
+        Err(_) => None,
+    };
+    let Some((wish, _)) = shown else {
+        // Of the session itself, which was allowed elsewhere meanwhile: a no is the stronger word.
+        let of_it = grant::draft(tx, kits, &open.ask).await.is_ok_and(|entry| grant::is_of(draft, &entry));
+        if !allowed && of_it {
+            super::end::finish(tx, kits, Found::Open(open), EndReason::Device, device).await?;
+        }
+        return Ok(());
+    };
     let outcome = if allowed {
-        match grant::draft_to_stay(kits, &open, wish.minutes) {
-            Ok(now) if !grant::is_of(draft, &now) => return Ok(()),
-            Ok(_) => {
-                let longest = kits.config.sessions.longest_minutes;
-                let word = Word { kind: ConsentKind::Pressed, proof: None };
-                match open.give_more(wish.minutes, longest, kits.now()) {
-                    Ok(given) => give_in(tx, kits, given, wish.minutes, word, device).await,
-                    Err(refusal) => Err(refusal.into()),
-                }
-            }
+        let longest = kits.config.sessions.longest_minutes;
+        let word = Word { kind: ConsentKind::Pressed, proof: None };
+        match open.give_more(wish.minutes, longest, kits.now()) {
+            Ok(given) => give_in(tx, kits, given, wish.minutes, word, device).await,
             Err(refusal) => Err(refusal.into()),
         }
     } else {

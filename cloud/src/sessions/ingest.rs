@@ -96,7 +96,8 @@ pub async fn take_in(tx: &mut Tx, kits: &Kits, device: DeviceId, event: &Event) 
                 return Ok(());
             }
             hold(tx, kits, device, "key_forgotten", json!({ "by": by.word() })).await?;
-            key::enqueue_mails(tx, kits, device, &gone.key.fingerprint(), Some(*by)).await
+            key::enqueue_mails(tx, kits, device, &gone.key.fingerprint(), Some(*by)).await?;
+            ask_again(tx, kits, device).await
         }
         Happening::SessionJoined { session, end } => {
             let Some(found) = own(tx, device, *session).await? else { return Ok(()) };
@@ -157,7 +158,7 @@ async fn hold(tx: &mut Tx, kits: &Kits, device: DeviceId, what: &'static str, de
     .await
 }
 
-/// Those who wait since before the key was pinned are asked for on the device from now on.
+/// With its key a device forgets whom it showed: those who wait are asked for once more.
 async fn ask_again(tx: &mut Tx, kits: &Kits, device: DeviceId) -> Result<(), DbError> {
     for id in store::waiting_on(tx, device).await? {
         if let Some(Found::Waiting(waiting)) = store::hold(tx, id).await? {

@@ -17,7 +17,7 @@ use gatelodge_proto::{
     api::{ExtensionState, SessionState},
     consent::{Challenge, ConsentKind, PinId, Proof},
     grant::SignedGrant,
-    payload::{Consent, Forgot, Happening, KeptEnd, Order},
+    payload::{Consent, EndReason, Forgot, Happening, KeptEnd, Order},
 };
 use gatelodge_tests::passkey::{Passkey, VERIFIED};
 use serde_json::{Value, json};
@@ -216,6 +216,18 @@ async fn a_press_on_the_device_answers_what_the_device_shows_and_nothing_else() 
         cast.happens(prop.id, Happening::KeyForgotten { pin, by: Forgot::Device }).await?;
         decide::approve(kits, &rosa, waits).await?;
         assert_eq!(view(&cast, waits).await?.consent_kind, Some(ConsentKind::Cloud));
+
+        // A no at the device to what was allowed in the portal a moment before, and nobody has joined: it ends.
+        cast.pass(1);
+        let both = asked(&cast, &marc, prop).await?.id;
+        let draft = drafts(&cast, prop.id).await?.pop().context("the device is asked")?;
+        decide::approve(kits, &rosa, both).await?;
+        let gone = |order: &Order| matches!(order, Order::ConsentGone { session } if *session == both);
+        assert!(cast.orders(prop.id).await?.iter().any(gone), "the device asks nobody any more");
+        press(both, &draft, false).await?;
+        let ended = view(&cast, both).await?;
+        assert_eq!((ended.state, ended.end_reason), (SessionState::Ended, Some(EndReason::Device)));
+
         let history = cast.history(rosa.member().organisation_id, prop.id).await?;
         for what in ["key_pinned", "session_refused_on_device", "key_forgotten"] {
             assert_eq!(history.iter().filter(|row| *row == what).count(), 1, "{what}: {history:?}");

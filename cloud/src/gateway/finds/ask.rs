@@ -18,7 +18,7 @@ use super::look::{Look, Reach};
 use crate::{
     accounts::{By, SignedIn, rights::InstallerMember},
     gateway::{
-        Gateway,
+        Gateway, OnDrop,
         course::Stage,
         name::Label,
         open::{AskRefusal, Entry, REMEMBERED},
@@ -94,13 +94,10 @@ impl Gateway {
         let look = self.look(by.signed_in(), id).ok_or(JoinRefusal::Unknown)?;
         let kits = &self.0.kits;
         if look.course.sets_out() {
-            match join::join(kits, by, id).await {
-                Ok(join) => drop(tokio::spawn(look.carry(join, self.0.relay.clone(), kits.clone()))),
-                Err(refusal) => {
-                    look.course.comes_back();
-                    return Err(refusal);
-                }
-            }
+            let back = OnDrop::new(|| look.course.comes_back());
+            let join = join::join(kits, by, id).await?;
+            back.let_off();
+            tokio::spawn(look.clone().carry(join, self.0.relay.clone(), kits.clone()));
         }
         Ok(())
     }

@@ -9,7 +9,7 @@ use super::live::{Outcome, Stage, Terminal};
 use crate::{
     accounts::{By, SignedIn, rights::InstallerMember},
     gateway::{
-        Gateway,
+        Gateway, OnDrop,
         open::{AskRefusal, REMEMBERED},
         visit::SessionKey,
         wish::Wish,
@@ -73,15 +73,14 @@ impl Gateway {
         let terminal = self.terminal(by.signed_in(), id).ok_or(NotIn::Unknown)?;
         let kits = &self.0.kits;
         if terminal.sets_out() {
+            let back = OnDrop::new(|| terminal.comes_back());
             match join::join(kits, by, id).await {
                 Ok(join) => {
+                    back.let_off();
                     let relay = self.0.relay.clone();
                     tokio::spawn(terminal.clone().carry(join, size, relay, kits.clone()));
                 }
-                Err(refusal) => {
-                    terminal.comes_back();
-                    return Err(refusal.into());
-                }
+                Err(refusal) => return Err(refusal.into()),
             }
         }
         let mut stages = terminal.stages();

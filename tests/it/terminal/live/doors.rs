@@ -11,7 +11,7 @@ use gatelodge_tests::{
 };
 use http::StatusCode;
 
-use super::{Desk, Heard, ticket, with_terminal};
+use super::{Desk, ticket, with_terminal};
 
 async fn again(desk: &Desk) -> anyhow::Result<Hands> {
     let mut hands = Hands::plain(&desk.portal(), "en")?;
@@ -92,7 +92,7 @@ async fn a_second_browser_takes_the_terminal_over_and_the_first_is_told() -> any
 
     // And back, by another press of the first.
     let mut back = desk.line(&session).await?;
-    let Heard::Word(over) = taken.next().await? else { anyhow::bail!("the second is not told") };
+    let over = taken.over().await.context("the second is not told")?;
     ensure!(over["again"] == true, "{over}");
     back.until("NOW HERE").await
 }
