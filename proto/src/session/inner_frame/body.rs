@@ -347,9 +347,11 @@ pub(super) fn accept(fields: &mut Fields) -> Result<Accept, FrameError> {
     }
     let services = (0..count).map(|_| service(fields)).collect::<Result<_, _>>()?;
     let networks = if version >= WITH_NETWORKS { networks(fields)? } else { Vec::new() };
-    let listens = if version < WITH_NETWORKS || fields.is_empty() { Vec::new() } else { listens(fields)? };
-    let rate = if fields.is_empty() { None } else { NonZeroU64::new(fields.u64()?) };
-    let features = if fields.is_empty() { Vec::new() } else { features(fields.u8()?) };
+    // What a version has no words for is not read out of what comes after its own.
+    let has_more = |fields: &Fields| version >= WITH_NETWORKS && !fields.is_empty();
+    let listens = if has_more(fields) { listens(fields)? } else { Vec::new() };
+    let rate = if has_more(fields) { NonZeroU64::new(fields.u64()?) } else { None };
+    let features = if has_more(fields) { features(fields.u8()?) } else { Vec::new() };
     Ok(Accept { version, max_streams, seconds_left, services, networks, listens, rate, features })
 }
 
