@@ -55,10 +55,12 @@ impl Agent {
     }
 
     pub(super) fn show_consent(&self) {
-        let keeper = &self.keeper;
+        let (keeper, now) = (&self.keeper, self.clock.now());
         self.board.update(|status| {
             let is_live = |wanted: &&Wanted| status.sessions.iter().any(|live| live.session == wanted.grant.session);
-            let wanted = keeper.wanted().iter().map(|wanted| shown(wanted, is_live(&wanted))).collect();
+            // What nobody waits for any more is not shown, also where nobody could say so.
+            let waits = keeper.wanted().iter().filter(|wanted| now < wanted.grant.until);
+            let wanted = waits.map(|wanted| shown(wanted, is_live(&wanted))).collect();
             status.consent = ConsentShown {
                 pinned: keeper.pin().map(|pin| PinShown {
                     pin: pin.id,
@@ -152,6 +154,9 @@ impl Connected<'_> {
     }
 
     pub(super) fn consent_gone(&mut self, session: gatelodge_proto::SessionId) -> Result<(), RunError> {
+        if !self.agent.keeper.wanted().iter().any(|wanted| wanted.grant.session == session) {
+            return Ok(());
+        }
         self.keeper().gone(session);
         self.agent.keep_consent()
     }
